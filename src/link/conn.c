@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * conn.c - a connection to a VDE network, made fit for an event loop.
+ *
+ * vde_recv and vde_send promise nothing about blocking: the modules of libvdeplug pass their flags on to nobody. What
+ * keeps a loop from being blocked depends on what vde_datafd is:
+ *
+ *     a socket (ptp, vde, udp, vxlan, slirp, seqpacket) or a device (tap): O_NONBLOCK on it is all that is needed
+ *     an epoll set (switch, hub, vxvde) or an eventfd (null): vde_recv waits for the set whatever we do, so poll(2)
+ * says beforehand whether it would; sending uses other descriptors, which do not block, frames are dropped a pipe
+ * (cmd): O_NONBLOCK would tear frames apart, so it is polled too; a program that writes half a frame and stops, or
+ * stops reading, does block the loop. Use it with programs that you trust.
+ *
+ * A connection belongs to whoever opened it and is used by one thread at a time; it has no lock.
+ */
+#include "private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/** error_of - the negative errno of a libvdeplug call that has failed; errno was cleared before it */
+static int error_of(void)
+{
+	return errno ? -errno : -EIO;
+}
+
+/** make_nonblocking - see above; sets conn->guarded when polling is what is needed; 0 or a negative errno */
+static int make_nonblocking(struct link__conn *conn)
+{
+	struct stat st;
+	int flags;
+
+	if (fstat(conn->datafd, &st) != 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode) && !S_ISCHR(st.st_mode)) {
+		conn->guarded = true;
+		return 0;
+	}
+	flags = fcntl(conn->datafd, F_GETFL);
+	if (flags < 0 || fcntl(conn->datafd, F_SETFL, flags | O_NONBLOCK) != 0)
+		return -errno;
+	return 0;
+}
+
+int link__conn_open(struct link__conn *conn, const char *vnl, const char *description)
+{
+	char *url = strdup(vnl), *descr = strdup(description);
+	int err = -ENOMEM;
+
+	*conn = (struct link__conn){.datafd = -1, .ctlfd = -1};
+	if (!url || !descr)
+		goto out;
+	errno = 0;
+	conn->vde = vde_open(url, descr, NULL);
+	if (!conn->vde) {
+		err = error_of();
+		goto out;
+	}
+	conn->datafd = vde_datafd(conn->vde);
+	conn->ctlfd = vde_ctlfd(conn->vde);
+	err = conn->datafd < 0 ? -EOPNOTSUPP : make_nonblocking(conn);
+	if (err)
+		link__conn_close(conn);
+out:
+	free(url);
+	free(descr);
+	return err;
+}
+
+void link__conn_close(struct link__conn *conn)
+{
+	vde_close(conn->vde);
+	conn->vde = NULL;
+}
+
+void link__conn_abandon(struct link__conn *conn)
+{
+	/* vde_close would unlink the sockets of the parent, which is using them. What the module keeps besides these
+	   two descriptors it keeps: they are close-on-exec. */
+	close(conn->datafd);
+	if (conn->ctlfd >= 0)
+		close(conn->ctlfd);
+	conn->vde = NULL;
+}
+
+int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool ready)
+{
+	ssize_t len;
+
+	if (conn->guarded && !ready) {
+		struct pollfd p = {.fd = conn->datafd, .events = POLLIN};
+
+		if (poll(&p, 1, 0) <= 0)
+			return -EAGAIN;
+	}
+	errno = 0;
+	len = vde_recv(conn->vde, frame, size, MSG_DONTWAIT);
+	if (len < 0)
+		return errno == EINTR ? -EAGAIN : error_of();
+	return (int)len;
+}
+
+int link__conn_send(struct link__conn *conn, const void *frame, size_t len)
+{
+	errno = 0;
+	return vde_send(conn->vde, frame, len, MSG_DONTWAIT) < 0 ? error_of() : 0;
+}

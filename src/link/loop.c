@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * loop.c - the event loops that drive the ports of the process.
+ *
+ * A loop is a thread that waits in epoll_wait(2) and hands each event to the member (the port) whose descriptor is
+ * ready. There are at most as many loops as cores the process may use. A loop is started when a member arrives and no
+ * loop has room, and ends when its last member leaves, so a process without ports has no thread of ours. Without
+ * traffic a loop sleeps: it has no timer. What moving a batch of frames takes in memory belongs to the loop; a member
+ * is a few words.
+ *
+ * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
+ * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
+ *
+ * Locks. A member's event function runs with the *turn* lock of its loop held, one turn an event. link__loop_leave
+ * takes the turn lock too, so when it returns the member is not having a turn. A busy loop releases and retakes its
+ * turn lock all the time and would starve a thread waiting for it; the *gate*, which whoever wants the turn passes
+ * first, makes them queue. The *pool* lock protects the lists of loops, members and free slots. It is never held while
+ * a member's turn runs, so a member may join or leave a loop whatever locks of its stack the caller holds, as far as
+ * the pool is concerned.
+ *
+ * Stale events. epoll_wait may have returned an event of a member that leaves before its turn comes. So an event
+ * carries no pointer: it carries a slot of the table of members and the generation of that slot, which changes when the
+ * member leaves, under the turn lock of its loop. A thread that holds this lock and finds the generation unchanged may
+ * use the member.
+ *
+ * fork(2). A child has the memory of the loops but not their threads, and its descriptors are the parent's epoll sets.
+ * The child closes its copies without touching the sets, forgets the loops, and starts afresh when it opens a port.
+ * Members inherited from the parent (known by their *incarnation*) only give back their slot when they leave.
+ */
+#include "private.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define EVENTS 64               /* fetched by one epoll_wait */
+#define STACK_SIZE (256 * 1024) /* libvdeplug keeps frames on the stack, and static TLS lives there too */
+#define NEIGHBOUR_BONUS 8       /* how many members more than the others a loop may have to be joined by a neighbour */
+#define SLOTS_PER_CHUNK 256
+#define CHUNKS 4096         /* a million members: more than descriptors */
+#define STOP_KEY UINT64_MAX /* the key of the stop descriptor: no slot number reaches it */
+
+struct link__loop {
+	pthread_mutex_t gate;
+	pthread_mutex_t turn;
+	pthread_t thread;
+	int epfd;
+	int stopfd;
+	uint32_t round;    /* of the loop's thread */
+	bool ending;       /* the rest: pool lock */
+	unsigned int load; /* members */
+	struct link__member *members;
+	struct link__loop *next;
+	struct link__batch *batch; /* of the thread, under the turn lock */
+};
+
+struct slot {
+	_Atomic uint32_t generation;
+	_Atomic(struct link__member *) member;
+	uint32_t next_free; /* pool lock */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct link__loop *loops;
+	unsigned int loop_count;
+	uint32_t incarnation;
+	uint32_t slot_count;
+	uint32_t free_slot; /* 1 + index of the first free slot, 0: none */
+	_Atomic(struct slot *) chunk[CHUNKS];
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --------------------------------------------------------------------------------------------------- slots */
+
+/** slot_at - the slot with index @index, which must have been given out once */
+static struct slot *slot_at(uint32_t index)
+{
+	return &atomic_load_explicit(&pool.chunk[index / SLOTS_PER_CHUNK],
+	                             memory_order_acquire)[index % SLOTS_PER_CHUNK];
+}
+
+/** slot_take - find a slot for @member; pool lock held; 0 or -ENOMEM. Chunks are never freed, as stale events may point
+ * there. */
+static int slot_take(struct link__member *member)
+{
+	uint32_t index = pool.free_slot;
+	struct slot *slot;
+
+	if (index != 0) {
+		index--;
+		slot = slot_at(index);
+		pool.free_slot = slot->next_free;
+	} else {
+		index = pool.slot_count;
+		if (index == CHUNKS * SLOTS_PER_CHUNK)
+			return -ENOMEM;
+		if (index % SLOTS_PER_CHUNK == 0) {
+			struct slot *chunk = calloc(SLOTS_PER_CHUNK, sizeof(*chunk));
+
+			if (!chunk)
+				return -ENOMEM;
+			atomic_store_explicit(&pool.chunk[index / SLOTS_PER_CHUNK], chunk, memory_order_release);
+		}
+		pool.slot_count++;
+		slot = slot_at(index);
+	}
+	member->slot = index;
+	member->handle = atomic_load_explicit(&slot->generation, memory_order_relaxed);
+	atomic_store_explicit(&slot->member, member, memory_order_release);
+	return 0;
+}
+
+/** slot_retire - from now on events of @member are stale; turn lock of its loop held */
+static void slot_retire(struct link__member *member)
+{
+	struct slot *slot = slot_at(member->slot);
+
+	atomic_store_explicit(&slot->member, NULL, memory_order_relaxed);
+	atomic_store_explicit(&slot->generation, member->handle + 1, memory_order_release);
+}
+
+/** slot_free - the slot may be given to another member; pool lock held */
+static void slot_free(struct link__member *member)
+{
+	slot_at(member->slot)->next_free = pool.free_slot;
+	pool.free_slot = member->slot + 1;
+}
+
+/** event_key - what epoll is to say when a descriptor of @member is ready */
+static uint64_t event_key(const struct link__member *member, enum link__source source)
+{
+	return (uint64_t)member->handle << 32 | (uint64_t)member->slot << 2 | (uint64_t)source;
+}
+
+/** event_member - the member an event is for, or NULL when it has left; turn lock of the loop held */
+static struct link__member *event_member(uint64_t key)
+{
+	struct slot *slot = slot_at((uint32_t)key >> 2);
+
+	if (atomic_load_explicit(&slot->generation, memory_order_acquire) != (uint32_t)(key >> 32))
+		return NULL;
+	return atomic_load_explicit(&slot->member, memory_order_acquire);
+}
+
+/* ---------------------------------------------------------------------------------------------------- turns */
+
+/** turn_begin - wait until no member of the loop has a turn, and take it */
+static void turn_begin(struct link__loop *loop)
+{
+	pthread_mutex_lock(&loop->gate);
+	pthread_mutex_lock(&loop->turn);
+	pthread_mutex_unlock(&loop->gate);
+}
+
+static void turn_end(struct link__loop *loop)
+{
+	pthread_mutex_unlock(&loop->turn);
+}
+
+/** loop_run - the thread of a loop */
+static void *loop_run(void *arg)
+{
+	struct link__loop *loop = arg;
+	struct epoll_event events[EVENTS];
+	bool stop = false;
+
+	while (!stop) {
+		int n = epoll_wait(loop->epfd, events, EVENTS, -1);
+
+		loop->round++;
+		for (int i = 0; i < n; i++) {
+			uint64_t key = events[i].data.u64;
+			struct link__member *member;
+
+			if (key == STOP_KEY) {
+				stop = true;
+				continue;
+			}
+			turn_begin(loop);
+			member = event_member(key);
+			if (member)
+				member->event(member, (enum link__source)(key & 3), events[i].events);
+			turn_end(loop);
+		}
+	}
+	return NULL;
+}
+
+/* ----------------------------------------------------------------------------------------------------- pool */
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&pool.lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&pool.lock);
+}
+
+/** loop_free - free a loop whose thread does not run */
+static void loop_free(struct link__loop *loop)
+{
+	if (loop->stopfd >= 0)
+		close(loop->stopfd);
+	if (loop->epfd >= 0)
+		close(loop->epfd);
+	pthread_mutex_destroy(&loop->gate);
+	pthread_mutex_destroy(&loop->turn);
+	free(loop->batch);
+	free(loop);
+}
+
+/** fork_child - forget the parent's loops */
+static void fork_child(void)
+{
+	while (pool.loops) {
+		struct link__loop *loop = pool.loops;
+
+		pool.loops = loop->next;
+		close(loop->stopfd);
+		close(loop->epfd);
+		free(loop->batch);
+		free(loop); /* its mutexes may be held by a thread that is not here, so they are not destroyed */
+	}
+	pool.loop_count = 0;
+	pool.incarnation++;
+	pthread_mutex_unlock(&pool.lock);
+}
+
+static void register_fork_handlers(void)
+{
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+/** core_count - cores that this process may use */
+static unsigned int core_count(void)
+{
+	cpu_set_t set;
+	int n;
+
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return 1;
+	n = CPU_COUNT(&set);
+	return n > 0 ? (unsigned int)n : 1;
+}
+
+/** loop_thread_start - start the thread of @loop, with every signal blocked; 0 or a negative errno */
+static int loop_thread_start(struct link__loop *loop)
+{
+	pthread_attr_t attr;
+	sigset_t all;
+	int err;
+
+	err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	sigfillset(&all);
+	pthread_attr_setsigmask_np(&attr, &all);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	err = pthread_create(&loop->thread, &attr, loop_run, loop);
+	pthread_attr_destroy(&attr);
+	if (err)
+		return -err;
+	pthread_setname_np(loop->thread, "ioth-link");
+	return 0;
+}
+
+/** loop_new - a running loop without members, or NULL with a negative errno in @error */
+static struct link__loop *loop_new(int *error)
+{
+	struct epoll_event stop = {.events = EPOLLIN, .data.u64 = STOP_KEY};
+	struct link__loop *loop = calloc(1, sizeof(*loop));
+	int err = -ENOMEM;
+
+	*error = err;
+	if (!loop)
+		return NULL;
+	pthread_mutex_init(&loop->gate, NULL);
+	pthread_mutex_init(&loop->turn, NULL);
+	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
+	loop->stopfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->epfd < 0 || loop->stopfd < 0 || epoll_ctl(loop->epfd, EPOLL_CTL_ADD, loop->stopfd, &stop) != 0) {
+		err = -errno;
+		goto fail;
+	}
+	loop->batch = aligned_alloc(64, (sizeof(*loop->batch) + 63) & ~(size_t)63);
+	if (!loop->batch)
+		goto fail;
+	err = loop_thread_start(loop);
+	if (err)
+		goto fail;
+	return loop;
+fail:
+	loop_free(loop);
+	*error = err;
+	return NULL;
+}
+
+/** loop_burden - how unattractive @loop is for a member of @network; pool lock held */
+static unsigned int loop_burden(const struct link__loop *loop, uint64_t network)
+{
+	for (const struct link__member *m = loop->members; m; m = m->next)
+		if (m->network == network)
+			return loop->load > NEIGHBOUR_BONUS ? loop->load - NEIGHBOUR_BONUS : 0;
+	return loop->load;
+}
+
+/** loop_choose - the loop for a new member of @network, NULL when a new one should be started; pool lock held */
+static struct link__loop *loop_choose(uint64_t network)
+{
+	struct link__loop *best = NULL;
+	unsigned int least = 0;
+
+	for (struct link__loop *loop = pool.loops; loop; loop = loop->next) {
+		unsigned int burden;
+
+		if (loop->ending)
+			continue;
+		burden = loop_burden(loop, network);
+		if (!best || burden < least) {
+			best = loop;
+			least = burden;
+		}
+	}
+	if (best && least > 0 && pool.loop_count < core_count())
+		return NULL;
+	return best;
+}
+
+/** loop_end - stop and free a loop that has lost its last member; no lock held */
+static void loop_end(struct link__loop *loop)
+{
+	eventfd_write(loop->stopfd, 1);
+	pthread_join(loop->thread, NULL);
+	pthread_mutex_lock(&pool.lock);
+	for (struct link__loop **p = &pool.loops; *p; p = &(*p)->next) {
+		if (*p == loop) {
+			*p = loop->next;
+			break;
+		}
+	}
+	pool.loop_count--;
+	pthread_mutex_unlock(&pool.lock);
+	loop_free(loop);
+}
+
+/* -------------------------------------------------------------------------------------------------- members */
+
+int link__loop_join(struct link__member *member)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct link__loop *loop;
+	int err;
+
+	pthread_once(&once, register_fork_handlers);
+	pthread_mutex_lock(&pool.lock);
+	err = slot_take(member);
+	if (err)
+		goto out;
+	loop = loop_choose(member->network);
+	if (!loop) {
+		loop = loop_new(&err);
+		if (!loop) {
+			slot_retire(member);
+			slot_free(member);
+			goto out;
+		}
+		loop->next = pool.loops;
+		pool.loops = loop;
+		pool.loop_count++;
+	}
+	err = 0;
+	member->loop = loop;
+	member->incarnation = pool.incarnation;
+	member->next = loop->members;
+	loop->members = member;
+	loop->load++;
+out:
+	pthread_mutex_unlock(&pool.lock);
+	return err;
+}
+
+void link__loop_leave(struct link__member *member, const int *fds, unsigned int count)
+{
+	struct link__loop *loop = member->loop;
+	bool here = link__loop_is_here(member);
+	bool last = false;
+
+	if (here) {
+		turn_begin(loop);
+		for (unsigned int i = 0; i < count; i++)
+			link__loop_unwatch(member, fds[i]);
+		slot_retire(member);
+		turn_end(loop);
+	} else {
+		slot_retire(member);
+	}
+	pthread_mutex_lock(&pool.lock);
+	slot_free(member);
+	if (here) {
+		for (struct link__member **p = &loop->members; *p; p = &(*p)->next) {
+			if (*p == member) {
+				*p = member->next;
+				break;
+			}
+		}
+		last = --loop->load == 0;
+		loop->ending = last;
+	}
+	pthread_mutex_unlock(&pool.lock);
+	if (last)
+		loop_end(loop);
+}
+
+int link__loop_watch(struct link__member *member, enum link__source source, int fd, uint32_t events, bool add)
+{
+	struct epoll_event event = {.events = events, .data.u64 = event_key(member, source)};
+
+	return epoll_ctl(member->loop->epfd, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) == 0 ? 0 : -errno;
+}
+
+void link__loop_unwatch(struct link__member *member, int fd)
+{
+	if (fd >= 0)
+		epoll_ctl(member->loop->epfd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+struct link__batch *link__loop_batch(struct link__member *member)
+{
+	struct link__batch *batch = member->loop->batch;
+
+	for (unsigned int i = 0; i < LINK_BATCH; i++)
+		batch->frame[i] = (struct link_frame){.data = batch->buffer[i]};
+	return batch;
+}
+
+uint32_t link__loop_round(const struct link__member *member)
+{
+	return member->loop->round;
+}
+
+bool link__loop_is_here(const struct link__member *member)
+{
+	return member->incarnation == pool.incarnation;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * private.h - what the files of the link library share with each other.
+ *
+ *     port.c     a port: moves frames between a connection and a device
+ *     conn.c     a connection to a VDE network, made fit for an event loop
+ *     loop.c     the event loops
+ *     capture.c  packet capture
+ *     vnl.c      locators
+ *
+ * Lock order, outermost first: loop gate, loop turn, pool, captures, one capture.
+ */
+#ifndef IOTH_LINK_PRIVATE_H
+#define IOTH_LINK_PRIVATE_H
+
+#include "link.h"
+
+#include <libvdeplug.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define LINK_FRAME_MIN 14 /* an Ethernet header */
+
+/* Bytes from one buffer of a batch to the next: a whole and odd number of cache lines, so that the headers of the frames
+   of a batch do not all fall into the same few cache sets. The bytes above LINK_FRAME_MAX show a frame to be oversize. */
+#define LINK_BUFFER_SIZE (145 * 64)
+_Static_assert(LINK_BUFFER_SIZE > LINK_FRAME_MAX, "an oversize frame must be seen as such");
+
+/** link__ifname_valid - may @name be the name of an interface? */
+bool link__ifname_valid(const char *name);
+
+/* --------------------------------------------------------------------------------------------------- loop */
+
+struct link__loop;
+struct link__member;
+
+/** enum link__source - which of a member's descriptors an event is about */
+enum link__source { LINK_DEVICE, LINK_DATA, LINK_CTL };
+
+/** link__event_fn - a descriptor of @member is ready; runs in the loop's thread, with the loop's turn lock held */
+typedef void link__event_fn(struct link__member *member, enum link__source source, uint32_t events);
+
+/** struct link__member - what a port is to its loop; embedded in the port */
+struct link__member {
+	struct link__loop *loop;
+	struct link__member *next; /* in the loop's list; pool lock */
+	link__event_fn *event;
+	uint64_t network;   /* members of one network had better share a loop */
+	uint32_t slot;      /* place in the table of members */
+	uint32_t handle;    /* generation of that place while it is ours */
+	uint32_t incarnation; /* of the process, in the sense of fork(2) */
+};
+
+/** struct link__batch - the frame buffers of a loop, lent to the member whose turn it is */
+struct link__batch {
+	struct link_frame frame[LINK_BATCH];
+	unsigned char buffer[LINK_BATCH][LINK_BUFFER_SIZE];
+};
+
+/**
+ * link__loop_join - give a member a loop, starting a thread if need be
+ * @event, @network: filled in by the caller; the rest is filled in here
+ *
+ * Returns 0 or -ENOMEM, -EMFILE, -EAGAIN.
+ */
+int link__loop_join(struct link__member *member);
+
+/** link__loop_leave - take a member away from its loop, whose last member takes the thread with it; when this returns no
+    event of the member is being handled or ever will be. Its descriptors must still be open: @fds of them, or -1 */
+void link__loop_leave(struct link__member *member, const int *fds, unsigned int count);
+
+/** link__loop_watch - watch @fd for epoll @events; @add when it is not being watched yet; 0 or a negative errno */
+int link__loop_watch(struct link__member *member, enum link__source source, int fd, uint32_t events, bool add);
+
+/** link__loop_unwatch - stop watching @fd */
+void link__loop_unwatch(struct link__member *member, int fd);
+
+/** link__loop_batch - the buffers of the member's loop, data pointers set; to be used during one turn */
+struct link__batch *link__loop_batch(struct link__member *member);
+
+/** link__loop_round - number of the present call of epoll_wait in the member's loop */
+uint32_t link__loop_round(const struct link__member *member);
+
+/** link__loop_is_here - false in a process forked after the member joined its loop: there is no such loop here */
+bool link__loop_is_here(const struct link__member *member);
+
+/* ------------------------------------------------------------------------------------------------- connection */
+
+/** struct link__conn - a connection to a VDE network; not for two threads at once */
+struct link__conn {
+	VDECONN *vde;
+	int datafd;
+	int ctlfd;    /* -1 when the network has none */
+	bool guarded; /* vde_recv blocks whatever flags one gives it: poll first */
+};
+
+/** link__conn_open - vde_open(3); returns 0 or a negative errno */
+int link__conn_open(struct link__conn *conn, const char *vnl, const char *description);
+
+/** link__conn_close - vde_close(3) */
+void link__conn_close(struct link__conn *conn);
+
+/** link__conn_abandon - close this process's copies of a connection that belongs to the parent of this process */
+void link__conn_abandon(struct link__conn *conn);
+
+/**
+ * link__conn_recv - receive one frame without blocking
+ * @size: room at @frame
+ * @ready: the data descriptor has been seen to be readable and nothing was received since
+ *
+ * Returns the length, which may be anything between 0 and @size; or -EAGAIN when nothing has come; or a negative errno.
+ */
+int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool ready);
+
+/** link__conn_send - send one frame without blocking; 0, or -EAGAIN when there is no room now, or a negative errno */
+int link__conn_send(struct link__conn *conn, const void *frame, size_t len);
+
+#endif
