@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* peer.h - what the tasks of the peer share; a failure ends the program with a line on stderr */
+#ifndef INTEROP_PEER_H
+#define INTEROP_PEER_H
+
+#include "../../examples/common.h"
+
+/** peer_listen - a listening socket for both families; says "ready" */
+int peer_listen(struct ioth *net, const char *port);
+
+/** peer_connect - a TCP connection */
+int peer_connect(struct ioth *net, const char *host, const char *port);
+
+/** peer_write - all of it */
+void peer_write(int fd, const void *data, size_t len);
+
+/** peer_iperf - task iperf; @argv: host, port, bytes, "up" (we send) or "down" (the server sends) */
+int peer_iperf(struct ioth *net, char *argv[]);
+
+#endif
