@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * core.h - what the files of the core share.
+ *
+ * Lock order: stack list (stack.c) before socket lists (fdtable.c) before the loader's lock (private.c). No lock is held
+ * while a plugin's function runs, except the loader's while a plugin is opened.
+ */
+#ifndef IOTH_CORE_H
+#define IOTH_CORE_H
+
+#include <ioth.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "fdtable.h"
+#include "plugin.h"
+
+/** struct ioth - a stack */
+struct ioth {
+	struct ioth_functions f;       /* complete: no member that a call needs is NULL */
+	void *data;                    /* what the plugin's newstack returned */
+	struct ioth__plugin plugin;    /* all zero for the native stack */
+	_Atomic unsigned int refs;     /* the handle, sockets, calls in progress on the stack itself */
+	_Atomic bool stopped;
+	_Atomic bool deleted;
+	struct ioth__sock *socks;      /* guarded by fdtable.c */
+};
+
+/* ------------------------------------------------------------------------------------------------- stack.c */
+
+extern struct ioth ioth__native;
+
+/** ioth__stack_get - @stack, or the default stack for NULL, with a reference for the caller */
+struct ioth *ioth__stack_get(struct ioth *stack);
+void ioth__stack_put(struct ioth *stack);
+
+/* -------------------------------------------------------------------------------------------------- call.c */
+
+/** struct ioth__call - a call in progress in this thread; nested when a plugin itself uses libioth */
+struct ioth__call {
+	struct ioth *stack;
+	struct ioth__sock *sock;
+	struct ioth__sock *made; /* the socket that socket or accept is making */
+	struct ioth__call *outer;
+};
+
+extern _Thread_local struct ioth__call *ioth__current __attribute__((tls_model("initial-exec")));
+
+/** ioth__call_begin - enter a function of @stack's plugin, for @sock or NULL; the caller holds references to both */
+static inline void ioth__call_begin(struct ioth__call *call, struct ioth *stack, struct ioth__sock *sock)
+{
+	*call = (struct ioth__call){.stack = stack, .sock = sock, .outer = ioth__current};
+	ioth__current = call;
+}
+
+/** ioth__call_end - leave it; errno of a plugin that has a C library of its own is brought across when @failed */
+static inline void ioth__call_end(struct ioth__call *call, bool failed)
+{
+	ioth__current = call->outer;
+	if (failed)
+		ioth__plugin_fetch_errno(&call->stack->plugin);
+}
+
+/** ioth__fail - the Berkeley way to say a negative errno: -1 and errno; 0 and positive values pass */
+int ioth__fail(int result);
+
+/* ----------------------------------------------------------------------------------------------- emulate.c */
+
+/** ioth__emulate - fill the members that a plugin left NULL with functions that use their relatives, or fail with ENOSYS */
+void ioth__emulate(struct ioth_functions *f);
+
+/* ------------------------------------------------------------------------------------------------ socket.c */
+
+/** ioth__dup_from - fcntl(2) F_DUPFD or F_DUPFD_CLOEXEC with minimum @min, the copy entered like the original; Berkeley result */
+int ioth__dup_from(int fd, int cmd, long min);
+
+/** ioth__close_in_plugin - release a socket that has no reference left; for ioth__sock_put alone; 0 or a negative errno */
+int ioth__close_in_plugin(struct ioth__sock *sock);
+
+#endif

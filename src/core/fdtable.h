@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fdtable.h - which socket, of which stack, a descriptor stands for.
+ */
+#ifndef IOTH_FDTABLE_H
+#define IOTH_FDTABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct ioth;
+
+/**
+ * struct ioth__sock - a socket of a stack
+ *
+ * Type-stable: the memory of a socket is reused for sockets only and never given back, so that ioth__sock_get may
+ * look at the count of one that is being released. See fdtable.c.
+ */
+struct ioth__sock {
+	_Atomic unsigned int refs;        /* table entries and calls in progress; 0: on the free list */
+	int fd;                           /* the number by which the plugin knows it; -1 till it has one */
+	bool kernel;                      /* a kernel socket: the data path is the system call itself */
+	dev_t dev;                        /* device and inode recognise the descriptor again */
+	ino_t ino;
+	struct ioth *stack;               /* holds a reference to it */
+	_Atomic(void *) data;             /* getsockdata */
+	struct ioth__sock *next, **link;  /* sockets of the stack; `next` alone: the free list */
+};
+
+#define FDTABLE_CHUNK_BITS 12
+#define FDTABLE_CHUNK_SIZE (1u << FDTABLE_CHUNK_BITS)
+#define FDTABLE_CHUNKS 8192u /* 33 million descriptors, 32 times the default of fs.nr_open */
+
+/* An entry is the address of a socket; its lowest bit is set when calls on it have to go through the plugin. */
+#define FDTABLE_PLUGIN ((uintptr_t)1)
+
+typedef _Atomic(uintptr_t) ioth__fdentry;
+extern _Atomic(ioth__fdentry *) ioth__fdtable[FDTABLE_CHUNKS];
+
+/** ioth__fd_load - the entry of @fd, 0 when it is not a socket of a stack; any int is fine */
+static inline uintptr_t ioth__fd_load(int fd)
+{
+	unsigned int number = (unsigned int)fd;
+	ioth__fdentry *chunk;
+
+	if (number >= FDTABLE_CHUNKS * FDTABLE_CHUNK_SIZE)
+		return 0;
+	chunk = atomic_load_explicit(&ioth__fdtable[number >> FDTABLE_CHUNK_BITS], memory_order_acquire);
+	if (chunk == NULL)
+		return 0;
+	return atomic_load_explicit(&chunk[number & (FDTABLE_CHUNK_SIZE - 1)], memory_order_acquire);
+}
+
+/** ioth__fd_is_plain - may a call on @fd be handed to the system at once? The whole cost of dispatch. */
+static inline bool ioth__fd_is_plain(int fd)
+{
+	return __builtin_expect(!(ioth__fd_load(fd) & FDTABLE_PLUGIN), 1);
+}
+
+/** ioth__sock_new - make a socket object that holds a reference to @stack; one reference for the caller; NULL: no memory */
+struct ioth__sock *ioth__sock_new(struct ioth *stack);
+
+/**
+ * ioth__sock_adopt - @fd is what the plugin made for @sock: remember its identity and enter it in the table
+ *
+ * Returns @fd, or a negative errno when there is no room for the entry; @fd is then closed when @sock is put.
+ */
+int ioth__sock_adopt(struct ioth__sock *sock, int fd, bool kernel);
+
+/** ioth__sock_get - the socket of @fd with a reference for the caller, NULL when there is none or the entry is stale */
+struct ioth__sock *ioth__sock_get(int fd);
+
+/** ioth__sock_put - drop a reference; the last one closes the socket in its plugin: 0, or the negative errno of that */
+int ioth__sock_put(struct ioth__sock *sock);
+
+/** ioth__sock_owns - is descriptor @fd still the socket it was when it was entered? */
+bool ioth__sock_owns(const struct ioth__sock *sock, int fd);
+
+/** ioth__fd_reserve - make sure that an entry for @fd can be set; 0 or -EMFILE, -ENOMEM */
+int ioth__fd_reserve(int fd);
+
+/** ioth__fd_set - enter @sock for @fd (reserved before), with a reference of its own; a stale entry there is dropped */
+void ioth__fd_set(int fd, struct ioth__sock *sock);
+
+/** ioth__fd_take - remove the entry of @fd; returns its socket with the reference of the entry, or NULL */
+struct ioth__sock *ioth__fd_take(int fd);
+
+/** ioth__fd_drop_stale - remove the entry of @fd if it still is @sock's, whose descriptor was closed behind our back */
+void ioth__fd_drop_stale(int fd, struct ioth__sock *sock);
+
+/**
+ * ioth__fd_walk - call @visit for each entry of sockets of @stack
+ *
+ * @visit gets the descriptor and the socket with a reference held for the time of the call.
+ */
+void ioth__fd_walk(struct ioth *stack, void (*visit)(int fd, struct ioth__sock *sock, void *arg), void *arg);
+
+/** ioth__fd_through_plugin - from now on every call on @fd goes through the slow path (a stopped stack) */
+void ioth__fd_through_plugin(int fd, struct ioth__sock *sock);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * socket.c - the calls that make and end descriptors: socket, accept, close, the dup family.
+ *
+ * A socket object is made before the plugin is asked for the socket, so that nothing can fail for lack of memory once it exists and so
+ * that setsockdata has something to keep the pointer in.
+ *
+ * A socket that the plugin implements is closed in the plugin when its last reference goes: after the last of its descriptors is closed and
+ * the last call on it has returned, as the kernel releases a file. Until then its own number stays taken, also when only copies made by
+ * ioth_dup are left, because the number is what the plugin knows it by.
+ */
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/** is_kernel - does the plugin say that its descriptor @fd is a kernel socket? Called within a call of the plugin. */
+static bool is_kernel(struct ioth *stack, int fd)
+{
+	return stack->f.kernelfd != NULL && stack->f.kernelfd(fd) == 1;
+}
+
+/** socket_on - ioth_msocket on a stack that is not the native one; a descriptor or a negative errno */
+static int socket_on(struct ioth *stack, int domain, int type, int protocol)
+{
+	struct ioth__sock *sock;
+	struct ioth__call call;
+	bool kernel = false;
+	int fd;
+
+	if (atomic_load_explicit(&stack->stopped, memory_order_acquire))
+		return -ENETDOWN;
+	sock = ioth__sock_new(stack);
+	if (sock == NULL)
+		return -ENOMEM;
+	ioth__call_begin(&call, stack, NULL);
+	call.made = sock;
+	fd = stack->f.socket(domain, type, protocol);
+	if (fd >= 0)
+		kernel = is_kernel(stack, fd);
+	ioth__call_end(&call, fd < 0);
+	fd = fd < 0 ? -errno : ioth__sock_adopt(sock, fd, kernel);
+	ioth__sock_put(sock);
+	return fd;
+}
+
+int ioth_msocket(struct ioth *stack, int domain, int type, int protocol)
+{
+	int fd;
+
+	stack = ioth__stack_get(stack);
+	if (stack == &ioth__native)
+		fd = socket(domain, type, protocol);
+	else
+		fd = ioth__fail(socket_on(stack, domain, type, protocol));
+	ioth__stack_put(stack);
+	return fd;
+}
+
+int ioth_socket(int domain, int type, int protocol)
+{
+	return ioth_msocket(NULL, domain, type, protocol);
+}
+
+/** accept_on - accept on the listening socket @sock; a descriptor or a negative errno */
+static int accept_on(int fd, struct ioth__sock *sock, struct sockaddr *addr, socklen_t *addrlen, int flags)
+{
+	struct ioth__sock *made;
+	struct ioth__call call;
+	bool kernel = sock->kernel;
+	int new;
+
+	if (atomic_load_explicit(&sock->stack->stopped, memory_order_acquire))
+		return -ENETDOWN;
+	made = ioth__sock_new(sock->stack);
+	if (made == NULL)
+		return -ENOMEM;
+	if (kernel) {
+		new = accept4(fd, addr, addrlen, flags);
+	} else {
+		ioth__call_begin(&call, sock->stack, sock);
+		call.made = made;
+		new = sock->stack->f.accept4(sock->fd, addr, addrlen, flags);
+		if (new >= 0)
+			kernel = is_kernel(sock->stack, new);
+		ioth__call_end(&call, new < 0);
+	}
+	new = new < 0 ? -errno : ioth__sock_adopt(made, new, kernel);
+	ioth__sock_put(made);
+	return new;
+}
+
+int ioth_accept4(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags)
+{
+	struct ioth__sock *sock = ioth__sock_get(fd);
+	int new;
+
+	if (sock == NULL)
+		return accept4(fd, addr, addrlen, flags);
+	new = accept_on(fd, sock, addr, addrlen, flags);
+	ioth__sock_put(sock);
+	return ioth__fail(new);
+}
+
+int ioth_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
+{
+	return ioth_accept4(fd, addr, addrlen, 0);
+}
+
+int ioth_close(int fd)
+{
+	struct ioth__sock *sock = ioth__fd_take(fd);
+	int result, error;
+
+	if (sock == NULL)
+		return close(fd);
+	if (!sock->kernel && fd == sock->fd)
+		return ioth__fail(ioth__sock_put(sock));
+	result = close(fd) < 0 ? -errno : 0;
+	error = ioth__sock_put(sock);
+	return ioth__fail(result < 0 ? result : error);
+}
+
+/**
+ * occupy - get hold of descriptor number @fd if nobody has it
+ *
+ * Returns whether @fd is now a descriptor of ours.
+ */
+static bool occupy(int fd)
+{
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC), copy;
+
+	if (file < 0 || file == fd)
+		return file == fd;
+	copy = fcntl(file, F_DUPFD_CLOEXEC, fd);
+	close(file);
+	if (copy >= 0 && copy != fd)
+		close(copy);
+	return copy == fd;
+}
+
+int ioth__close_in_plugin(struct ioth__sock *sock)
+{
+	struct ioth__call call;
+	int result;
+
+	if (sock->kernel || sock->fd < 0)
+		return 0;
+	/*
+	 * A descriptor that was closed behind our back: the plugin would close the number again, and with it a stranger's file if the number
+	 * is in use. When it is not, it is made ours for the purpose; when it is, the plugin keeps its socket until the stack is deleted.
+	 */
+	if (!ioth__sock_owns(sock, sock->fd) && !occupy(sock->fd))
+		return 0;
+	ioth__call_begin(&call, sock->stack, sock);
+	result = sock->stack->f.close(sock->fd);
+	ioth__call_end(&call, result < 0);
+	return result < 0 ? -errno : 0;
+}
+
+/* -------------------------------------------------------------------------------------------- descriptors */
+
+/** enter_copy - @copy is a new descriptor of @sock (NULL: of something foreign); @copy, or a negative errno and it is closed */
+static int enter_copy(struct ioth__sock *sock, int copy)
+{
+	int result;
+
+	if (sock == NULL)
+		return copy;
+	result = ioth__fd_reserve(copy);
+	if (result < 0) {
+		close(copy);
+		return result;
+	}
+	ioth__fd_set(copy, sock);
+	return copy;
+}
+
+int ioth__dup_from(int fd, int cmd, long min)
+{
+	struct ioth__sock *sock = ioth__sock_get(fd);
+	int copy = fcntl(fd, cmd, min);
+
+	copy = copy < 0 ? -errno : enter_copy(sock, copy);
+	if (sock != NULL)
+		ioth__sock_put(sock);
+	return ioth__fail(copy);
+}
+
+int ioth_dup(int fd)
+{
+	return ioth__dup_from(fd, F_DUPFD, 0);
+}
+
+/** dup_onto - the common part of dup2 and dup3, for two different descriptors and valid flags */
+static int dup_onto(int fd, int newfd, int flags)
+{
+	struct ioth__sock *sock, *old;
+	int copy;
+
+	if (fcntl(fd, F_GETFD) < 0)
+		return -1;
+	sock = ioth__sock_get(fd);
+	/* What newfd was is closed first, by its plugin if it has one. */
+	old = ioth__fd_take(newfd);
+	if (old != NULL)
+		ioth__sock_put(old);
+	copy = dup3(fd, newfd, flags);
+	copy = copy < 0 ? -errno : enter_copy(sock, copy);
+	if (sock != NULL)
+		ioth__sock_put(sock);
+	return ioth__fail(copy);
+}
+
+int ioth_dup2(int fd, int newfd)
+{
+	return fd == newfd ? dup2(fd, newfd) : dup_onto(fd, newfd, 0);
+}
+
+int ioth_dup3(int fd, int newfd, int flags)
+{
+	return fd == newfd || (flags & ~O_CLOEXEC) ? dup3(fd, newfd, flags) : dup_onto(fd, newfd, flags);
+}
