@@ -4,23 +4,25 @@
  *
  * Theory of operation
  *
- * The dynamic linker knows an object by its file's inode, by the path it was opened with, and by its DT_SONAME. A second,
- * separate instance therefore needs another inode (private.c writes a new file) and another soname, and the objects that
- * need this instance must ask for it by a name that only it has. So a variant differs from its original in
+ * The dynamic linker knows an object by its file's inode, by the path it was opened with, and by its DT_SONAME. A
+ * second, separate instance therefore needs another inode (private.c writes a new file) and another soname, and the
+ * objects that need this instance must ask for it by a name that only it has. So a variant differs from its original in
  *   - DT_SONAME, which becomes the variant's own name;
- *   - DT_NEEDED and the file names in the version requirements (vn_file), where they name an object that has a variant too;
+ *   - DT_NEEDED and the file names in the version requirements (vn_file), where they name an object that has a variant
+ * too;
  *   - $ORIGIN in DT_RPATH and DT_RUNPATH, which is spelled out, because the variant's file lies elsewhere;
- *   - the binding of STB_GNU_UNIQUE symbols, which becomes STB_GLOBAL. The dynamic linker would make all variants share them,
- *     the very thing that a variant is there to prevent, and would never unload their objects.
+ *   - the binding of STB_GNU_UNIQUE symbols, which becomes STB_GLOBAL. The dynamic linker would make all variants share
+ * them, the very thing that a variant is there to prevent, and would never unload their objects.
  *
- * No byte of the old string table is changed, since symbol names and library names may share their bytes. The new strings
- * go into a new read-only segment after the last one, together with the program headers, which must grow by one and have no
- * room to grow where they are. String offsets count from DT_STRTAB and simply reach into the new segment; DT_STRSZ is raised to say
- * so. What no segment uses (section headers, debug information) is left out.
+ * No byte of the old string table is changed, since symbol names and library names may share their bytes. The new
+ * strings go into a new read-only segment after the last one, together with the program headers, which must grow by one
+ * and have no room to grow where they are. String offsets count from DT_STRTAB and simply reach into the new segment;
+ * DT_STRSZ is raised to say so. What no segment uses (section headers, debug information) is left out.
  *
  * The input may be any bytes: a plugin that was cut short by a full disk would otherwise kill the process inside the
  * dynamic linker. Every offset is checked once in elfcopy_parse, by range(), get() and at(), and the later
- * functions use only what it accepted. Objects of another class, byte order or machine than the code itself are refused.
+ * functions use only what it accepted. Objects of another class, byte order or machine than the code itself are
+ * refused.
  *
  * No state, no locks.
  */
@@ -132,8 +134,8 @@ static int parse_header(struct elf_object *obj, const char **why)
 		*why = "not an ELF file";
 		return -ENOEXEC;
 	}
-	if (eh.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS] || eh.e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA] ||
-	    eh.e_machine != __ehdr_start.e_machine) {
+	if (eh.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS] ||
+	    eh.e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA] || eh.e_machine != __ehdr_start.e_machine) {
 		*why = "made for another kind of machine";
 		return -ENOEXEC;
 	}
@@ -437,7 +439,8 @@ const char *elfcopy_symbol(const struct elf_object *obj, size_t *index)
 	return NULL;
 }
 
-/** expand - write a search path with $ORIGIN spelled out to @out, or only measure it when @out is NULL; bytes with the NUL */
+/** expand - write a search path with $ORIGIN spelled out to @out, or only measure it when @out is NULL; bytes with the
+ * NUL */
 static size_t expand(const char *path, const char *origin, char *out)
 {
 	static const char *const spelling[] = {"$ORIGIN", "${ORIGIN}"};
@@ -474,9 +477,9 @@ struct layout {
 static struct layout layout(const struct elf_object *obj, const struct elf_names *names)
 {
 	struct layout seg = {
-		.off = (size_t)align_up(obj->file_end, obj->align),
-		.vaddr = align_up(obj->mem_end, obj->align),
-		.phdr_len = obj->phdr.len + sizeof(ELF(Phdr)),
+	        .off = (size_t)align_up(obj->file_end, obj->align),
+	        .vaddr = align_up(obj->mem_end, obj->align),
+	        .phdr_len = obj->phdr.len + sizeof(ELF(Phdr)),
 	};
 
 	seg.len = seg.phdr_len + strlen(names->self) + 1;
@@ -504,15 +507,16 @@ size_t elfcopy_size(const struct elf_object *obj, const struct elf_names *names)
 /** write_headers - the ELF header, and the program headers with one more at their new place */
 static void write_headers(const struct elf_object *obj, const struct layout *seg, unsigned char *out)
 {
-	ELF(Phdr) add = {
-		.p_type = PT_LOAD,
-		.p_flags = PF_R,
-		.p_offset = (ELF(Off))seg->off,
-		.p_vaddr = (ELF(Addr))seg->vaddr,
-		.p_paddr = (ELF(Addr))seg->vaddr,
-		.p_filesz = (ELF(Word))seg->len,
-		.p_memsz = (ELF(Word))seg->len,
-		.p_align = (ELF(Word))obj->align,
+	ELF(Phdr)
+	add = {
+	        .p_type = PT_LOAD,
+	        .p_flags = PF_R,
+	        .p_offset = (ELF(Off))seg->off,
+	        .p_vaddr = (ELF(Addr))seg->vaddr,
+	        .p_paddr = (ELF(Addr))seg->vaddr,
+	        .p_filesz = (ELF(Word))seg->len,
+	        .p_memsz = (ELF(Word))seg->len,
+	        .p_align = (ELF(Word))obj->align,
 	};
 	ELF(Ehdr) eh;
 
@@ -534,7 +538,8 @@ static void write_headers(const struct elf_object *obj, const struct layout *seg
 	memcpy(out + seg->off + obj->phdr.len, &add, sizeof(add));
 }
 
-/** renamed - string offset of the new name for @from, 0 when it keeps its name; new names stand one after the other at @base */
+/** renamed - string offset of the new name for @from, 0 when it keeps its name; new names stand one after the other at
+ * @base */
 static uint64_t renamed(const struct elf_names *names, const char *from, uint64_t base)
 {
 	for (size_t i = 0; i < names->rename_count; i++) {
@@ -547,7 +552,7 @@ static uint64_t renamed(const struct elf_names *names, const char *from, uint64_
 
 /** write_dynamic - point the dynamic section to the new strings, and append the search paths to them at @pos */
 static void write_dynamic(const struct elf_object *obj, const struct elf_names *names, const struct layout *seg,
-			  uint64_t self, uint64_t base, size_t pos, unsigned char *out)
+                          uint64_t self, uint64_t base, size_t pos, unsigned char *out)
 {
 	for (size_t i = 0; i < dyn_count(obj); i++) {
 		ELF(Dyn) entry = dyn(obj, i);
@@ -579,7 +584,8 @@ static void write_dynamic(const struct elf_object *obj, const struct elf_names *
 }
 
 /** write_versions - rename the files in the version requirements */
-static void write_versions(const struct elf_object *obj, const struct elf_names *names, uint64_t base, unsigned char *out)
+static void write_versions(const struct elf_object *obj, const struct elf_names *names, uint64_t base,
+                           unsigned char *out)
 {
 	size_t off = obj->verneed.off;
 
@@ -592,7 +598,7 @@ static void write_versions(const struct elf_object *obj, const struct elf_names 
 		if (new) {
 			ELF(Verneed) changed = vn;
 
-			changed.vn_file = (ELF(Word))new;
+			changed.vn_file = (ELF(Word)) new;
 			memcpy(out + off, &changed, sizeof(changed));
 		}
 		off += vn.vn_next;
@@ -651,7 +657,7 @@ static struct elf_range same_run(const unsigned char *a, const unsigned char *b,
 }
 
 bool elfcopy_shareable(const struct elf_object *obj, const unsigned char *copy, size_t page, size_t from,
-		       struct elf_range *run, uint64_t *vaddr, int *prot)
+                       struct elf_range *run, uint64_t *vaddr, int *prot)
 {
 	if (obj->textrel)
 		return false;

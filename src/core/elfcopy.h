@@ -37,13 +37,13 @@ struct elf_object {
 	struct elf_range verneed; /* from the first entry to the end of its segment; len 0: none */
 	size_t verneed_count;
 	uint64_t strtab_vaddr;
-	size_t file_end;   /* bytes of the file that segments use */
-	uint64_t mem_end;  /* end of the last segment in memory */
-	size_t align;      /* largest alignment of a segment */
-	const char *soname;/* NULL: none */
-	bool nodelete;     /* asks never to be unloaded */
-	bool textrel;      /* relocations change its code */
-	bool filter;       /* stands for another object (DT_FILTER, DT_AUXILIARY) */
+	size_t file_end;    /* bytes of the file that segments use */
+	uint64_t mem_end;   /* end of the last segment in memory */
+	size_t align;       /* largest alignment of a segment */
+	const char *soname; /* NULL: none */
+	bool nodelete;      /* asks never to be unloaded */
+	bool textrel;       /* relocations change its code */
+	bool filter;        /* stands for another object (DT_FILTER, DT_AUXILIARY) */
 };
 
 /** struct elf_rename - a library's name as it is needed, and the name to need instead */
@@ -98,6 +98,6 @@ void elfcopy_write(const struct elf_object *obj, const struct elf_names *names, 
  * Returns false when there are no more.
  */
 bool elfcopy_shareable(const struct elf_object *obj, const unsigned char *copy, size_t page, size_t from,
-		       struct elf_range *run, uint64_t *vaddr, int *prot);
+                       struct elf_range *run, uint64_t *vaddr, int *prot);
 
 #endif
