@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netpacket/packet.h>
@@ -80,13 +81,40 @@ static inline socklen_t address(const char *text, const char *port, struct socka
 	die("Write it like 10.0.0.1 or fd00::1.", "bad address '%s'", text);
 }
 
+/**
+ * wait_settled - wait until the interface has an IPv6 address that may be used
+ *
+ * A stack first asks the network whether somebody else has a new IPv6 address (about a second); until then nothing
+ * can be sent from it. @monitor is a netlink socket that has been listening since before the address was added.
+ */
+static inline void wait_settled(int monitor)
+{
+	char buf[8192] __attribute__((aligned(8)));
+
+	for (;;) {
+		ssize_t len = ioth_recv(monitor, buf, sizeof(buf), 0);
+		struct nlmsghdr *msg = (struct nlmsghdr *)buf;
+
+		if (len < 0)
+			die(NULL, "cannot follow the state of the address");
+		for (; NLMSG_OK(msg, (size_t)len); msg = NLMSG_NEXT(msg, len)) {
+			struct ifaddrmsg *ifa = NLMSG_DATA(msg);
+
+			if (msg->nlmsg_type == RTM_NEWADDR && ifa->ifa_scope == RT_SCOPE_UNIVERSE &&
+			    !(ifa->ifa_flags & IFA_F_TENTATIVE))
+				return;
+		}
+	}
+}
+
 /** stack_up - create @stack on @vnl, set its interface vde0 up and give it @cidr, an address like 10.0.0.1/24 */
 static inline struct ioth *stack_up(const char *stack, const char *vnl, const char *cidr)
 {
+	struct sockaddr_nl news = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV6_IFADDR};
 	struct ioth *s = ioth_newstack(stack, strcmp(vnl, "-") ? vnl : NULL);
 	unsigned char addr[sizeof(struct in6_addr)];
 	char text[INET6_ADDRSTRLEN];
-	int family, prefix, vde0;
+	int family, prefix, vde0, monitor;
 
 	if (s == NULL)
 		die(stack_hint(errno), "cannot create a stack '%s' on '%s'", stack, vnl);
@@ -100,10 +128,16 @@ static inline struct ioth *stack_up(const char *stack, const char *vnl, const ch
 	vde0 = ioth_if_nametoindex(s, "vde0");
 	if (vde0 < 0)
 		die("Only a stack with a network has vde0; use - as the address of others.", "no interface vde0");
+	monitor = ioth_msocket(s, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	if (monitor < 0 || ioth_bind(monitor, (struct sockaddr *)&news, sizeof(news)) < 0)
+		die(NULL, "cannot open a netlink socket");
 	if (ioth_linksetupdown(s, (unsigned int)vde0, 1) < 0)
 		die(NULL, "cannot set vde0 up");
 	if (ioth_ipaddr_add(s, family, addr, prefix, (unsigned int)vde0) < 0)
 		die(NULL, "cannot give vde0 the address %s", cidr);
+	if (family == AF_INET6)
+		wait_settled(monitor);
+	ioth_close(monitor);
 	return s;
 }
 
