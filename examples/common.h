@@ -41,9 +41,8 @@ static inline const char *stack_hint(int error)
 {
 	switch (error) {
 	case ENOTSUP:
-		return "There is no such plugin. In a build that is not installed, set IOTH_PLUGIN_PATH to the "
-		       "directories\n"
-		       "below build/plugins.";
+		return "There is no such plugin. In a build that is not installed, set IOTH_PLUGIN_PATH to its plugins "
+		       "folder.";
 	case EPERM:
 		return "This stack needs unprivileged user namespaces. Where they are forbidden try, as root,\n"
 		       "sysctl kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0.";
@@ -154,7 +153,7 @@ static inline int prefix_length(const struct sockaddr *mask)
 	return bits;
 }
 
-/** stack_show - print the interfaces and addresses of a stack, one line each, every line after @margin */
+/** stack_show - print the interfaces of a stack and their addresses, one line each, every line after @margin */
 static inline void stack_show(struct ioth *s, const char *margin)
 {
 	struct ifaddrs *list;
@@ -162,21 +161,21 @@ static inline void stack_show(struct ioth *s, const char *margin)
 
 	if (ioth_getifaddrs(s, &list) < 0)
 		die(NULL, "cannot list the addresses of the stack");
-	for (struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
-		const struct sockaddr *sa = ifa->ifa_addr;
-
-		if (sa == NULL)
+	for (struct ifaddrs *link = list; link; link = link->ifa_next) {
+		if (link->ifa_addr == NULL || link->ifa_addr->sa_family != AF_PACKET)
 			continue;
-		printf("%s%-6s", margin, ifa->ifa_name);
-		if (sa->sa_family == AF_PACKET) {
-			ioth_ntomac(((const struct sockaddr_ll *)sa)->sll_addr, text, sizeof(text));
-			printf("link   %s %s\n", text, ifa->ifa_flags & IFF_UP ? "up" : "down");
-		} else if (sa->sa_family == AF_INET) {
-			inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, text, sizeof(text));
-			printf("inet   %s/%d\n", text, prefix_length(ifa->ifa_netmask));
-		} else {
-			inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, text, sizeof(text));
-			printf("inet6  %s/%d\n", text, prefix_length(ifa->ifa_netmask));
+		ioth_ntomac(((struct sockaddr_ll *)link->ifa_addr)->sll_addr, text, sizeof(text));
+		printf("%s%-5s %s %s\n", margin, link->ifa_name, text, link->ifa_flags & IFF_UP ? "up" : "down");
+		for (struct ifaddrs *ifa = list; ifa; ifa = ifa->ifa_next) {
+			const struct sockaddr *sa = ifa->ifa_addr;
+			const void *addr;
+
+			if (sa == NULL || sa->sa_family == AF_PACKET || strcmp(ifa->ifa_name, link->ifa_name))
+				continue;
+			addr = sa->sa_family == AF_INET ? (const void *)&((const struct sockaddr_in *)sa)->sin_addr
+			                                : (const void *)&((const struct sockaddr_in6 *)sa)->sin6_addr;
+			inet_ntop(sa->sa_family, addr, text, sizeof(text));
+			printf("%s      %s/%d\n", margin, text, prefix_length(ifa->ifa_netmask));
 		}
 	}
 	ioth_freeifaddrs(list);

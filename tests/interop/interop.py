@@ -94,9 +94,7 @@ class World:
         self.dir = tempfile.mkdtemp(prefix="ioth-interop.")
         self.stay.callback(shutil.rmtree, self.dir, ignore_errors=True)
         self.vnl = f"switch://{self.dir}/switch"
-        os.environ["IOTH_PLUGIN_PATH"] = ":".join(
-            entry.path for entry in os.scandir(f"{self.build}/plugins") if entry.is_dir()
-        )
+        os.environ["IOTH_PLUGIN_PATH"] = f"{self.build}/plugins"
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.enter = self.make_namespace()
         self.kind = self.make_link()
