@@ -122,8 +122,8 @@ struct nlinline__lib {
 	ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
 	ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
 	int (*close)(int fd);
-	void *stack; /* for socket; NULL when the library has no notion of it */
-	int is_linux;/* the system's own stack: never sent what Linux is known to refuse */
+	void *stack;  /* for socket; NULL when the library has no notion of it */
+	int is_linux; /* the system's own stack: never sent what Linux is known to refuse */
 };
 
 NLINLINE__FN int nlinline__sys_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
@@ -166,6 +166,7 @@ NLINLINE__FN int nlinline__result(int result)
 #define NLINLINE__REQUEST_MAX 4096 /* bytes of a request; what does not fit is EMSGSIZE */
 #define NLINLINE__ANSWER_MAX 8192  /* bytes of a datagram; the largest answers, to RTM_GETLINK, have about 2000 */
 
+#define NLINLINE__ERRNO_MAX 4095     /* no error number of Linux is above; keeps a negation in range */
 #define NLINLINE__IFF_UP 1U          /* IFF_UP of <net/if.h> */
 #define NLINLINE__IFNAMSIZ 16U       /* IFNAMSIZ of <net/if.h> */
 #define NLINLINE__NEW_IFINDEX 49     /* IFLA_NEW_IFINDEX, newer than some installed <linux/if_link.h> */
@@ -213,7 +214,7 @@ NLINLINE__FN size_t nlinline__reserve(struct nlinline__request *request, size_t 
  * @fixed: struct ifinfomsg, ifaddrmsg or rtmsg
  */
 NLINLINE__FN void nlinline__begin(struct nlinline__request *request, uint16_t type, uint16_t flags, const void *fixed,
-				  size_t fixedlen)
+                                  size_t fixedlen)
 {
 	struct nlmsghdr header;
 	size_t at;
@@ -264,12 +265,12 @@ NLINLINE__FN void nlinline__unnest(struct nlinline__request *request, size_t at)
 
 /** struct nlinline__answer - the state of a dialogue, and what was learnt from its answer */
 struct nlinline__answer {
-	uint32_t seq;     /* of the request; everything else is skipped */
-	int acked;        /* the request asked for an acknowledgement, so nothing but that ends the dialogue */
-	int interrupted;  /* the stack changed while it was dumped */
-	int ifindex;      /* of the last RTM_NEWLINK; 0: none came */
-	size_t maclen;    /* bytes of its IFLA_ADDRESS; 0: it has none */
-	uint8_t mac[6];   /* the first bytes of it */
+	uint32_t seq;    /* of the request; everything else is skipped */
+	int acked;       /* the request asked for an acknowledgement, so nothing but that ends the dialogue */
+	int interrupted; /* the stack changed while it was dumped */
+	int ifindex;     /* of the last RTM_NEWLINK; 0: none came */
+	size_t maclen;   /* bytes of its IFLA_ADDRESS; 0: it has none */
+	uint8_t mac[6];  /* the first bytes of it */
 };
 
 /** nlinline__seq - a sequence number; never 0, the number of notifications */
@@ -319,7 +320,7 @@ NLINLINE__FN int nlinline__read_status(const unsigned char *message, size_t len,
 	if (len < sizeof(struct nlmsghdr) + need)
 		return -EBADMSG;
 	memcpy(&status, message + sizeof(struct nlmsghdr), sizeof(status));
-	return status > 0 ? -EBADMSG : status;
+	return status > 0 || status < -NLINLINE__ERRNO_MAX ? -EBADMSG : status;
 }
 
 /**
@@ -328,7 +329,7 @@ NLINLINE__FN int nlinline__read_status(const unsigned char *message, size_t len,
  * Returns 1 when the dialogue goes on, 0 when it has ended well, a negative errno when it has failed.
  */
 NLINLINE__FN int nlinline__read_message(const unsigned char *message, const struct nlmsghdr *header,
-					struct nlinline__answer *answer)
+                                        struct nlinline__answer *answer)
 {
 	int status;
 
@@ -380,7 +381,7 @@ NLINLINE__FN int nlinline__read_datagram(const unsigned char *datagram, size_t l
 
 /** nlinline__exchange - send a finished request on an open socket and wait for its end; 0 or a negative errno */
 NLINLINE__FN int nlinline__exchange(const struct nlinline__lib *lib, int fd, const void *request, size_t len,
-				    struct nlinline__answer *answer)
+                                    struct nlinline__answer *answer)
 {
 	unsigned char datagram[NLINLINE__ANSWER_MAX];
 	struct sockaddr_nl self;
@@ -422,7 +423,7 @@ NLINLINE__FN int nlinline__exchange(const struct nlinline__lib *lib, int fd, con
  * one that is too long; -EINTR for an interrupted dump; -ENETDOWN when the stack went away.
  */
 NLINLINE__FN int nlinline__dialogue(const struct nlinline__lib *lib, void *message, size_t len,
-				    struct nlinline__answer *answer)
+                                    struct nlinline__answer *answer)
 {
 	struct nlmsghdr header;
 	int fd, result;
@@ -445,7 +446,7 @@ NLINLINE__FN int nlinline__dialogue(const struct nlinline__lib *lib, void *messa
 
 /** nlinline__ask - nlinline__dialogue with a request that was built; its sticky error comes out here */
 NLINLINE__FN int nlinline__ask(const struct nlinline__lib *lib, struct nlinline__request *request,
-			       struct nlinline__answer *answer)
+                               struct nlinline__answer *answer)
 {
 	return request->error ? request->error : nlinline__dialogue(lib, request->u.byte, request->len, answer);
 }
@@ -470,7 +471,7 @@ NLINLINE__FN int nlinline__nldialog(const struct nlinline__lib *lib, void *messa
 
 /** nlinline__link_begin - start a request about the link @ifindex (0: none) */
 NLINLINE__FN void nlinline__link_begin(struct nlinline__request *request, uint16_t type, uint16_t flags,
-				       unsigned int ifindex)
+                                       unsigned int ifindex)
 {
 	struct ifinfomsg link_info;
 
@@ -524,7 +525,7 @@ NLINLINE__FN int nlinline__linksetupdown(const struct nlinline__lib *lib, unsign
 
 /** nlinline__linkset - change one attribute of a link */
 NLINLINE__FN int nlinline__linkset(const struct nlinline__lib *lib, unsigned int ifindex, int type, const void *data,
-				   size_t len)
+                                   size_t len)
 {
 	struct nlinline__request request;
 	struct nlinline__answer answer;
@@ -576,7 +577,7 @@ NLINLINE__FN void nlinline__makename(char *name, const char *type)
 
 /** nlinline__put_linkinfo - append IFLA_LINKINFO: the kind of a link and its attributes */
 NLINLINE__FN void nlinline__put_linkinfo(struct nlinline__request *request, const char *type,
-					 const struct nl_iplink_data *ifd, int nifd)
+                                         const struct nl_iplink_data *ifd, int nifd)
 {
 	size_t info = nlinline__put(request, IFLA_LINKINFO, NULL, 0);
 	size_t data;
@@ -609,7 +610,7 @@ struct nlinline__linkspec {
  * Returns the index when the stack has told it, 0 when it has not, or a negative errno.
  */
 NLINLINE__FN int nlinline__newlink(const struct nlinline__lib *lib, const struct nlinline__linkspec *newlink,
-				   unsigned int ifindex, uint16_t flags, int ask_ifindex)
+                                   unsigned int ifindex, uint16_t flags, int ask_ifindex)
 {
 	struct nlinline__request request;
 	struct nlinline__answer answer;
@@ -652,7 +653,7 @@ NLINLINE__FN int nlinline__newlink_choose(const struct nlinline__lib *lib, struc
 
 /** nlinline__iplink_add - see nlinline_iplink_add */
 NLINLINE__FN int nlinline__iplink_add(const struct nlinline__lib *lib, const char *ifname, unsigned int ifindex,
-				      const char *type, const struct nl_iplink_data *ifd, int nifd)
+                                      const char *type, const struct nl_iplink_data *ifd, int nifd)
 {
 	struct nlinline__linkspec newlink = {ifname, type, ifd, nifd};
 	int i, result;
@@ -693,7 +694,7 @@ NLINLINE__FN size_t nlinline__addrlen(int family)
 
 /** nlinline__put_broadcast - append IFA_BROADCAST: the IPv4 address @addr with all host bits set */
 NLINLINE__FN void nlinline__put_broadcast(struct nlinline__request *request, const uint8_t *addr,
-					  unsigned int prefixlen)
+                                          unsigned int prefixlen)
 {
 	uint8_t broadcast[4];
 	unsigned int i;
@@ -708,7 +709,7 @@ NLINLINE__FN void nlinline__put_broadcast(struct nlinline__request *request, con
 
 /** nlinline__ipaddr - ipaddr_add (@type RTM_NEWADDR) and ipaddr_del (RTM_DELADDR) */
 NLINLINE__FN int nlinline__ipaddr(const struct nlinline__lib *lib, uint16_t type, int family, const void *addr,
-				  int prefixdata, unsigned int ifindex)
+                                  int prefixdata, unsigned int ifindex)
 {
 	struct nlinline__request request;
 	struct nlinline__answer answer;
@@ -741,7 +742,7 @@ NLINLINE__FN int nlinline__ipaddr(const struct nlinline__lib *lib, uint16_t type
 
 /** nlinline__iproute - iproute_add (@type RTM_NEWROUTE) and iproute_del (RTM_DELROUTE) */
 NLINLINE__FN int nlinline__iproute(const struct nlinline__lib *lib, uint16_t type, int family, const void *dst,
-				   int prefixdata, const void *gw, unsigned int ifindex)
+                                   int prefixdata, const void *gw, unsigned int ifindex)
 {
 	struct nlinline__request request;
 	struct nlinline__answer answer;
@@ -780,41 +781,43 @@ NLINLINE__FN int nlinline__iproute(const struct nlinline__lib *lib, uint16_t typ
 
 /* -------------------------------------------------------------------------- functions for a socket library */
 
+/* clang-format off */
+
 /*
- * nlinline__<p>lib(stack) gives the struct nlinline__lib of prefix p. The calls of the library are reached through
+ * <p>nlinline__lib(stack) gives the struct nlinline__lib of prefix p. The calls of the library are reached through
  * functions of exactly the types in it, as the library's own may be macros or differ a little in type.
  */
 #define NLINLINE__LIB(p, bind_, send_, recv_, close_, is_linux_) \
-	NLINLINE__FN struct nlinline__lib nlinline__##p##lib(void *stack) \
+	NLINLINE__FN struct nlinline__lib p##nlinline__lib(void *stack) \
 	{ \
-		struct nlinline__lib lib = {nlinline__##p##socket, bind_, send_, recv_, close_, stack, is_linux_}; \
+		struct nlinline__lib lib = {p##nlinline__socket, bind_, send_, recv_, close_, stack, is_linux_}; \
 		return lib; \
 	}
 
 #define NLINLINE__LIB_OWNCALLS(p) \
-	NLINLINE__FN int nlinline__##p##bind(int fd, const struct sockaddr *addr, socklen_t addrlen) \
+	NLINLINE__FN int p##nlinline__bind(int fd, const struct sockaddr *addr, socklen_t addrlen) \
 	{ \
 		return p##bind(fd, addr, addrlen); \
 	} \
-	NLINLINE__FN ssize_t nlinline__##p##send(int fd, const void *buf, size_t len, int flags) \
+	NLINLINE__FN ssize_t p##nlinline__send(int fd, const void *buf, size_t len, int flags) \
 	{ \
 		return p##send(fd, buf, len, flags); \
 	} \
-	NLINLINE__FN ssize_t nlinline__##p##recv(int fd, void *buf, size_t len, int flags) \
+	NLINLINE__FN ssize_t p##nlinline__recv(int fd, void *buf, size_t len, int flags) \
 	{ \
 		return p##recv(fd, buf, len, flags); \
 	} \
-	NLINLINE__FN int nlinline__##p##close(int fd) \
+	NLINLINE__FN int p##nlinline__close(int fd) \
 	{ \
 		return p##close(fd); \
 	} \
-	NLINLINE__LIB(p, nlinline__##p##bind, nlinline__##p##send, nlinline__##p##recv, nlinline__##p##close, 0)
+	NLINLINE__LIB(p, p##nlinline__bind, p##nlinline__send, p##nlinline__recv, p##nlinline__close, 0)
 
 #define NLINLINE__LIB_SYSCALLS(p, is_linux_) \
 	NLINLINE__LIB(p, nlinline__sys_bind, nlinline__sys_send, nlinline__sys_recv, nlinline__sys_close, is_linux_)
 
 #define NLINLINE__SOCKET(p, socket_) \
-	NLINLINE__FN int nlinline__##p##socket(void *stack, int domain, int type, int protocol) \
+	NLINLINE__FN int p##nlinline__socket(void *stack, int domain, int type, int protocol) \
 	{ \
 		(void)stack; \
 		return socket_(domain, type, protocol); \
@@ -838,7 +841,7 @@ struct nlinline__anypointer {
 #endif
 
 #define NLINLINE__MSOCKET(p) \
-	NLINLINE__FN int nlinline__##p##socket(void *stack, int domain, int type, int protocol) \
+	NLINLINE__FN int p##nlinline__socket(void *stack, int domain, int type, int protocol) \
 	{ \
 		return p##msocket(NLINLINE__ANYPOINTER(stack), domain, type, protocol); \
 	}
@@ -852,7 +855,7 @@ struct nlinline__anypointer {
 
 #define NLINLINE__BODY(p, stack, call) \
 	{ \
-		struct nlinline__lib lib = nlinline__##p##lib(stack); \
+		struct nlinline__lib lib = p##nlinline__lib(stack); \
 		return nlinline__result(nlinline__##call); \
 	}
 
@@ -910,5 +913,7 @@ struct nlinline__anypointer {
 	NLINLINE__MSOCKET(p) \
 	NLINLINE__LIB_SYSCALLS(p, 0) \
 	NLINLINE__FUNCTIONS(p, NLINLINE__STACK, stack)
+
+/* clang-format on */
 
 #endif /* NLINLINE_PLUS_H */

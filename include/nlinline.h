@@ -101,7 +101,7 @@ NLINLINE__FN int nlinline_iproute_del(int family, void *dst, int dst_prefixlen, 
  * NULL, or @ifd is malformed; EMSGSIZE too many attributes (the request is limited to 4096 bytes).
  */
 NLINLINE__FN int nlinline_iplink_add(const char *ifname, unsigned int ifindex, const char *type,
-				     struct nl_iplink_data *ifd, int nifd);
+                                     struct nl_iplink_data *ifd, int nifd);
 
 /**
  * nlinline_iplink_del - delete an interface

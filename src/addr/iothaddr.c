@@ -60,7 +60,7 @@ EXPORT void iothaddr_hash(void *in6, const char *name, const char *passwd, uint3
 	memcpy(addr, in6, sizeof(addr));
 	for (int i = 0; i < HOST_LEN; i++)
 		addr[HOST_START + i] ^= hash[i];
-	addr[HOST_START] &= (uint8_t)~(MAC_LOCAL | MAC_MULTICAST);
+	addr[HOST_START] &= 0xff & ~(MAC_LOCAL | MAC_MULTICAST);
 	memcpy(in6, addr, sizeof(addr));
 }
 

@@ -169,22 +169,18 @@ static void test_otiptime(void **state)
 
 		after = time(NULL);
 		assert_in_range(got, (before + sample[i].offset) / sample[i].period,
-				(after + sample[i].offset) / sample[i].period);
+		                (after + sample[i].offset) / sample[i].period);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_hash_xor),
-		cmocka_unit_test(test_hash_password),
-		cmocka_unit_test(test_hash_time),
-		cmocka_unit_test(test_hashmac),
-		cmocka_unit_test(test_eui64),
-		cmocka_unit_test(test_hasheui64),
-		cmocka_unit_test(test_unaligned),
-		cmocka_unit_test(test_otiptime),
+	        cmocka_unit_test(test_hash),          cmocka_unit_test(test_hash_xor),
+	        cmocka_unit_test(test_hash_password), cmocka_unit_test(test_hash_time),
+	        cmocka_unit_test(test_hashmac),       cmocka_unit_test(test_eui64),
+	        cmocka_unit_test(test_hasheui64),     cmocka_unit_test(test_unaligned),
+	        cmocka_unit_test(test_otiptime),
 	};
 
 	return cmocka_run_group_tests_name("iothaddr", tests, NULL, NULL);

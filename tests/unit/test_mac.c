@@ -64,10 +64,28 @@ static void test_macton(void **state)
 static void test_macton_malformed(void **state)
 {
 	static const char *const bad[] = {
-		"", ":", "02", "02:0a:bc:00:ff", "02:0a:bc:00:ff:", "02:0a:bc:00:ff:7e:", "02:0a:bc:00:ff:7e:01",
-		"002:0a:bc:00:ff:7e", "02:0a:bc:00:ff:07e", "02:0a:bc::00:ff:7e", ":02:0a:bc:00:ff", "020abc00ff7e",
-		"02.0a.bc.00.ff.7e", "02:0a:bc:00:ff:7g", "0x2:0a:bc:00:ff:7e", " 02:0a:bc:00:ff:7e", "02:0a:bc:00:ff:7e ",
-		"02: a:bc:00:ff:7e", "+2:0a:bc:00:ff:7e", "-2:0a:bc:00:ff:7e", "02:0a:bc:00:ff:7e\n", "zz:zz:zz:zz:zz:zz",
+	        "",
+	        ":",
+	        "02",
+	        "02:0a:bc:00:ff",
+	        "02:0a:bc:00:ff:",
+	        "02:0a:bc:00:ff:7e:",
+	        "02:0a:bc:00:ff:7e:01",
+	        "002:0a:bc:00:ff:7e",
+	        "02:0a:bc:00:ff:07e",
+	        "02:0a:bc::00:ff:7e",
+	        ":02:0a:bc:00:ff",
+	        "020abc00ff7e",
+	        "02.0a.bc.00.ff.7e",
+	        "02:0a:bc:00:ff:7g",
+	        "0x2:0a:bc:00:ff:7e",
+	        " 02:0a:bc:00:ff:7e",
+	        "02:0a:bc:00:ff:7e ",
+	        "02: a:bc:00:ff:7e",
+	        "+2:0a:bc:00:ff:7e",
+	        "-2:0a:bc:00:ff:7e",
+	        "02:0a:bc:00:ff:7e\n",
+	        "zz:zz:zz:zz:zz:zz",
 	};
 
 	(void)state;
@@ -86,8 +104,8 @@ static void test_round_trip(void **state)
 
 			memcpy(mac, sample, 6);
 			mac[at] = (uint8_t)value;
-			snprintf(expected, sizeof(expected), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-				 mac[4], mac[5]);
+			snprintf(expected, sizeof(expected), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+			         mac[3], mac[4], mac[5]);
 			assert_string_equal(ioth_ntomac(mac, text, sizeof(text)), expected);
 			assert_int_equal(ioth_macton(text, back), 1);
 			assert_memory_equal(back, mac, 6);
@@ -98,9 +116,9 @@ static void test_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ntomac),		 cmocka_unit_test(test_ntomac_small),
-		cmocka_unit_test(test_macton),		 cmocka_unit_test(test_macton_malformed),
-		cmocka_unit_test(test_round_trip),
+	        cmocka_unit_test(test_ntomac),     cmocka_unit_test(test_ntomac_small),
+	        cmocka_unit_test(test_macton),     cmocka_unit_test(test_macton_malformed),
+	        cmocka_unit_test(test_round_trip),
 	};
 
 	return cmocka_run_group_tests_name("mac", tests, NULL, NULL);
