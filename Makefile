@@ -49,13 +49,13 @@ bench:
 	@scripts/need build bench
 	@scripts/configure $(BUILD)-bench --buildtype=release -Dbench=true
 	@ninja -C $(BUILD)-bench
-	@scripts/bench $(BUILD)-bench $(ARGS)
+	@IOTH_PLUGIN_PATH=$$PWD/$(BUILD)-bench/plugins $(BUILD)-bench/bench/ioth-bench $(ARGS)
 
 soak:
 	@scripts/need build test
 	@scripts/configure $(BUILD)-soak --buildtype=release -Dtests=true
 	@ninja -C $(BUILD)-soak
-	@$(BUILD)-soak/tests/soak/ioth-lifetime --full $(ARGS)
+	@IOTH_PLUGIN_PATH=$$PWD/$(BUILD)-soak/plugins $(BUILD)-soak/tests/soak/ioth-lifetime --full $(ARGS)
 
 install:
 	@scripts/need build

@@ -14,74 +14,17 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 
+from harness import TIMEOUT, Failed, Skip, Task, check, need, run, run_tests, test
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-TIMEOUT = 90  # seconds for one command; only a hang takes that long
 LINUX4, STACK4 = "10.77.0.1", "10.77.0.2"
 LINUX6, STACK6 = "fd77::1", "fd77::2"
-TESTS = []
-
-
-class Skip(Exception):
-    """The test cannot run here; the text says why."""
-
-
-class Failed(Exception):
-    """Something went wrong; the text says what."""
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def need(*programs):
-    """The programs are there, or the test is skipped."""
-    for program in programs:
-        if shutil.which(program) is None:
-            raise Skip(f"{program} is not installed")
-
-
-def check(condition, text):
-    if not condition:
-        raise Failed(text)
-
-
-class Task:
-    """A program in the background: it says "ready", works, and prints its result."""
-
-    def __init__(self, command, **kwargs):
-        self.command = command
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **kwargs)
-
-    def wait_for(self, pattern):
-        """Read lines until one matches."""
-        for line in self.process.stdout:
-            if re.search(pattern, line):
-                return line
-        self.process.wait()
-        raise Failed(f"{' '.join(self.command)} ended with status {self.process.returncode} before it was ready")
-
-    def finish(self):
-        """Let it end by itself; its remaining output."""
-        try:
-            output, _ = self.process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise Failed(f"{' '.join(self.command)} hangs") from None
-        check(self.process.returncode == 0, f"{' '.join(self.command)} ended with status {self.process.returncode}")
-        return output
-
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
 
 
 class World:
@@ -152,17 +95,6 @@ class World:
     def peer(self, *task, address=f"{STACK4}/24", options=""):
         """The words that run a task of the libioth side."""
         return [f"{self.build}/tests/interop/peer", self.stack + options, self.vnl, address, *map(str, task)]
-
-
-def run(command, status=0, **kwargs):
-    """Run a command to its end; its output."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, **kwargs)
-    except subprocess.TimeoutExpired:
-        raise Failed(f"{' '.join(command)} hangs") from None
-    if done.returncode != status:
-        raise Failed(f"{' '.join(command)} ended with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 def words(line):
@@ -471,32 +403,14 @@ def main():
     parser.add_argument("-s", "--stack", default="vdestack")
     parser.add_argument("pattern", nargs="*", help="run only the tests whose name contains one of these")
     args = parser.parse_args()
-    chosen = [t for t in TESTS if not args.pattern or any(p in t.__name__ for p in args.pattern)]
-    count = {"passed": 0, "failed": 0, "skipped": 0}
-
-    def report(verdict, name, text):
-        count[{"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}[verdict]] += 1
-        print(f"{verdict} {name}{': ' if text else ''}{text or ''}", flush=True)
-
     try:
         world = World(args.build, args.stack)
     except Skip as reason:
-        for function in chosen:
-            report("SKIP", function.__name__, reason)
-        world = None
-    if world:
-        with world.stay:
-            print(f"Linux side joined by a {world.kind}", flush=True)
-            for function in chosen:
-                with contextlib.ExitStack() as stay:
-                    try:
-                        report("PASS", function.__name__, function(world, stay))
-                    except Skip as reason:
-                        report("SKIP", function.__name__, reason)
-                    except (Failed, OSError, subprocess.SubprocessError, ValueError, KeyError) as reason:
-                        report("FAIL", function.__name__, f"{type(reason).__name__}: {reason}")
-    print("interop: {passed} passed, {failed} failed, {skipped} skipped".format(**count))
-    return 1 if count["failed"] else 0
+        print(f"SKIP interop: {reason}\ninterop: 0 passed, 0 failed, 1 skipped")
+        return 77
+    with world.stay:
+        print(f"Linux side joined by a {world.kind}", flush=True)
+        return run_tests("interop", world, args.pattern)
 
 
 if __name__ == "__main__":
