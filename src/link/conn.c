@@ -18,16 +18,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define QUEUE_SIZE (512 * 1024) /* of a socket of the network; the kernel doubles it: a batch of the largest frames */
+
 /** error_of - the negative errno of a libvdeplug call that has failed; errno was cleared before it */
 static int error_of(void)
 {
 	return errno ? -errno : -EIO;
+}
+
+/** enlarge_queues - the defaults hold a dozen jumbo frames; where the system limits us, so be it */
+static void enlarge_queues(int fd)
+{
+	int size = QUEUE_SIZE;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
 /** make_nonblocking - see above; sets conn->guarded when polling is what is needed; 0 or a negative errno */
@@ -42,6 +54,8 @@ static int make_nonblocking(struct link__conn *conn)
 		conn->guarded = true;
 		return 0;
 	}
+	if (S_ISSOCK(st.st_mode))
+		enlarge_queues(conn->datafd);
 	flags = fcntl(conn->datafd, F_GETFL);
 	if (flags < 0 || fcntl(conn->datafd, F_SETFL, flags | O_NONBLOCK) != 0)
 		return -errno;
@@ -79,10 +93,40 @@ void link__conn_close(struct link__conn *conn)
 	conn->vde = NULL;
 }
 
+/**
+ * close_watched - close our copies of the sockets that the epoll set @epfd watches
+ *
+ * They are those of a switch that runs in the parent: while a copy is open here, its clients do not see it go. The
+ * kernel names them by the descriptors and inodes they have in the parent; by the inode we know whether ours is the
+ * same.
+ */
+static void close_watched(int epfd)
+{
+	char path[48], line[256];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epfd);
+	info = fopen(path, "re");
+	if (!info)
+		return;
+	while (fgets(line, sizeof(line), info)) {
+		const char *ino = strstr(line, "ino:");
+		struct stat st;
+		int fd;
+
+		if (sscanf(line, "tfd: %d", &fd) != 1 || !ino)
+			continue;
+		if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == strtoul(ino + 4, NULL, 16))
+			close(fd);
+	}
+	fclose(info);
+}
+
 void link__conn_abandon(struct link__conn *conn)
 {
-	/* vde_close would unlink the sockets of the parent, which is using them. What the module keeps besides these
-	   two descriptors it keeps: they are close-on-exec. */
+	/* vde_close would unlink the sockets of the parent, which is using them. */
+	if (conn->guarded)
+		close_watched(conn->datafd);
 	close(conn->datafd);
 	if (conn->ctlfd >= 0)
 		close(conn->ctlfd);

@@ -5,8 +5,8 @@
  * A loop is a thread that waits in epoll_wait(2) and hands each event to the member (the port) whose descriptor is
  * ready. There are at most as many loops as cores the process may use. A loop is started when a member arrives and no
  * loop has room, and ends when its last member leaves, so a process without ports has no thread of ours. Without
- * traffic a loop sleeps: it has no timer. What moving a batch of frames takes in memory belongs to the loop; a member
- * is a few words.
+ * traffic a loop sleeps: it has no timer. Before it sleeps it brings captured packets to their files (capture.c). What
+ * moving a batch of frames takes in memory belongs to the loop; a member is a few words.
  *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
@@ -27,6 +27,7 @@
  * The child closes its copies without touching the sets, forgets the loops, and starts afresh when it opens a port.
  * Members inherited from the parent (known by their *incarnation*) only give back their slot when they leave.
  */
+#include "capture.h"
 #include "private.h"
 
 #include <errno.h>
@@ -162,6 +163,19 @@ static void turn_end(struct link__loop *loop)
 	pthread_mutex_unlock(&loop->turn);
 }
 
+/** turn_give - give the member an event is for its turn */
+static void turn_give(struct link__loop *loop, const struct epoll_event *event)
+{
+	uint64_t key = event->data.u64;
+	struct link__member *member;
+
+	turn_begin(loop);
+	member = event_member(key);
+	if (member)
+		member->event(member, (enum link__source)(key & 3), event->events);
+	turn_end(loop);
+}
+
 /** loop_run - the thread of a loop */
 static void *loop_run(void *arg)
 {
@@ -170,24 +184,25 @@ static void *loop_run(void *arg)
 	bool stop = false;
 
 	while (!stop) {
-		int n = epoll_wait(loop->epfd, events, EVENTS, -1);
+		int n = epoll_wait(loop->epfd, events, EVENTS, link__capture_pending() ? 0 : -1);
 
-		loop->round++;
-		for (int i = 0; i < n; i++) {
-			uint64_t key = events[i].data.u64;
-			struct link__member *member;
-
-			if (key == STOP_KEY) {
-				stop = true;
-				continue;
-			}
-			turn_begin(loop);
-			member = event_member(key);
-			if (member)
-				member->event(member, (enum link__source)(key & 3), events[i].events);
-			turn_end(loop);
+		if (n == 0) {
+			link__capture_flush();
+			continue;
 		}
+		loop->round++;
+		/* Empty the queues of the network before filling them: those of a switch are short, and drop. */
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.u64 == STOP_KEY)
+				stop = true;
+			else if ((events[i].data.u64 & 3) != LINK_DEVICE)
+				turn_give(loop, &events[i]);
+		}
+		for (int i = 0; i < n; i++)
+			if ((events[i].data.u64 & 3) == LINK_DEVICE)
+				turn_give(loop, &events[i]);
 	}
+	link__capture_flush();
 	return NULL;
 }
 
@@ -196,10 +211,12 @@ static void *loop_run(void *arg)
 static void fork_prepare(void)
 {
 	pthread_mutex_lock(&pool.lock);
+	link__capture_fork_prepare();
 }
 
 static void fork_parent(void)
 {
+	link__capture_fork_parent();
 	pthread_mutex_unlock(&pool.lock);
 }
 
@@ -230,6 +247,7 @@ static void fork_child(void)
 	}
 	pool.loop_count = 0;
 	pool.incarnation++;
+	link__capture_fork_child();
 	pthread_mutex_unlock(&pool.lock);
 }
 

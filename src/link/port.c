@@ -22,6 +22,7 @@
  *
  * fork(2). In the child a port of the parent can only be closed; see loop.c and conn.c.
  */
+#include "capture.h"
 #include "private.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#define GUARDED_ATTEMPTS 16 /* frames received in a turn from a network whose queues are short */
 #define FAILURES_MAX 16 /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
 
 /** struct pending - frames for the network that had no room, oldest first */
@@ -53,7 +55,9 @@ struct link_port {
 	unsigned int idle;     /* turns of a device in error that gave no frame, in a row */
 	unsigned int stalls;   /* times there was room said to be, and was not, in a row */
 	uint32_t round;        /* of the loop, when the port last received */
+	unsigned int appetite; /* frames to take from the device in a turn */
 	struct pending *pending;
+	struct link__capture *capture; /* or NULL */
 	_Atomic uint64_t input_frames, input_bytes, input_dropped;
 	_Atomic uint64_t output_frames, output_bytes, output_dropped;
 };
@@ -64,6 +68,13 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 	if (n != 0)
 		atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
 		                      memory_order_relaxed);
+}
+
+/** port_capture - record frames, if the port captures */
+static void port_capture(struct link_port *port, const struct link_frame *frames, unsigned int n)
+{
+	if (port->capture && n > 0)
+		link__capture_write(port->capture, frames, n);
 }
 
 /** port_of - the port whose member it is */
@@ -129,9 +140,9 @@ static void port_input(struct link_port *port, uint32_t events)
 
 	if (port->solo && round == port->round + 1)
 		port->solo = false; /* there was another */
-	limit = port->solo ? 1 : LINK_BATCH;
+	limit = port->solo ? 1 : port->conn.guarded ? GUARDED_ATTEMPTS : LINK_BATCH;
 	port->round = round;
-	while (n < limit && attempts < LINK_BATCH) {
+	while (attempts < limit) {
 		struct link_frame *frame = &batch->frame[n];
 
 		len = link__conn_recv(&port->conn, frame->data, LINK_BUFFER_SIZE, attempts == 0);
@@ -152,6 +163,7 @@ static void port_input(struct link_port *port, uint32_t events)
 	if (n > 0) {
 		count(&port->input_frames, n);
 		count(&port->input_bytes, bytes);
+		port_capture(port, batch->frame, n);
 		port->ops->input(port->device, batch->frame, n);
 	}
 	if (n > 0 || (len == -EAGAIN && !(events & EPOLLHUP)))
@@ -254,13 +266,32 @@ static bool frame_fit(const struct link_frame *frame)
 	       frame->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE && !(frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
 }
 
+/**
+ * port_appetite - how many frames to take from the device next time, the largest of this time being of @len bytes
+ *
+ * A switch in our own process (see conn.c) never says that the queue of a client is full, it drops. Such a queue takes
+ * about 200 KiB of memory by default, and a frame takes a power of two with room for its bookkeeping. A turn gives it
+ * what it can hold if it was empty, which it is when the client is on our loop.
+ */
+static unsigned int port_appetite(const struct link_port *port, uint32_t len)
+{
+	unsigned int room = 128 * 1024, frames = LINK_BATCH;
+
+	if (!port->conn.guarded)
+		return LINK_BATCH;
+	for (uint32_t size = 2048; size < len + 512; size *= 2)
+		frames = room / (size * 2);
+	return frames < port->appetite * 2 ? frames : port->appetite * 2;
+}
+
 /** port_output - a turn: send what the device has */
 static void port_output(struct link_port *port, uint32_t events)
 {
 	struct link__batch *batch = link__loop_batch(&port->member);
 	struct link_frame *frame = batch->frame;
 	unsigned int n = 0;
-	int got = port->ops->output(port->device, frame, LINK_BATCH);
+	uint32_t largest = 0;
+	int got = port->ops->output(port->device, frame, port->appetite);
 
 	if (got < 0) {
 		port_die(port, got);
@@ -273,10 +304,16 @@ static void port_output(struct link_port *port, uint32_t events)
 		port_die(port, -EIO);
 		return;
 	}
-	for (int i = 0; i < got; i++)
-		if (frame_fit(&frame[i]))
-			frame[n++] = frame[i];
+	for (int i = 0; i < got; i++) {
+		if (!frame_fit(&frame[i]))
+			continue;
+		largest = frame[i].len > largest ? frame[i].len : largest;
+		frame[n++] = frame[i];
+	}
+	if (got > 0)
+		port->appetite = port_appetite(port, largest);
 	count(&port->output_dropped, (unsigned int)got - n);
+	port_capture(port, frame, n);
 	for (unsigned int i = 0; i < n; i++) {
 		if (!port_send(port, frame[i].data, frame[i].len)) {
 			port_throttle(port, frame + i, n - i);
@@ -326,13 +363,19 @@ static void port_event(struct link__member *member, enum link__source source, ui
 
 /* ------------------------------------------------------------------------------------------------- open, close */
 
-/** hash - FNV-1a of a text */
-static uint64_t hash(const char *text)
+/**
+ * network_id - a number that is likely to be equal for two ports of one network, and for these alone
+ *
+ * Neither the module nor the options in brackets count: switch:///tmp/s and vde:///tmp/s[mode=600] are neighbours. It
+ * is a hash (FNV-1a); a coincidence puts two strangers on one loop, which harms nobody.
+ */
+static uint64_t network_id(const char *vnl)
 {
+	const char *sep = strstr(vnl, "://");
 	uint64_t h = 0xcbf29ce484222325;
 
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3;
+	for (const char *c = sep ? sep + 3 : vnl; *c && *c != '['; c++)
+		h = (h ^ (unsigned char)*c) * 0x100000001b3;
 	return h;
 }
 
@@ -350,7 +393,7 @@ static int port_join(struct link_port *port, const char *vnl)
 	int err;
 
 	port->member.event = port_event;
-	port->member.network = hash(vnl);
+	port->member.network = network_id(vnl);
 	err = link__loop_join(&port->member);
 	if (err)
 		return err;
@@ -372,24 +415,29 @@ int link_port_open(const char *vnl, const char *ifname, const char *pcap, const 
 
 	if (!vnl || !ifname || !link__ifname_valid(ifname) || !ops || device_fd < 0)
 		return -EINVAL;
-	if (pcap)
-		return -EOPNOTSUPP;
 	port = calloc(1, sizeof(*port));
 	if (!port)
 		return -ENOMEM;
 	port->ops = ops;
 	port->device = device;
 	port->device_fd = device_fd;
-	err = link__conn_open(&port->conn, vnl, ifname);
+	err = pcap ? link__capture_open(pcap, ifname, &port->capture) : 0;
 	if (err)
 		goto fail;
+	err = link__conn_open(&port->conn, vnl, ifname);
+	if (err)
+		goto fail_capture;
+	port->appetite = port->conn.guarded ? LINK_BATCH / 8 : LINK_BATCH;
 	err = port_join(port, vnl);
 	if (err) {
 		link__conn_close(&port->conn);
-		goto fail;
+		goto fail_capture;
 	}
 	*out = port;
 	return 0;
+fail_capture:
+	if (port->capture)
+		link__capture_close(port->capture);
 fail:
 	free(port);
 	return err;
@@ -404,6 +452,8 @@ void link_port_close(struct link_port *port)
 		link__conn_close(&port->conn);
 	else
 		link__conn_abandon(&port->conn);
+	if (port->capture)
+		link__capture_close(port->capture);
 	free(port->pending);
 	free(port);
 }
