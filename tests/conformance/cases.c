@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cases.c - the list of cases.
+ *
+ * Every CASE registers itself from a constructor. The list is sorted by area, then by file and name, so that the order does not
+ * depend on the linker, and a case with families becomes one row for each.
+ */
+#include "private.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+
+static struct conf_case *all;
+
+void conf_register(struct conf_case *test)
+{
+	test->next = all;
+	all = test;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int order = strcmp(x->test->area, y->test->area);
+
+	if (order == 0)
+		order = strcmp(x->test->file, y->test->file);
+	return order ? order : strcmp(x->name, y->name);
+}
+
+/** wanted - whether a case is selected: no pattern, or one that matches, or that its name contains */
+static bool wanted(const char *name, char **patterns)
+{
+	if (patterns == NULL || *patterns == NULL)
+		return true;
+	for (; *patterns != NULL; patterns++)
+		if (strstr(name, *patterns) != NULL || fnmatch(*patterns, name, 0) == 0)
+			return true;
+	return false;
+}
+
+/** add - one row, if it is wanted */
+static int add(struct row *rows, int count, const struct conf_case *test, int family, char **patterns)
+{
+	struct row *row = &rows[count];
+
+	memset(row, 0, sizeof(*row));
+	row->test = test;
+	row->family = family ? family : AF_INET;
+	snprintf(row->name, sizeof(row->name), "%s.%s%s", test->area, test->name,
+		 family == 0 ? "" : family == AF_INET ? "/ipv4" : "/ipv6");
+	return wanted(row->name, patterns) ? count + 1 : count;
+}
+
+int cases_select(char **patterns, struct row **rows)
+{
+	int room = 1, count = 0;
+
+	for (const struct conf_case *test = all; test != NULL; test = test->next)
+		room += 3;
+	*rows = calloc((size_t)room, sizeof(**rows));
+	if (*rows == NULL)
+		return -ENOMEM;
+	for (const struct conf_case *test = all; test != NULL; test = test->next) {
+		if (test->families & CONF_ONCE)
+			count = add(*rows, count, test, 0, patterns);
+		if (test->families & CONF_IPV4)
+			count = add(*rows, count, test, AF_INET, patterns);
+		if (test->families & CONF_IPV6)
+			count = add(*rows, count, test, AF_INET6, patterns);
+	}
+	qsort(*rows, (size_t)count, sizeof(**rows), compare);
+	return count;
+}
+
+const char *cases_limit(const struct conf_case *test, const char *stack)
+{
+	for (size_t i = 0; i < sizeof(test->limit) / sizeof(test->limit[0]) && test->limit[i].stack; i++) {
+		const char *name = test->limit[i].stack;
+
+		if (name[0] == '!' ? strcmp(name + 1, stack) != 0 : strcmp(name, stack) == 0)
+			return test->limit[i].reason;
+	}
+	return NULL;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * process.c - the process of one run: make the hosts, run the case, prove that nothing is left.
+ *
+ * The process is a fork of the runner, leader of a session of its own, its output in a file that the runner shows when
+ * the case fails. Accounts are taken before the first stack exists and compared after the last is gone.
+ */
+#include "left.h"
+#include "private.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static void *no_thread(void *arg)
+{
+	return arg;
+}
+
+/** settle - let the C library and a sanitizer start what they start with the first thread */
+static void settle(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, no_thread, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
+/** raise_limits - as many descriptors as the system lets us have; cases with a thousand sockets need them */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max < 8000 ? limit.rlim_max : 8000;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+void process_run(const struct row *row, const char *stack, const char *dir)
+{
+	static struct conf c;
+	static struct left before;
+	char text[1024];
+	int left;
+
+	c.test = row->test;
+	c.stack = stack;
+	c.family = row->family;
+	c.dir = dir;
+	raise_limits();
+	HERE;
+	hosts_prepare(&c);
+	settle();
+	if (left_count(&before) != 0)
+		conf_fail("/proc cannot be read");
+	hosts_create(&c);
+
+	c.test->run(&c);
+
+	while (c.nfds > 0)
+		conf_drop(&c, c.fds[c.nfds - 1]);
+	hosts_delete(&c);
+	left = left_since(&before, text, sizeof(text));
+	if (left != 0)
+		conf_fail("left: %s", text);
+	exit(0);
+}

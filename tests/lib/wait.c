@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* wait.c - bounded waits for events; see wait.h. */
+#include "wait.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+long wait_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool wait_again(long deadline)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+
+	if (wait_now_ms() >= deadline)
+		return false;
+	nanosleep(&nap, NULL);
+	return true;
+}
+
+int wait_revents(int fd, int want)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = WAIT_POLL_ALL};
+		int missing;
+
+		if (poll(&p, 1, 0) < 0)
+			return -errno;
+		if (p.revents == want)
+			return p.revents;
+		/* Bits to come are waited for; nothing tells that a bit goes away, nor a bit of HUP and ERR while the other is on. */
+		missing = want & ~p.revents & WAIT_POLL_ALL;
+		if (missing != 0 && !(p.revents & (POLLERR | POLLHUP | POLLNVAL))) {
+			struct pollfd next = {.fd = fd, .events = (short)missing};
+			long left = deadline - wait_now_ms();
+
+			if (left <= 0 || poll(&next, 1, (int)left) == 0)
+				return p.revents;
+			if (next.revents & missing)
+				continue;
+		}
+		if (!wait_again(deadline))
+			return p.revents;
+	}
+}
+
+/** task_blocked - 1 asleep, 0 not, -ESRCH gone; @switches receives how often it has given up the processor */
+static int task_blocked(const char *path, long *switches)
+{
+	char text[4096];
+	const char *field;
+	ssize_t len;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -ESRCH;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (len <= 0)
+		return -ESRCH;
+	text[len] = '\0';
+	field = strstr(text, "\nvoluntary_ctxt_switches:");
+	*switches = field == NULL ? -1 : strtol(strchr(field, ':') + 1, NULL, 10);
+	field = strstr(text, "\nState:\t");
+	if (field == NULL || field[8] == 'Z' || field[8] == 'X')
+		return -ESRCH;
+	return field[8] == 'S';
+}
+
+/** wait_task - the common part of the two functions below */
+static int wait_task(const char *path)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+	long before = -1;
+	int steady = 0;
+
+	do {
+		long switches;
+		int blocked = task_blocked(path, &switches);
+
+		if (blocked < 0)
+			return blocked;
+		steady = blocked && switches == before ? steady + 1 : 0;
+		before = switches;
+		if (steady == 2)
+			return 0;
+	} while (wait_again(deadline));
+	return -ETIMEDOUT;
+}
+
+int wait_thread_blocked(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", (int)tid);
+	return wait_task(path);
+}
+
+int wait_process_blocked(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	return wait_task(path);
+}
