@@ -46,11 +46,15 @@ static inline const char *stack_hint(int error)
 	case EPERM:
 		return "This stack needs unprivileged user namespaces. Where they are forbidden try, as root,\n"
 		       "sysctl kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0.";
+	case EEXIST:
+		return "switch:///PATH makes a new switch. To join one that is there, say vde:///PATH; if a killed "
+		       "program left\n"
+		       "its directory behind, remove that.";
 	case ENOENT:
 	case ECONNREFUSED:
-		return "Nobody offers that network. switch:///PATH and ptp:///PATH need no daemon, vde:///PATH a "
-		       "running\n"
-		       "vde_switch.";
+		return "Nobody offers that network. The first program says switch:///PATH, which makes the switch, the "
+		       "others\n"
+		       "vde:///PATH. Or let both ends of a cable say ptp:///PATH.";
 	default:
 		return NULL;
 	}

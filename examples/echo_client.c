@@ -2,7 +2,7 @@
 /*
  * echo_client - sends a text to an echo server from any stack, and checks that it comes back
  *
- *   echo_client vdestack switch:///tmp/lan 10.0.0.2/24 10.0.0.1 7 "hello"
+ *   echo_client vdestack vde:///tmp/lan 10.0.0.2/24 10.0.0.1 7 "hello"
  *
  * Ends with 0 only when exactly the text came back.
  */

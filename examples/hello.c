@@ -6,7 +6,7 @@
 
 int main(int argc, char *argv[])
 {
-	struct ioth *net = ioth_newstack("vdestack", argc > 1 ? argv[1] : "switch:///tmp/lan");
+	struct ioth *net = ioth_newstack("vdestack", argc > 1 ? argv[1] : "vde:///tmp/lan");
 	struct sockaddr_in server = {
 	        .sin_family = AF_INET, .sin_port = htons(7), .sin_addr.s_addr = inet_addr("10.0.0.1")};
 	struct in_addr me = {.s_addr = inet_addr("10.0.0.2")};

@@ -2,7 +2,7 @@
 /*
  * side_by_side - the host's network and a private one in the same program: a door from one into the other
  *
- *   side_by_side vdestack switch:///tmp/lan 10.0.0.3/24 8080 10.0.0.1 80
+ *   side_by_side vdestack vde:///tmp/lan 10.0.0.3/24 8080 10.0.0.1 80
  *
  * listens on 127.0.0.1 port 8080 of the host, and carries each connection to 10.0.0.1 port 80 of the private network,
  * which the host itself cannot reach. Try it with: curl http://127.0.0.1:8080/

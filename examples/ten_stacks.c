@@ -2,7 +2,9 @@
 /*
  * ten_stacks - ten nodes in one process, on one virtual switch; each greets every other by UDP
  *
- *   ten_stacks [STACK [VNL]]          vdestack and a new switch:// in a temporary directory
+ *   ten_stacks [STACK]                vdestack, if none is given
+ *
+ * The first node makes the switch (switch://), in a temporary directory; the others join it (vde://).
  *
  * One thread and one poll(2) serve all ten. Ends with 0 when all ninety greetings have arrived.
  */
@@ -26,10 +28,9 @@ int main(int argc, char *argv[])
 
 	if (mkdtemp(dir) == NULL)
 		die(NULL, "cannot make %s", dir);
-	snprintf(vnl, sizeof(vnl), "%s%s", argc > 2 ? argv[2] : "switch://", argc > 2 ? "" : dir);
-
 	for (int i = 0; i < NODES; i++) {
 		snprintf(text, sizeof(text), "10.0.0.%d/24", i + 1);
+		snprintf(vnl, sizeof(vnl), "%s://%s/lan", i == 0 ? "switch" : "vde", dir);
 		node[i] = stack_up(stack, vnl, text);
 		*strchr(text, '/') = '\0';
 		len[i] = address(text, PORT, &addr[i]);

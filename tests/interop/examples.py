@@ -29,10 +29,10 @@ class World:
         self.networks = 0
         os.environ["IOTH_PLUGIN_PATH"] = f"{self.build}/plugins"
 
-    def network(self, kind="switch"):
-        """A network that nobody has used before."""
+    def network(self):
+        """A switch that nobody has used before: how to make it, how to join it."""
         self.networks += 1
-        return f"{kind}://{self.dir}/{self.networks}"
+        return f"switch://{self.dir}/{self.networks}", f"vde://{self.dir}/{self.networks}"
 
     def program(self, name, *arguments):
         return [f"{self.build}/examples/{name}", *map(str, arguments)]
@@ -67,14 +67,15 @@ def demo(world, stay):
 
 @test
 def hello(world, stay):
-    network = world.network()
-    world.server(stay, "echo_server", "vdestack", network, SERVER[0], 7)
-    check(run(world.program("hello", network)) == "hello, virtual world\n", "another answer than in the README")
+    make, join = world.network()
+    world.server(stay, "echo_server", "vdestack", make, SERVER[0], 7)
+    check(run(world.program("hello", join)) == "hello, virtual world\n", "another answer than in the README")
 
 
 def echo(world, stay, network, server, client, text):
-    world.server(stay, "echo_server", "vdestack", network, server[0], 7)
-    output = run(world.program("echo_client", "vdestack", network, client, server[1], 7, text))
+    make, join = network
+    world.server(stay, "echo_server", "vdestack", make, server[0], 7)
+    output = run(world.program("echo_client", "vdestack", join, client, server[1], 7, text))
     check(f"received  '{text}'" in output, output)
 
 
@@ -90,7 +91,8 @@ def echo_ipv6(world, stay):
 
 @test
 def echo_on_a_cable(world, stay):
-    echo(world, stay, world.network("ptp"), SERVER, "10.0.0.2/24", "x" * 100_000)
+    cable = f"ptp://{world.dir}/cable"
+    echo(world, stay, (cable, cable), SERVER, "10.0.0.2/24", "x" * 100_000)
 
 
 @test
@@ -110,11 +112,11 @@ def ten_stacks(world, stay):
 @test
 def poll_server(world, stay):
     """Five clients at once, each with more to say than fits a socket buffer."""
-    network = world.network()
-    world.server(stay, "poll_server", "vdestack", network, SERVER[0], 7)
+    make, join = world.network()
+    world.server(stay, "poll_server", "vdestack", make, SERVER[0], 7)
     text = "y" * 120_000
     clients = [
-        Task(world.program("echo_client", "vdestack", network, f"10.0.0.{10 + i}/24", SERVER[1], 7, text)) for i in range(5)
+        Task(world.program("echo_client", "vdestack", join, f"10.0.0.{10 + i}/24", SERVER[1], 7, text)) for i in range(5)
     ]
     for client in clients:
         stay.callback(client.kill)
@@ -124,9 +126,9 @@ def poll_server(world, stay):
 
 @test
 def side_by_side(world, stay):
-    network = world.network()
-    world.server(stay, "echo_server", "vdestack", network, SERVER[0], 7)
-    port = world.server(stay, "side_by_side", "vdestack", network, "10.0.0.3/24", 0, SERVER[1], 7)
+    make, join = world.network()
+    world.server(stay, "echo_server", "vdestack", make, SERVER[0], 7)
+    port = world.server(stay, "side_by_side", "vdestack", join, "10.0.0.3/24", 0, SERVER[1], 7)
     for text in (b"through the door", b"z" * 300_000):
         with socket.create_connection(("127.0.0.1", int(port)), timeout=TIMEOUT) as sock:
             sender = os.fork()
@@ -143,10 +145,9 @@ def side_by_side(world, stay):
 
 @test
 def ctrl_c_leaves_nothing(world, stay):
-    """A server that is interrupted takes its helper along, and the network can be used again."""
-    network = world.network()
+    """A server that is interrupted takes its helper along, and its cable can be used again."""
     for _ in range(3):
-        task = Task(world.program("echo_server", "vdestack", network, SERVER[0], 7))
+        task = Task(world.program("echo_server", "vdestack", f"ptp://{world.dir}/interrupted", SERVER[0], 7))
         stay.callback(task.kill)
         task.wait_for("^listening")
         task.process.send_signal(signal.SIGINT)
@@ -157,12 +158,14 @@ def ctrl_c_leaves_nothing(world, stay):
 
 @test
 def errors_help(world, stay):
-    network = world.network()
+    network, _ = world.network()
     refuse(world.program("echo_server"), 2, "usage:")
     refuse(world.program("echo_server", "nosuch", network, SERVER[0], 7), 1, "nosuch", "IOTH_PLUGIN_PATH")
     refuse(world.program("echo_server", "vdestack", network, "10.0.0.1", 7), 1, "bad address '10.0.0.1'", "10.0.0.1/24")
     refuse(world.program("echo_server", "vdestack", network, SERVER[0], "http"), 1, "bad port 'http'")
-    refuse(world.program("echo_server", "vdestack", f"vde://{world.dir}/none", SERVER[0], 7), 1, "vde_switch")
+    refuse(world.program("echo_server", "vdestack", f"vde://{world.dir}/none", SERVER[0], 7), 1, "switch:///PATH")
+    os.mkdir(f"{world.dir}/stale")
+    refuse(world.program("echo_server", "vdestack", f"switch://{world.dir}/stale", SERVER[0], 7), 1, "vde:///PATH")
     refuse(world.program("echo_client", "kernel", "-", "-", "127.0.0.1", free_port(), "x"), 1, "Is the server running")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import re
 import shutil
 import subprocess
+import time
 
 TIMEOUT = 90  # seconds for one command; only a hang takes that long
 TESTS = []
@@ -32,6 +33,14 @@ def need(*programs):
 def check(condition, text):
     if not condition:
         raise Failed(text)
+
+
+def wait_until(condition, text):
+    """Look again and again at something that no event announces."""
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        check(time.monotonic() < deadline, text)
+        time.sleep(0.01)
 
 
 class Task:

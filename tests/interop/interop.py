@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import TIMEOUT, Failed, Skip, Task, check, need, run, run_tests, test
+from harness import TIMEOUT, Failed, Skip, Task, check, need, run, run_tests, test, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LINUX4, STACK4 = "10.77.0.1", "10.77.0.2"
@@ -36,7 +36,7 @@ class World:
         self.stay = contextlib.ExitStack()
         self.dir = tempfile.mkdtemp(prefix="ioth-interop.")
         self.stay.callback(shutil.rmtree, self.dir, ignore_errors=True)
-        self.vnl = f"switch://{self.dir}/switch"
+        self.vnl = f"vde://{self.dir}/switch"  # for all but the one that is the switch
         os.environ["IOTH_PLUGIN_PATH"] = f"{self.build}/plugins"
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.enter = self.make_namespace()
@@ -72,14 +72,15 @@ class World:
             try:
                 self.linux("ip", "tuntap", "add", "lin0", "mode", "tap")
                 self.linux("ip", "link", "set", "lin0", "up")
-                self.background([*self.enter, "vde_plug", "tap://lin0", self.vnl])
+                self.background([*self.enter, "vde_plug", "tap://lin0", f"switch://{self.dir}/switch"])
+                wait_until(lambda: os.path.exists(f"{self.dir}/switch/ctl"), "vde_plug does not start")
                 return "TAP"
             except Failed as reason:
                 print(f"no TAP ({reason}); a veth pair instead")
         self.linux(*"ip link add lin0 type veth peer name plug".split())
         self.linux("ip", "link", "set", "lin0", "up")
         self.linux("ip", "link", "set", "plug", "up")
-        bridge = [sys.executable, f"{HERE}/bridge.py", "lin0", "plug", self.vnl]
+        bridge = [sys.executable, f"{HERE}/bridge.py", "lin0", "plug", f"switch://{self.dir}/switch"]
         self.background([*self.enter, *bridge]).wait_for("ready")
         return "veth pair"
 

@@ -2,7 +2,7 @@
 /*
  * onstack - a preload library for tests: the network sockets of an unmodified program are opened on a libioth stack.
  *
- *   ONSTACK="vdestack switch:///tmp/lan 10.0.0.2/24" LD_PRELOAD=libonstack.so ip address
+ *   ONSTACK="vdestack vde:///tmp/lan 10.0.0.2/24" LD_PRELOAD=libonstack.so ip address
  *
  * Only socket(2) is replaced, which is enough for a stack whose sockets are kernel sockets: every later call is the plain
  * system call. The stack is made at the first network socket. libioth itself opens sockets too; those of its own

@@ -200,6 +200,7 @@ void case_delete_while_flooded(const struct soak *soak)
 	home = node_new(soak, vnl, 1);
 	if (home == NULL)
 		soak_fail("ioth_newstack");
+	snprintf(vnl, sizeof(vnl), "vde://%s/switch", soak->dir);
 	flood.conn = vde_open(vnl, (char[]){"flood"}, NULL);
 	if (flood.conn == NULL)
 		soak_fail("the flood cannot join the network");

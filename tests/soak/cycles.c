@@ -78,8 +78,9 @@ static void cycles(const struct soak *soak, unsigned int count, void (*run)(cons
 	int fd;
 
 	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
-	v.vnl = vnl;
 	home = node_new(soak, vnl, HOME);
+	snprintf(vnl, sizeof(vnl), "vde://%s/switch", soak->dir);
+	v.vnl = vnl;
 	if (home == NULL)
 		soak_fail("ioth_newstack");
 	fd = node_socket(home, PORT);

@@ -22,8 +22,8 @@ static void works(const struct soak *soak, const char *name)
 	char vnl[200], buf[100];
 	int fd[2];
 
-	snprintf(vnl, sizeof(vnl), "switch://%s/%s", soak->dir, name);
 	for (unsigned int i = 0; i < 2; i++) {
+		snprintf(vnl, sizeof(vnl), "%s://%s/%s", i == 0 ? "switch" : "vde", soak->dir, name);
 		node[i] = node_new(soak, vnl, i + 1);
 		if (node[i] == NULL)
 			soak_fail("%s: ioth_newstack", name);
@@ -214,6 +214,7 @@ void case_peer_switch_killed(const struct soak *soak)
 		/* A child of a program that has stacks would inherit them: this one forks before it makes its own. */
 		snprintf(vnl, sizeof(vnl), "switch://%s/switch%u", soak->dir, i);
 		pid = child_that_works(soak, vnl);
+		snprintf(vnl, sizeof(vnl), "vde://%s/switch%u", soak->dir, i);
 		node = node_new(soak, vnl, 1);
 		if (node == NULL)
 			soak_fail("ioth_newstack");
