@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Networks between two stacks of a library.
+ *
+ * On ptp:// both sides open the same locator. With a switch, side 0 opens switch:// and so is the switch as well as a
+ * station of it, and side 1 joins it with vde://.
+ */
+#include "bench.h"
+#include "library.h"
+
+static int stack_open(struct network *network, unsigned int side)
+{
+	const struct library *library = network->kind->library;
+
+	network->stack[side] = library->create(network->vnl[side]);
+	return network->stack[side] ? library->configure(network->stack[side], network->address[side]) : -1;
+}
+
+static int stack_socket(struct network *network, unsigned int side, int domain, int type, int protocol)
+{
+	return network->kind->library->socket(network->stack[side], domain, type, protocol);
+}
+
+static void stack_close(struct network *network, unsigned int side)
+{
+	if (network->stack[side])
+		network->kind->library->remove(network->stack[side]);
+	network->stack[side] = NULL;
+}
+
+#define STACKS .open = stack_open, .socket = stack_socket, .close = stack_close
+
+const struct network_kind network_vdestack_ptp = {
+        STACKS,
+        .library = &library_vdestack,
+        .calls = &network_plain_calls,
+        .scheme = {"ptp", "ptp"},
+};
+
+const struct network_kind network_vdestack_switch = {
+        STACKS,
+        .library = &library_vdestack,
+        .calls = &network_plain_calls,
+        .scheme = {"switch", "vde"},
+};
+
+const struct network_kind network_ioth_ptp = {
+        STACKS,
+        .library = &library_ioth_vdestack,
+        .calls = &network_ioth_calls,
+        .scheme = {"ptp", "ptp"},
+};
+
+const struct network_kind network_ioth_switch = {
+        STACKS,
+        .library = &library_ioth_vdestack,
+        .calls = &network_ioth_calls,
+        .scheme = {"switch", "vde"},
+};
+
+const struct network_kind network_ioth_kernel = {
+        STACKS,
+        .prepare = network_loopback_prepare,
+        .library = &library_ioth_kernel,
+        .calls = &network_ioth_calls,
+};

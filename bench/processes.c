@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Theory of operation. A worker is a session leader and has its number in its environment (WORKER_VARIABLE), so that
+ * the processes that it starts are found in /proc by their session, or, when a helper has made a session of its own, by
+ * the environment that it was started with.
+ */
+#include "processes.h"
+
+#include "worker.h"
+
+#include <dirent.h>
+#include <linux/kcmp.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/** read_file - the first bytes of a file in /proc as a string; returns their number, 0 when it cannot be read */
+static size_t read_file(const char *path, char *text, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	size_t n = 0;
+
+	if (file) {
+		n = fread(text, 1, size - 1, file);
+		fclose(file);
+	}
+	text[n] = '\0';
+	return n;
+}
+
+/** number_after - the number after @key in @text, NAN when there is no such key */
+static double number_after(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtod(at + strlen(key), NULL) : NAN;
+}
+
+/** count_entries - how many entries a directory in /proc has */
+static double count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	double count = 0;
+
+	if (!dir)
+		return 0;
+	for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+/** is_ours - whether the process called @pid belongs to this worker */
+static bool is_ours(const char *pid)
+{
+	char path[64], mark[64], environment[16384], stat[512];
+	const char *after_name;
+	size_t length;
+	long session = 0;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
+	if (read_file(path, stat, sizeof(stat)) == 0)
+		return false;
+	/* "PID (name) state ppid pgrp session ...", and the name may contain anything */
+	after_name = strrchr(stat, ')');
+	if (!after_name || sscanf(after_name, ") %*c %*d %*d %ld", &session) != 1 || after_name[2] == 'Z')
+		return false;
+	if (session == (long)getsid(0))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%.16s/environ", pid);
+	length = read_file(path, environment, sizeof(environment));
+	snprintf(mark, sizeof(mark), WORKER_VARIABLE "=%ld", (long)getsid(0));
+	return length && memmem(environment, length + 1, mark, strlen(mark) + 1);
+}
+
+/** shares - whether another process uses the very memory or descriptor table of this one, as a clone(2) may */
+static bool shares(const char *pid, int what)
+{
+	int other = atoi(pid);
+
+	return other != getpid() && syscall(SYS_kcmp, getpid(), other, what, 0, 0) == 0;
+}
+
+/** survey_process - add one process to the survey */
+static void survey_process(struct processes_survey *survey, const char *pid)
+{
+	char path[64], text[4096];
+	struct dirent *entry;
+	DIR *tasks;
+
+	survey->processes++;
+	snprintf(path, sizeof(path), "/proc/%.16s/status", pid);
+	if (!shares(pid, KCMP_VM) && read_file(path, text, sizeof(text)))
+		survey->anonymous += number_after(text, "\nRssAnon:");
+	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	if (!shares(pid, KCMP_FILES))
+		survey->descriptors += count_entries(path);
+	snprintf(path, sizeof(path), "/proc/%.16s/task", pid);
+	tasks = opendir(path);
+	while (tasks && (entry = readdir(tasks)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		survey->threads++;
+		snprintf(path, sizeof(path), "/proc/%.16s/task/%.16s/status", pid, entry->d_name);
+		if (read_file(path, text, sizeof(text)))
+			survey->waits += number_after(text, "\nvoluntary_ctxt_switches:");
+	}
+	if (tasks)
+		closedir(tasks);
+}
+
+void processes_survey(struct processes_survey *survey)
+{
+	DIR *proc = opendir("/proc");
+	char text[4096];
+
+	memset(survey, 0, sizeof(*survey));
+	if (read_file("/proc/self/status", text, sizeof(text)))
+		survey->resident = number_after(text, "\nVmRSS:");
+	for (struct dirent *entry; proc && (entry = readdir(proc)) != NULL;)
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_ours(entry->d_name))
+			survey_process(survey, entry->d_name);
+	if (proc)
+		closedir(proc);
+}
+
+double processes_waits(void)
+{
+	struct processes_survey survey;
+
+	processes_survey(&survey);
+	return survey.waits;
+}
+
+#define SETTLE_STEP_US 100000
+#define SETTLE_STEPS 100
+#define SETTLE_STILL 5      /* steps in a row without more change than */
+#define SETTLE_CHANGE 256.0 /* KiB */
+
+/** kernel_memory - what the kernel holds and would not give back on demand, KiB */
+static double kernel_memory(const char *meminfo)
+{
+	static const char *const keys[] = {"SUnreclaim:", "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:"};
+	double sum = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		double kib = number_after(meminfo, keys[i]);
+
+		sum += isnan(kib) ? 0 : kib;
+	}
+	return sum;
+}
+
+void processes_memory(struct processes_memory *memory)
+{
+	struct processes_survey survey;
+	char text[4096];
+	double kernel = 0, before = -1;
+	int still = 0;
+
+	for (int step = 0; step < SETTLE_STEPS && still < SETTLE_STILL; step++) {
+		if (step)
+			usleep(SETTLE_STEP_US);
+		memory->machine = memory->accounted = NAN;
+		if (read_file("/proc/meminfo", text, sizeof(text)) == 0)
+			return;
+		kernel = kernel_memory(text);
+		still = fabs(kernel - before) <= SETTLE_CHANGE ? still + 1 : 0;
+		before = kernel;
+	}
+	processes_survey(&survey);
+	memory->machine = number_after(text, "MemTotal:") - number_after(text, "MemAvailable:");
+	memory->accounted = kernel + survey.anonymous;
+}

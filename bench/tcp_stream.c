@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bulk TCP: one connection, one direction, as fast as it goes. */
+#include "clock.h"
+#include "traffic.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define WRITE_SIZE (128 * 1024)
+
+static int stream_serve(struct endpoint *self, const struct traffic *traffic)
+{
+	static char buffer[WRITE_SIZE];
+	int listener = endpoint_bind(self, SOCK_STREAM);
+	uint64_t received = 0;
+	ssize_t n;
+	int fd;
+
+	(void)traffic;
+	if (listener < 0)
+		return -1;
+	fd = self->calls->accept(listener, NULL, NULL);
+	self->calls->close(listener);
+	if (fd < 0)
+		return bench_fail("accept: %s", strerror(errno));
+	while ((n = self->calls->recv(fd, buffer, sizeof(buffer), 0)) > 0)
+		received += (uint64_t)n;
+	if (n < 0)
+		bench_fail("recv: %s", strerror(errno));
+	else if (self->calls->send(fd, &received, sizeof(received), MSG_NOSIGNAL) != (ssize_t)sizeof(received))
+		n = bench_fail("send: %s", strerror(errno));
+	self->calls->close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+/** push - write for the time of a sample, then end the stream; returns bytes written or -1 */
+static int64_t push(const struct endpoint *self, int fd, uint64_t start)
+{
+	static const char buffer[WRITE_SIZE];
+	int64_t sent = 0;
+
+	while (clock_ns() - start < bench_sample_ns()) {
+		ssize_t n = self->calls->send(fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
+
+		if (n < 0)
+			return bench_fail("send: %s", strerror(errno));
+		sent += n;
+	}
+	return sent;
+}
+
+/* The clock stops when the receiver's count has come back: what counts is what has arrived. */
+static int stream_drive(struct endpoint *self, const struct traffic *traffic, double *values)
+{
+	int fd = endpoint_connect(self, SOCK_STREAM);
+	uint64_t start = clock_ns(), received = 0;
+	int64_t sent;
+	int result = -1;
+
+	(void)traffic;
+	if (fd < 0)
+		return -1;
+	sent = push(self, fd, start);
+	if (sent < 0)
+		goto out;
+	self->calls->shutdown(fd, SHUT_WR);
+	if (self->calls->recv(fd, &received, sizeof(received), MSG_WAITALL) != (ssize_t)sizeof(received))
+		bench_fail("the receiver's count did not come: %s", strerror(errno));
+	else if (received != (uint64_t)sent)
+		bench_fail("%llu bytes sent, %llu received", (unsigned long long)sent, (unsigned long long)received);
+	else
+		result = 0;
+	values[0] = (double)received * 8 / (double)(clock_ns() - start);
+out:
+	self->calls->close(fd);
+	return result;
+}
+
+static const struct bench_metric metrics[] = {{"throughput", "Gbit/s", BENCH_MORE}};
+static const struct bench_target targets[] = {{"ioth vdestack *", "throughput", BENCH_RATIO_AT_LEAST, 2}};
+static const struct traffic threads = {.serve = stream_serve, .drive = stream_drive};
+static const struct traffic processes = {.serve = stream_serve, .drive = stream_drive, .processes = true};
+
+const struct bench_row bench_row_tcp_stream = {
+        TRAFFIC_ROW("tcp-stream", "bulk TCP, writes of 128 KiB, both ends in one process", &threads, metrics),
+        .targets = targets,
+        .target_count = BENCH_COUNT(targets),
+};
+
+const struct bench_row bench_row_tcp_stream_processes = {
+        TRAFFIC_ROW("tcp-stream-processes", "bulk TCP, writes of 128 KiB, two processes", &processes, metrics),
+        .targets = targets,
+        .target_count = BENCH_COUNT(targets),
+};
