@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation. A worker is a session leader and has its number in its environment (WORKER_VARIABLE), so that
- * the processes that it starts are found in /proc by their session, or, when a helper has made a session of its own, by
- * the environment that it was started with.
+ * Theory of operation. A worker is a session leader, so that the processes it starts are found in /proc by their
+ * session. A helper of a plugin may have made a session of its own and have init as its parent; it is known by its
+ * executable, which lies beside the plugins, and by being younger than the worker. (That takes the helpers of other
+ * workers for ours. They sleep while it is our turn, and rows that count processes have one worker at a time.)
  */
 #include "processes.h"
-
-#include "worker.h"
 
 #include <dirent.h>
 #include <linux/kcmp.h>
@@ -54,27 +53,56 @@ static double count_entries(const char *path)
 	return count;
 }
 
-/** is_ours - whether the process called @pid belongs to this worker */
-static bool is_ours(const char *pid)
+/** struct origin - where a process comes from */
+struct origin {
+	long session;
+	unsigned long long start; /* clock ticks since the machine came up */
+};
+
+/** read_origin - look in /proc/@pid/stat; false when the process is gone, or a zombie */
+static bool read_origin(const char *pid, struct origin *origin)
 {
-	char path[64], mark[64], environment[16384], stat[512];
+	char path[64], stat[1024], state;
 	const char *after_name;
-	size_t length;
-	long session = 0;
 
 	snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
 	if (read_file(path, stat, sizeof(stat)) == 0)
 		return false;
-	/* "PID (name) state ppid pgrp session ...", and the name may contain anything */
+	/* "PID (name) state ppid pgrp session ...", the start is the 22nd; the name may contain anything */
 	after_name = strrchr(stat, ')');
-	if (!after_name || sscanf(after_name, ") %*c %*d %*d %ld", &session) != 1 || after_name[2] == 'Z')
+	return after_name &&
+	       sscanf(after_name, ") %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+	              &state, &origin->session, &origin->start) == 3 &&
+	       state != 'Z';
+}
+
+/** is_helper - whether the executable of the process lies in a directory of plugins */
+static bool is_helper(const char *pid)
+{
+	const char *directory = getenv("IOTH_PLUGIN_PATH");
+	char path[64], executable[1024];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
+	length = readlink(path, executable, sizeof(executable));
+	while (directory && *directory && length > 0) {
+		size_t n = strcspn(directory, ":");
+
+		if (n > 0 && n < (size_t)length && !memcmp(directory, executable, n) && executable[n] == '/')
+			return true;
+		directory += n + (directory[n] == ':');
+	}
+	return false;
+}
+
+/** is_ours - whether the process called @pid belongs to this worker */
+static bool is_ours(const char *pid)
+{
+	struct origin worker, origin;
+
+	if (!read_origin("self", &worker) || !read_origin(pid, &origin))
 		return false;
-	if (session == (long)getsid(0))
-		return true;
-	snprintf(path, sizeof(path), "/proc/%.16s/environ", pid);
-	length = read_file(path, environment, sizeof(environment));
-	snprintf(mark, sizeof(mark), WORKER_VARIABLE "=%ld", (long)getsid(0));
-	return length && memmem(environment, length + 1, mark, strlen(mark) + 1);
+	return origin.session == worker.session || (origin.start >= worker.start && is_helper(pid));
 }
 
 /** shares - whether another process uses the very memory or descriptor table of this one, as a clone(2) may */

@@ -21,7 +21,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum metric { MACHINE, ACCOUNTED, OWN, PROCESSES, THREADS, DESCRIPTORS, ANSWERED, READY, DELETE };
+enum metric { STACKS, MACHINE, ACCOUNTED, OWN, PROCESSES, THREADS, DESCRIPTORS, ANSWERED, READY, DELETE };
 
 /** struct crowd - what a subject consists of */
 struct crowd {
@@ -168,6 +168,7 @@ static int stacks_sample(void *state, double *values)
 	if (result == 0)
 		result = ping_all(&values[ANSWERED]);
 	if (result == 0) {
+		values[STACKS] = count;
 		values[READY] = (double)(created - start) / 1e6 / count;
 		processes_memory(&full);
 		processes_survey(&after);
@@ -204,10 +205,10 @@ static const struct bench_metric metrics[] = {
         [READY] = {"create+configure", "ms", BENCH_LESS},        [DELETE] = {"delete", "ms", BENCH_LESS},
 };
 static const struct bench_subject subjects[] = {
-        {"libvdestack ptp, 400", {NULL}, &vdestack_pairs},
-        {"libvdestack switch, 400", {NULL}, &vdestack_switches},
-        {"ioth vdestack ptp, 4000", {"libvdestack ptp, 400"}, &ioth_pairs},
-        {"ioth vdestack switch, 1000", {"libvdestack switch, 400"}, &ioth_switches},
+        {"libvdestack ptp", {NULL}, &vdestack_pairs},
+        {"libvdestack switch", {NULL}, &vdestack_switches},
+        {"ioth vdestack ptp, 4000", {"libvdestack ptp"}, &ioth_pairs},
+        {"ioth vdestack switch", {"libvdestack switch"}, &ioth_switches},
 };
 static const struct bench_target targets[] = {
         {"ioth *", "machine memory", BENCH_AT_MOST, 400},

@@ -72,11 +72,9 @@ static int work(int control, const struct bench_row *row, const struct bench_sub
 {
 	struct reply reply = {0};
 	void *state = NULL;
-	char request, number[16];
+	char request;
 
 	bench_current_row = row;
-	snprintf(number, sizeof(number), "%d", (int)getpid());
-	setenv(WORKER_VARIABLE, number, 1);
 	if (row->begin(subject, &state) < 0) {
 		answer(control, &reply, -1);
 		return 1;

@@ -7,9 +7,6 @@
 
 #include <sys/types.h>
 
-/* In the environment of a worker, and of the helpers that it starts: its number. */
-#define WORKER_VARIABLE "IOTH_BENCH_WORKER"
-
 struct worker {
 	pid_t pid;               /* its process group as well; 0: there is no process */
 	int control;             /* our end of a SOCK_SEQPACKET pair */
