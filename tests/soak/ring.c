@@ -54,8 +54,10 @@ static uint16_t checksum(const void *data, size_t len)
 static void ask(int fd, unsigned int i, unsigned int turn)
 {
 	struct sockaddr_in to = cable_address(i, 2);
-	struct icmphdr request = {.type = ICMP_ECHO};
+	struct icmphdr request;
 
+	memset(&request, 0, sizeof(request));
+	request.type = ICMP_ECHO;
 	request.un.echo.id = htons((uint16_t)i);
 	request.un.echo.sequence = htons((uint16_t)turn);
 	request.checksum = checksum(&request, sizeof(request));
@@ -120,6 +122,7 @@ static void enough_descriptors(unsigned int count)
 void case_ring(const struct soak *soak)
 {
 	unsigned int count = soak_count(soak, 200, 1000);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of handles */
 	struct ioth **node = calloc(count, sizeof(*node));
 	struct pollfd *sock = calloc(count, sizeof(*sock));
 	struct account before, full;
