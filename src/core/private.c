@@ -21,7 +21,7 @@
  * program brings along. Sanitizer run-times forbid RTLD_DEEPBIND; there such a plugin goes the second way.
  *
  * The second way is a linker namespace (dlmopen): everything is private, the C library included. It is used when a
- * copy cannot be made (no place for files, a filter library, see above), and first of all when IOTH_PRIVATE=namespace
+ * copy cannot be made (no place for files, a sanitizer, see above), and first of all when IOTH_PRIVATE=namespace
  * is in the environment. It is the second choice for reasons that were measured with glibc 2.36: the 12th fails for
  * lack of static TLS and closing does not always give it back; pthread_key_create hands out the same keys in each
  * namespace while their values are kept in the thread that all share, so that plugin and program overwrite each other's
@@ -115,8 +115,6 @@ static int set_write(struct set *set, size_t index)
 	struct elf_names names = {
 	        .self = file->path, .origin = origin, .rename = set->rename, .rename_count = set->rename_count};
 
-	if (obj->elf.filter)
-		return private_fail(-ENOTSUP, "%s: a filter library cannot be copied", obj->path);
 	snprintf(origin, sizeof(origin), "%.*s", (int)(strrchr(obj->path, '/') - obj->path), obj->path);
 	file->size = elfcopy_size(&obj->elf, &names);
 	if (file->size == 0)
@@ -205,7 +203,7 @@ static int open_namespace(const char *path, struct private_copy *copy)
 static int open_either(const char *path, struct private_copy *copy)
 {
 	const char *wish = secure_getenv("IOTH_PRIVATE");
-	bool first = wish && strcmp(wish, "namespace") == 0;
+	bool first = wish && strcmp(wish, "namespace") == 0, filter;
 	char why[PRIVATE_ERROR];
 	struct private_object obj;
 	int err;
@@ -215,8 +213,9 @@ static int open_either(const char *path, struct private_copy *copy)
 		err = private_object_read(path, &obj);
 		if (err < 0)
 			return err;
+		filter = obj.elf.filter;
 		private_object_drop(&obj);
-		if (open_namespace(path, copy) == 0)
+		if (!filter && open_namespace(path, copy) == 0)
 			return 0;
 	}
 	err = private_pattern_get(path, &copy->pattern);

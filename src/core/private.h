@@ -21,7 +21,8 @@ struct private_copy;
  *
  * Returns 0 or a negative errno, with one line for a person in ioth__private_error: what open(2) says of the file;
  * -ENOEXEC it is not a shared object of this machine; -ELIBBAD it is damaged; -ELIBACC the dynamic linker cannot load
- * it (a library or a symbol is missing); -EINVAL no '/' in @path; -ENOMEM, -EMFILE, -ENFILE.
+ * it (a library or a symbol is missing); -ENOTSUP there can be no copy of it; -EINVAL no '/' in @path; -ENOMEM,
+ * -EMFILE, -ENFILE.
  */
 int ioth__private_open(const char *path, struct private_copy **out);
 

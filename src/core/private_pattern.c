@@ -139,6 +139,8 @@ static int find_library(struct private_pattern *pat, const char *name)
 		path = strdup(map->l_name);
 	if (handle)
 		dlclose(handle);
+	if (!path && map)
+		return private_fail(-ENOMEM, "%s", strerror(ENOMEM));
 	if (!path)
 		return private_fail(-ELIBACC, "%s needs %s, which cannot be found again", pat->objects[0].path, name);
 	while (index < pat->object_count && strcmp(pat->objects[index].path, path) != 0)
@@ -187,6 +189,17 @@ static int find_libraries(struct private_pattern *pat)
 			}
 		}
 	}
+	return 0;
+}
+
+/** check_filters - objects that stand for others as well cannot be copied, and glibc ends the process over them in
+ * namespaces */
+static int check_filters(const struct private_pattern *pat)
+{
+	for (size_t i = 0; i < pat->object_count; i++)
+		if (pat->objects[i].elf.filter && !pat->objects[i].shared)
+			return private_fail(-ENOTSUP, "%s: a filter library, of which there can be no private copy",
+			                    pat->objects[i].path);
 	return 0;
 }
 
@@ -242,6 +255,8 @@ static int pattern_make(const char *path, struct private_pattern **out)
 	}
 	if (err == 0)
 		err = find_libraries(pat);
+	if (err == 0)
+		err = check_filters(pat);
 	if (err == 0) {
 		pat->deepbind = find_conflict(pat);
 		*out = pat;

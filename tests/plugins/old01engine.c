@@ -2,9 +2,9 @@
 /*
  * old01engine.c - a very small network engine: connections between ports of one and the same engine.
  *
- * Each socket has a *far* end. Before it is connected, nobody uses the far end but a connect to a listening socket, which
- * writes one byte to it to say that a connection waits. One lock per engine guards the table; it is not held while
- * accept waits.
+ * Each socket has a *far* end. Before it is connected, nobody uses the far end but a connect to a listening socket,
+ * which writes one byte to it to say that a connection waits. One lock per engine guards the table; it is not held
+ * while accept waits.
  */
 #include "old01engine.h"
 
@@ -281,7 +281,7 @@ int old01_accept(struct old01 *engine, int fd, struct sockaddr *addr, socklen_t 
 			sock->peer = listener->pending[0].port;
 			put_address(sock->peer, addr, addrlen);
 			memmove(listener->pending, listener->pending + 1,
-				--listener->pending_count * sizeof(listener->pending[0]));
+			        --listener->pending_count * sizeof(listener->pending[0]));
 		}
 	} else {
 		errno = ECONNABORTED;

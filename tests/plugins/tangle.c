@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tangle.c - an object with everything that makes private copies hard; see tangle.h */
+#include <errno.h>
+
 #include "tangle.h"
 
 TANGLE_EXPORT extern int tangle_counter;
-TANGLE_EXPORT extern int tangle_unique_counter;
 
 int tangle_counter;
-int tangle_unique_counter;
-__asm__(".type tangle_unique_counter, %gnu_unique_object");
 
 static int counter, pointed, constructed;
 static int *const volatile pointer = &pointed;
@@ -35,11 +34,6 @@ int tangle_pointed(void)
 	return ++*pointer;
 }
 
-int tangle_unique(void)
-{
-	return ++tangle_unique_counter;
-}
-
 int tangle_thread(void)
 {
 	return ++thread_counter;
@@ -48,6 +42,11 @@ int tangle_thread(void)
 int tangle_constructed(void)
 {
 	return constructed;
+}
+
+void tangle_fail(int number)
+{
+	errno = number;
 }
 
 int tangle_hook(void)
