@@ -31,6 +31,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Some compilers report an unused static inline function when a macro defines it in the source file itself. */
@@ -278,9 +279,9 @@ NLINLINE__FN uint32_t nlinline__seq(void)
 {
 	uint32_t seq = 0;
 
-	/* Right after the start of the machine there may be no randomness yet; then an address of the stack will do. */
+	/* right after the start of the machine there may be no randomness yet */
 	if (getrandom(&seq, sizeof(seq), GRND_NONBLOCK) != (ssize_t)sizeof(seq))
-		seq = (uint32_t)(uintptr_t)&seq;
+		seq = (uint32_t)(uintptr_t)nlinline__seq ^ (uint32_t)clock();
 	return seq ? seq : 1;
 }
 
@@ -448,7 +449,9 @@ NLINLINE__FN int nlinline__dialogue(const struct nlinline__lib *lib, void *messa
 NLINLINE__FN int nlinline__ask(const struct nlinline__lib *lib, struct nlinline__request *request,
                                struct nlinline__answer *answer)
 {
-	return request->error ? request->error : nlinline__dialogue(lib, request->u.byte, request->len, answer);
+	if (request->error < 0)
+		return request->error;
+	return nlinline__dialogue(lib, request->u.byte, request->len, answer);
 }
 
 /** nlinline__nldialog - see nlinline_nldialog */
@@ -632,22 +635,23 @@ NLINLINE__FN int nlinline__newlink(const struct nlinline__lib *lib, const struct
  * A stack that knows the empty IFLA_NEW_IFINDEX answers it. Linux refuses it, and instead echoes the new link when told
  * to; before 6.2 it ignored that, so there the name tells, and a link without a name gets one.
  */
-NLINLINE__FN int nlinline__newlink_choose(const struct nlinline__lib *lib, struct nlinline__linkspec *newlink)
+NLINLINE__FN int nlinline__newlink_choose(const struct nlinline__lib *lib, const struct nlinline__linkspec *spec)
 {
+	struct nlinline__linkspec newlink = *spec;
 	char name[NLINLINE__IFNAMSIZ];
 	int result = -ERANGE;
 
 	if (!lib->is_linux)
-		result = nlinline__newlink(lib, newlink, 0, 0, 1);
+		result = nlinline__newlink(lib, &newlink, 0, 0, 1);
 	if (result == -EINVAL || result == -ERANGE) {
-		if (newlink->ifname == NULL) {
-			nlinline__makename(name, newlink->type);
-			newlink->ifname = name;
+		if (newlink.ifname == NULL) {
+			nlinline__makename(name, newlink.type);
+			newlink.ifname = name;
 		}
-		result = nlinline__newlink(lib, newlink, 0, NLM_F_ECHO, 0);
+		result = nlinline__newlink(lib, &newlink, 0, NLM_F_ECHO, 0);
 	}
 	if (result == 0)
-		result = newlink->ifname ? nlinline__if_nametoindex(lib, newlink->ifname) : -EBADMSG;
+		result = newlink.ifname ? nlinline__if_nametoindex(lib, newlink.ifname) : -EBADMSG;
 	return result;
 }
 
@@ -693,18 +697,18 @@ NLINLINE__FN size_t nlinline__addrlen(int family)
 }
 
 /** nlinline__put_broadcast - append IFA_BROADCAST: the IPv4 address @addr with all host bits set */
-NLINLINE__FN void nlinline__put_broadcast(struct nlinline__request *request, const uint8_t *addr,
-                                          unsigned int prefixlen)
+NLINLINE__FN void nlinline__put_broadcast(struct nlinline__request *request, const void *addr, unsigned int prefixlen)
 {
-	uint8_t broadcast[4];
-	unsigned int i;
+	uint8_t byte[4];
+	unsigned int i, bits;
 
+	memcpy(byte, addr, sizeof(byte));
 	for (i = 0; i < 4; i++) {
-		unsigned int bits = prefixlen > 8 * i ? prefixlen - 8 * i : 0; /* of the prefix in this byte */
-
-		broadcast[i] = (uint8_t)(addr[i] | (bits < 8 ? 0xffU >> bits : 0));
+		bits = prefixlen > 8 * i ? prefixlen - 8 * i : 0; /* of the prefix in this byte */
+		if (bits < 8)
+			byte[i] = (uint8_t)(byte[i] | 0xffU >> bits);
 	}
-	nlinline__put(request, IFA_BROADCAST, broadcast, sizeof(broadcast));
+	nlinline__put(request, IFA_BROADCAST, byte, sizeof(byte));
 }
 
 /** nlinline__ipaddr - ipaddr_add (@type RTM_NEWADDR) and ipaddr_del (RTM_DELADDR) */
@@ -714,7 +718,6 @@ NLINLINE__FN int nlinline__ipaddr(const struct nlinline__lib *lib, uint16_t type
 	struct nlinline__request request;
 	struct nlinline__answer answer;
 	struct ifaddrmsg header;
-	const uint8_t *byte = (const uint8_t *)addr;
 	size_t addrlen = nlinline__addrlen(family);
 	int add = type == RTM_NEWADDR;
 	int loopback;
@@ -723,7 +726,7 @@ NLINLINE__FN int nlinline__ipaddr(const struct nlinline__lib *lib, uint16_t type
 		return -EAFNOSUPPORT;
 	if (addr == NULL || prefixdata < 0)
 		return -EINVAL;
-	loopback = family == AF_INET && byte[0] == 127;
+	loopback = family == AF_INET && *(const uint8_t *)addr == 127;
 	memset(&header, 0, sizeof(header));
 	header.ifa_family = (uint8_t)family;
 	header.ifa_prefixlen = (uint8_t)(prefixdata & 0xff);
@@ -736,7 +739,7 @@ NLINLINE__FN int nlinline__ipaddr(const struct nlinline__lib *lib, uint16_t type
 	nlinline__put(&request, IFA_LOCAL, addr, addrlen);
 	nlinline__put(&request, IFA_ADDRESS, addr, addrlen);
 	if (add && family == AF_INET && !loopback && header.ifa_prefixlen < 31)
-		nlinline__put_broadcast(&request, byte, header.ifa_prefixlen);
+		nlinline__put_broadcast(&request, addr, header.ifa_prefixlen);
 	return nlinline__ask(lib, &request, &answer);
 }
 
@@ -782,6 +785,7 @@ NLINLINE__FN int nlinline__iproute(const struct nlinline__lib *lib, uint16_t typ
 /* -------------------------------------------------------------------------- functions for a socket library */
 
 /* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): most arguments are parts of names and types */
 
 /*
  * <p>nlinline__lib(stack) gives the struct nlinline__lib of prefix p. The calls of the library are reached through
@@ -850,8 +854,8 @@ struct nlinline__anypointer {
  * The functions themselves. @first is what precedes the parameters, NLINLINE__NOSTACK or NLINLINE__STACK; @stack is
  * NULL or the name of that parameter.
  */
-#define NLINLINE__NOSTACK
-#define NLINLINE__STACK void *stack,
+#define NLINLINE__NOSTACK()
+#define NLINLINE__STACK() void *stack,
 
 #define NLINLINE__BODY(p, stack, call) \
 	{ \
@@ -860,32 +864,32 @@ struct nlinline__anypointer {
 	}
 
 #define NLINLINE__FUNCTIONS(p, first, stack) \
-	NLINLINE__FN int p##if_nametoindex(first const char *ifname) \
+	NLINLINE__FN int p##if_nametoindex(first() const char *ifname) \
 	NLINLINE__BODY(p, stack, if_nametoindex(&lib, ifname)) \
-	NLINLINE__FN int p##linksetupdown(first unsigned int ifindex, int updown) \
+	NLINLINE__FN int p##linksetupdown(first() unsigned int ifindex, int updown) \
 	NLINLINE__BODY(p, stack, linksetupdown(&lib, ifindex, updown)) \
-	NLINLINE__FN int p##linksetaddr(first unsigned int ifindex, void *macaddr) \
+	NLINLINE__FN int p##linksetaddr(first() unsigned int ifindex, void *macaddr) \
 	NLINLINE__BODY(p, stack, linkset(&lib, ifindex, IFLA_ADDRESS, macaddr, 6)) \
-	NLINLINE__FN int p##linkgetaddr(first unsigned int ifindex, void *macaddr) \
+	NLINLINE__FN int p##linkgetaddr(first() unsigned int ifindex, void *macaddr) \
 	NLINLINE__BODY(p, stack, linkgetaddr(&lib, ifindex, macaddr)) \
-	NLINLINE__FN int p##linksetmtu(first unsigned int ifindex, unsigned int mtu) \
+	NLINLINE__FN int p##linksetmtu(first() unsigned int ifindex, unsigned int mtu) \
 	NLINLINE__BODY(p, stack, linkset(&lib, ifindex, IFLA_MTU, &mtu, sizeof(mtu))) \
-	NLINLINE__FN int p##ipaddr_add(first int family, void *addr, int prefixlen, unsigned int ifindex) \
+	NLINLINE__FN int p##ipaddr_add(first() int family, void *addr, int prefixlen, unsigned int ifindex) \
 	NLINLINE__BODY(p, stack, ipaddr(&lib, RTM_NEWADDR, family, addr, prefixlen, ifindex)) \
-	NLINLINE__FN int p##ipaddr_del(first int family, void *addr, int prefixlen, unsigned int ifindex) \
+	NLINLINE__FN int p##ipaddr_del(first() int family, void *addr, int prefixlen, unsigned int ifindex) \
 	NLINLINE__BODY(p, stack, ipaddr(&lib, RTM_DELADDR, family, addr, prefixlen, ifindex)) \
-	NLINLINE__FN int p##iproute_add(first int family, void *dst, int dst_prefixlen, void *gw, \
+	NLINLINE__FN int p##iproute_add(first() int family, void *dst, int dst_prefixlen, void *gw, \
 					unsigned int ifindex) \
 	NLINLINE__BODY(p, stack, iproute(&lib, RTM_NEWROUTE, family, dst, dst_prefixlen, gw, ifindex)) \
-	NLINLINE__FN int p##iproute_del(first int family, void *dst, int dst_prefixlen, void *gw, \
+	NLINLINE__FN int p##iproute_del(first() int family, void *dst, int dst_prefixlen, void *gw, \
 					unsigned int ifindex) \
 	NLINLINE__BODY(p, stack, iproute(&lib, RTM_DELROUTE, family, dst, dst_prefixlen, gw, ifindex)) \
-	NLINLINE__FN int p##iplink_add(first const char *ifname, unsigned int ifindex, const char *type, \
+	NLINLINE__FN int p##iplink_add(first() const char *ifname, unsigned int ifindex, const char *type, \
 				       struct nl_iplink_data *ifd, int nifd) \
 	NLINLINE__BODY(p, stack, iplink_add(&lib, ifname, ifindex, type, ifd, nifd)) \
-	NLINLINE__FN int p##iplink_del(first const char *ifname, unsigned int ifindex) \
+	NLINLINE__FN int p##iplink_del(first() const char *ifname, unsigned int ifindex) \
 	NLINLINE__BODY(p, stack, iplink_del(&lib, ifname, ifindex)) \
-	NLINLINE__FN int p##nldialog(first void *message) \
+	NLINLINE__FN int p##nldialog(first() void *message) \
 	NLINLINE__BODY(p, stack, nldialog(&lib, message))
 
 /* ------------------------------------------------------------------------------------------- public macros */
@@ -914,6 +918,7 @@ struct nlinline__anypointer {
 	NLINLINE__LIB_SYSCALLS(p, 0) \
 	NLINLINE__FUNCTIONS(p, NLINLINE__STACK, stack)
 
+/* NOLINTEND(bugprone-macro-parentheses) */
 /* clang-format on */
 
 #endif /* NLINLINE_PLUS_H */

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test_nlinline_peer.c - the dialogue of nlinline+.h against a scripted peer that answers what no honest stack would.
- *
- * The peer is a socket library of its own, prefix fake_: it keeps what is sent, and recv gives the datagrams of a
- * script, one after the other. Sequence numbers are random, so a script has them relative to the request's.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -16,249 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "nlinline+.h"
+#include "netlink_peer.h"
 
-#define FAKE_FD 1234
-#define DATAGRAM_MAX 16384
-#define DATAGRAMS_MAX 8
-#define MESSAGES_MAX 8
-#define REQUESTS_MAX 4
 #define CHOOSE ((unsigned int)-1)
-
-/* ---------------------------------------------------------------------------------------------- the peer */
-
-struct datagram {
-	unsigned char byte[DATAGRAM_MAX];
-	size_t len;                       /* bytes that recv copies */
-	size_t claimed;                   /* what it returns, when not len */
-	int error;                        /* or fail with this errno */
-	int messages;                     /* whose sequence numbers are to be filled in */
-	size_t at[MESSAGES_MAX];          /* offsets of them */
-	uint32_t seq_delta[MESSAGES_MAX]; /* to be added to the number of the request */
-	int request;                      /* number of the request that it answers */
-};
-
-static struct {
-	struct datagram script[DATAGRAMS_MAX];
-	int length, next;
-	int interrupt_recv, interrupt_send; /* how many times to fail with EINTR first */
-	int socket_error, bind_error, send_error;
-	int sockets, open; /* made so far, open now */
-	int type;          /* of the last socket */
-	unsigned char request[REQUESTS_MAX][8192];
-	size_t request_len[REQUESTS_MAX];
-	int requests;
-} peer;
-
-static int fail_with(int error)
-{
-	errno = error;
-	return -1;
-}
-
-static int fake_socket(int domain, int type, int protocol)
-{
-	assert_int_equal(domain, AF_NETLINK);
-	assert_int_equal(protocol, NETLINK_ROUTE);
-	peer.type = type;
-	if (peer.socket_error)
-		return fail_with(peer.socket_error);
-	assert_int_equal(peer.open, 0);
-	peer.sockets++;
-	peer.open++;
-	return FAKE_FD;
-}
-
-static int fake_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
-{
-	struct sockaddr_nl self;
-
-	assert_int_equal(fd, FAKE_FD);
-	assert_int_equal(addrlen, sizeof(self));
-	memcpy(&self, addr, sizeof(self));
-	assert_int_equal(self.nl_family, AF_NETLINK);
-	assert_int_equal(self.nl_pid, 0);
-	assert_int_equal(self.nl_groups, 0);
-	return peer.bind_error ? fail_with(peer.bind_error) : 0;
-}
-
-static ssize_t fake_send(int fd, const void *buf, size_t len, int flags)
-{
-	assert_int_equal(fd, FAKE_FD);
-	assert_int_equal(flags, 0);
-	if (peer.interrupt_send-- > 0)
-		return fail_with(EINTR);
-	if (peer.send_error)
-		return fail_with(peer.send_error);
-	assert_true(peer.requests < REQUESTS_MAX);
-	assert_true(len <= sizeof(peer.request[0]));
-	memcpy(peer.request[peer.requests], buf, len);
-	peer.request_len[peer.requests++] = len;
-	return (ssize_t)len;
-}
-
-static uint32_t request_seq(void)
-{
-	struct nlmsghdr header;
-
-	memcpy(&header, peer.request[peer.requests - 1], sizeof(header));
-	return header.nlmsg_seq;
-}
-
-static ssize_t fake_recv(int fd, void *buf, size_t len, int flags)
-{
-	struct datagram *datagram = &peer.script[peer.next];
-
-	assert_int_equal(fd, FAKE_FD);
-	assert_int_equal(flags, MSG_TRUNC);
-	assert_true(peer.requests > 0);
-	if (peer.interrupt_recv-- > 0)
-		return fail_with(EINTR);
-	if (peer.next == peer.length)
-		fail_msg("the dialogue should have ended after %d datagrams", peer.length);
-	assert_int_equal(datagram->request, peer.requests - 1);
-	peer.next++;
-	if (datagram->error)
-		return fail_with(datagram->error);
-	for (int i = 0; i < datagram->messages; i++) {
-		uint32_t seq = request_seq() + datagram->seq_delta[i];
-
-		memcpy(datagram->byte + datagram->at[i] + offsetof(struct nlmsghdr, nlmsg_seq), &seq, sizeof(seq));
-	}
-	memcpy(buf, datagram->byte, datagram->len < len ? datagram->len : len);
-	return (ssize_t)(datagram->claimed ? datagram->claimed : datagram->len);
-}
-
-/* closing disturbs errno on purpose: the dialogue's own errno must survive it */
-static int fake_close(int fd)
-{
-	assert_int_equal(fd, FAKE_FD);
-	assert_int_equal(peer.open, 1);
-	peer.open--;
-	return fail_with(EDOM);
-}
-
-NLINLINE_LIB(fake_)
-
-/* ------------------------------------------------------------------------------------- writing the script */
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&peer, 0, sizeof(peer));
-	return 0;
-}
-
-/* the script was read to its end, and no socket is left open */
-static void assert_finished(void)
-{
-	assert_int_equal(peer.next, peer.length);
-	assert_int_equal(peer.open, 0);
-}
-
-/* a new datagram that answers request number @request */
-static struct datagram *answer_to(int request)
-{
-	assert_true(peer.length < DATAGRAMS_MAX);
-	peer.script[peer.length].request = request;
-	return &peer.script[peer.length++];
-}
-
-static struct datagram *answer(void)
-{
-	return answer_to(0);
-}
-
-/* append a message; its length field is that of what is there plus @extra */
-static void add_message(struct datagram *datagram, uint16_t type, uint16_t flags, uint32_t seq_delta,
-                        const void *payload, size_t len, int extra)
-{
-	struct nlmsghdr header = {
-	        .nlmsg_len = (uint32_t)((int)(sizeof(header) + len) + extra),
-	        .nlmsg_type = type,
-	        .nlmsg_flags = flags,
-	};
-
-	datagram->len = NLMSG_ALIGN(datagram->len);
-	datagram->at[datagram->messages] = datagram->len;
-	datagram->seq_delta[datagram->messages++] = seq_delta;
-	memcpy(datagram->byte + datagram->len, &header, sizeof(header));
-	if (len > 0)
-		memcpy(datagram->byte + datagram->len + sizeof(header), payload, len);
-	datagram->len += sizeof(header) + len;
-}
-
-static void add_error(struct datagram *datagram, int error, uint32_t seq_delta)
-{
-	struct nlmsgerr payload = {.error = error};
-
-	add_message(datagram, NLMSG_ERROR, 0, seq_delta, &payload, sizeof(payload), 0);
-}
-
-static void add_done(struct datagram *datagram, int status, uint16_t flags)
-{
-	add_message(datagram, NLMSG_DONE, (uint16_t)(NLM_F_MULTI | flags), 0, &status, sizeof(status), 0);
-}
-
-/* an RTM_NEWLINK with a name and a MAC address, whose attribute claims @maclen bytes and has at most six */
-struct link {
-	struct ifinfomsg info;
-	struct nlattr name_attr;
-	char name[8];
-	struct nlattr mac_attr;
-	uint8_t mac[6];
-} __attribute__((packed));
-
-static void add_link_sized(struct datagram *datagram, int ifindex, uint16_t flags, uint32_t seq_delta, size_t maclen)
-{
-	struct link link = {
-	        .info = {.ifi_index = ifindex},
-	        .name_attr = {12, IFLA_IFNAME},
-	        .name = "fake0",
-	        .mac_attr = {(uint16_t)(4 + maclen), IFLA_ADDRESS},
-	        .mac = {2, 3, 4, 5, 6, 7},
-	};
-
-	add_message(datagram, RTM_NEWLINK, flags, seq_delta, &link, sizeof(link) - 6 + (maclen < 6 ? maclen : 6), 0);
-}
-
-static void add_link(struct datagram *datagram, int ifindex, uint16_t flags)
-{
-	add_link_sized(datagram, ifindex, flags, 0, 6);
-}
-
-#define assert_error(expected, call)                                                                                   \
-	do {                                                                                                           \
-		errno = 0;                                                                                             \
-		assert_int_equal(call, -1);                                                                            \
-		assert_int_equal(errno, expected);                                                                     \
-		assert_finished();                                                                                     \
-	} while (0)
-
-/* an attribute at the top level of a request, or NULL */
-static const struct nlattr *attribute(int request, size_t fixedlen, int type)
-{
-	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(fixedlen);
-
-	while (at + sizeof(struct nlattr) <= peer.request_len[request]) {
-		const struct nlattr *attr = (const void *)(peer.request[request] + at);
-
-		assert_true(attr->nla_len >= sizeof(*attr) && attr->nla_len <= peer.request_len[request] - at);
-		if (attr->nla_type == type)
-			return attr;
-		at += (size_t)NLA_ALIGN(attr->nla_len);
-	}
-	assert_int_equal(at, peer.request_len[request]);
-	return NULL;
-}
-
-static struct nlmsghdr header_of(int request)
-{
-	struct nlmsghdr header;
-
-	memcpy(&header, peer.request[request], sizeof(header));
-	return header;
-}
 
 /* ----------------------------------------------------------------------------------------------- requests */
 
@@ -283,7 +40,7 @@ static void test_request(void **state)
 	assert_int_equal(info.ifi_index, 7);
 	assert_int_equal(info.ifi_flags, IFF_UP);
 	assert_int_equal(info.ifi_change, IFF_UP);
-	assert_null(attribute(0, sizeof(info), -1));
+	assert_no_attribute(0, -1);
 
 	seq = header.nlmsg_seq;
 	setup(NULL);
@@ -338,13 +95,13 @@ static void test_errors_of_the_stack(void **state)
 
 static void test_link_answer(void **state)
 {
-	uint8_t mac[6];
+	uint8_t mac[6] = {0};
 
 	(void)state;
 	add_link(answer(), 42, 0);
 	assert_int_equal(fake_if_nametoindex("fake0"), 42);
 	assert_finished();
-	assert_non_null(attribute(0, sizeof(struct ifinfomsg), IFLA_IFNAME));
+	assert_attribute(0, IFLA_IFNAME);
 
 	setup(NULL);
 	add_link(answer(), 42, 0);
@@ -544,7 +301,7 @@ static void test_overrun(void **state)
 
 static void test_link_without_answer(void **state)
 {
-	uint8_t mac[6];
+	uint8_t mac[6] = {0};
 
 	(void)state;
 	add_error(answer(), 0, 0); /* success, but no link */
@@ -597,8 +354,6 @@ static void test_link_attributes(void **state)
 
 /* -------------------------------------------------------------------------- choosing the index of a link */
 
-#define LINK_FIXED sizeof(struct ifinfomsg)
-
 /* a stack that knows the empty IFLA_NEW_IFINDEX */
 static void test_choose_known(void **state)
 {
@@ -609,17 +364,14 @@ static void test_choose_known(void **state)
 	add_error(answer(), 0, 0);
 	assert_int_equal(fake_iplink_add("vde0", CHOOSE, "vde", nl_iplink_strdata(IFLA_VDE_VNL, "ptp:///tmp/p")), 42);
 	assert_finished();
-	attr = attribute(0, LINK_FIXED, IFLA_NEW_IFINDEX);
-	assert_non_null(attr);
+	attr = attribute(0, IFLA_NEW_IFINDEX);
 	assert_int_equal(attr->nla_len, sizeof(*attr));
-	attr = attribute(0, LINK_FIXED, IFLA_IFNAME);
-	assert_non_null(attr);
+	attr = attribute(0, IFLA_IFNAME);
 	assert_string_equal((const char *)(attr + 1), "vde0");
 	assert_int_equal(header_of(0).nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
 
 	/* the nested part: kind, then data */
-	attr = attribute(0, LINK_FIXED, IFLA_LINKINFO);
-	assert_non_null(attr);
+	attr = attribute(0, IFLA_LINKINFO);
 	assert_int_equal(attr->nla_len, 4 + (4 + 4) + 4 + (4 + 16));
 	attr++;
 	assert_int_equal(attr->nla_type, IFLA_INFO_KIND);
@@ -641,7 +393,7 @@ static void test_choose_nameless(void **state)
 	add_error(&peer.script[0], 0, 0);
 	assert_int_equal(fake_iplink_add(NULL, CHOOSE, "vde", NULL, 0), 42);
 	assert_finished();
-	assert_null(attribute(0, LINK_FIXED, IFLA_IFNAME));
+	assert_no_attribute(0, IFLA_IFNAME);
 }
 
 /* a stack that makes the link but does not tell its index: the name tells */
@@ -671,8 +423,8 @@ static void test_choose_echo(void **state)
 		add_error(answer_to(1), 0, 0);
 		assert_int_equal(fake_iplink_add("veth0", CHOOSE, "veth", NULL, 0), 42);
 		assert_finished();
-		assert_non_null(attribute(0, LINK_FIXED, IFLA_NEW_IFINDEX));
-		assert_null(attribute(1, LINK_FIXED, IFLA_NEW_IFINDEX));
+		assert_attribute(0, IFLA_NEW_IFINDEX);
+		assert_no_attribute(1, IFLA_NEW_IFINDEX);
 		assert_int_equal(header_of(0).nlmsg_flags & NLM_F_ECHO, 0);
 		assert_int_equal(header_of(1).nlmsg_flags & NLM_F_ECHO, NLM_F_ECHO);
 	}
@@ -689,11 +441,9 @@ static void test_choose_by_name(void **state)
 	add_link(answer_to(2), 42, 0);
 	assert_int_equal(fake_iplink_add(NULL, CHOOSE, "a_very_long_kind", NULL, 0), 42);
 	assert_finished();
-	assert_null(attribute(0, LINK_FIXED, IFLA_IFNAME));
-	made = attribute(1, LINK_FIXED, IFLA_IFNAME);
-	asked = attribute(2, LINK_FIXED, IFLA_IFNAME);
-	assert_non_null(made);
-	assert_non_null(asked);
+	assert_no_attribute(0, IFLA_IFNAME);
+	made = attribute(1, IFLA_IFNAME);
+	asked = attribute(2, IFLA_IFNAME);
 	assert_int_equal(made->nla_len, 4 + IF_NAMESIZE);
 	assert_memory_equal(made + 1, "a_very_", 7);
 	assert_memory_equal(made, asked, made->nla_len);
@@ -724,7 +474,7 @@ static void test_given_index(void **state)
 	assert_finished();
 	memcpy(&info, peer.request[0] + NLMSG_HDRLEN, sizeof(info));
 	assert_int_equal(info.ifi_index, 42);
-	assert_null(attribute(0, LINK_FIXED, IFLA_NEW_IFINDEX));
+	assert_no_attribute(0, IFLA_NEW_IFINDEX);
 }
 
 /* --------------------------------------------------------------------------------------------- mutations */
@@ -747,7 +497,7 @@ static void test_mutations(void **state)
 	(void)state;
 	for (int i = 0; i < 50000; i++) {
 		struct datagram *datagram;
-		uint8_t mac[6];
+		uint8_t mac[6] = {0};
 		int result;
 
 		setup(NULL);
