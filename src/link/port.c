@@ -150,7 +150,7 @@ static void port_input(struct link_port *port, uint32_t events)
 			break;
 		attempts++;
 		if (len < LINK_FRAME_MIN || len > LINK_FRAME_MAX) {
-			dropped += len > 1; /* 1: the module has dealt with the frame itself */
+			dropped += len >= 0 && len != 1; /* 1: the module has dealt with the frame itself */
 			continue;
 		}
 		frame->len = (uint32_t)len;

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_link_port.c - ports: frames cross a network whole and in order, and what may go wrong on a network goes wrong
+ * well.
+ *
+ * The networks are ptp:// and a switch:// with vde:// clients, in a directory of their own. Devices are those of
+ * link_fake.h. Where a test needs a peer of which it controls every move, it is libvdeplug itself or a plain socket.
+ */
+#include "link_fake.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libvdeplug.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "left.h"
+#include "wait.h"
+
+static struct left before;
+static unsigned char frame[LINK_FRAME_MAX + 1000], got[LINK_FRAME_MAX + 1000];
+
+static int remember(void **state)
+{
+	(void)state;
+	return left_count(&before);
+}
+
+static int nothing_left(void **state)
+{
+	char text[512];
+
+	(void)state;
+	fake_remove();
+	if (left_since(&before, text, sizeof(text)) != 0) {
+		print_error("left: %s\n", text);
+		return -1;
+	}
+	return 0;
+}
+
+/** open_pair - two ports on a network of kind "ptp" or "switch" */
+static void open_pair(struct fake *a, struct fake *b, const char *kind)
+{
+	bool ptp = strcmp(kind, "ptp") == 0;
+
+	fake_init(a);
+	fake_init(b);
+	assert_int_equal(fake_open(a, fake_vnl(kind, "net"), "vde0", NULL), 0);
+	assert_int_equal(fake_open(b, fake_vnl(ptp ? "ptp" : "vde", "net"), "vde1", NULL), 0);
+	fake_exchange(a, b);
+}
+
+/** wait_stats - wait until @done holds for the counters of the port */
+static bool wait_stats(struct fake *fake, bool (*done)(const struct link_port_stats *, uint64_t), uint64_t arg)
+{
+	long end = wait_now_ms() + WAIT_MS;
+	struct link_port_stats stats;
+
+	do {
+		link_port_stats(fake->port, &stats);
+		if (done(&stats, arg))
+			return true;
+	} while (wait_again(end));
+	return false;
+}
+
+static bool input_dropped_is(const struct link_port_stats *stats, uint64_t n)
+{
+	return stats->input_dropped == n;
+}
+
+static bool output_dropped_is(const struct link_port_stats *stats, uint64_t n)
+{
+	return stats->output_dropped == n;
+}
+
+static bool output_bytes_is(const struct link_port_stats *stats, uint64_t n)
+{
+	return stats->output_bytes == n;
+}
+
+static bool output_dropped_exceeds(const struct link_port_stats *stats, uint64_t n)
+{
+	return stats->output_dropped > n;
+}
+
+/* ----------------------------------------------------------------------------------------------- what crosses */
+
+/** sizes_cross - frames of many sizes from one port to the other, and the counters of both */
+static void sizes_cross(struct fake *from, struct fake *to)
+{
+	static const size_t sizes[] = {14, 15, 60, 64, 1514, 1518, 4110, 9014, 9233, 9234};
+	const unsigned int n = sizeof(sizes) / sizeof(*sizes);
+	struct link_port_stats old, now;
+	uint64_t sent, bytes = 0;
+
+	link_port_stats(from->port, &old);
+	sent = old.output_bytes;
+	link_port_stats(to->port, &old);
+	for (unsigned int i = 0; i < n; i++) {
+		fake_pattern(frame, sizes[i], i);
+		fake_send_all(from, frame, sizes[i]);
+		assert_int_equal(fake_receive(to, got, sizeof(got)), sizes[i]);
+		assert_memory_equal(got, frame, sizes[i]);
+		bytes += sizes[i];
+	}
+	link_port_stats(to->port, &now);
+	assert_int_equal(now.input_frames - old.input_frames, n);
+	assert_int_equal(now.input_bytes - old.input_bytes, bytes);
+	assert_int_equal(now.input_dropped, old.input_dropped);
+	/* The receiver may know of a frame before the sender has counted it. */
+	assert_true(wait_stats(from, output_bytes_is, sent + bytes));
+}
+
+static void frames_of_all_sizes_cross(void **state)
+{
+	static const char *const kinds[] = {"ptp", "switch", "hub"};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		struct fake a, b;
+
+		open_pair(&a, &b, kinds[i]);
+		sizes_cross(&a, &b);
+		sizes_cross(&b, &a);
+		fake_close(&b);
+		fake_close(&a);
+	}
+}
+
+static void frames_the_network_cannot_carry_are_dropped(void **state)
+{
+	struct link_port_stats old;
+	struct fake a, b;
+
+	(void)state;
+	open_pair(&a, &b, "ptp");
+	link_port_stats(a.port, &old);
+	fake_pattern(frame, sizeof(frame), 1);
+	fake_send_all(&a, frame, 13);
+	fake_send_all(&a, frame, 1);
+	fake_send_all(&a, frame, LINK_FRAME_MAX + 1);
+	fake_send_all(&a, frame, sizeof(frame));
+	assert_true(wait_stats(&a, output_dropped_is, old.output_dropped + 4));
+	a.offload = 1; /* a frame that lacks its checksum */
+	fake_send_all(&a, frame, 100);
+	assert_true(wait_stats(&a, output_dropped_is, old.output_dropped + 5));
+	fake_send_all(&a, frame, 101);
+	assert_int_equal(fake_receive(&b, got, sizeof(got)), 101);
+	fake_close(&b);
+	fake_close(&a);
+}
+
+/** stranger - a socket that can send to the first end of the ptp network "net", without being its peer */
+static int stranger(struct sockaddr_un *to)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_return_code(fd, errno);
+	to->sun_family = AF_UNIX;
+	snprintf(to->sun_path, sizeof(to->sun_path), "%s/net", fake_directory());
+	return fd;
+}
+
+static void malformed_frames_from_the_network_are_dropped(void **state)
+{
+	static const size_t sizes[] = {0, 1, 2, 13, LINK_FRAME_MAX + 1, LINK_FRAME_MAX + 2, LINK_FRAME_MAX + 500};
+	struct sockaddr_un to;
+	struct fake a;
+	int fd;
+
+	(void)state;
+	fake_init(&a);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL), 0);
+	fd = stranger(&to);
+	fake_pattern(frame, sizeof(frame), 1);
+	for (unsigned int round = 0; round < 20; round++)
+		for (unsigned int i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+			assert_int_equal(sendto(fd, frame, sizes[i], 0, (struct sockaddr *)&to, sizeof(to)), sizes[i]);
+	assert_int_equal(sendto(fd, frame, 14, 0, (struct sockaddr *)&to, sizeof(to)), 14);
+	assert_int_equal(fake_receive(&a, got, sizeof(got)), 14);
+	/* One byte is how a module of libvdeplug says that it dealt with the frame itself: it is not counted. */
+	assert_true(wait_stats(&a, input_dropped_is, 20 * 6));
+	assert_int_equal(a.downs, 0);
+	close(fd);
+	fake_close(&a);
+}
+
+static void frames_that_arrive_together_are_one_batch(void **state)
+{
+	VDECONN *peer;
+	struct fake a;
+	char *url;
+
+	(void)state;
+	fake_init(&a);
+	url = strdup(fake_vnl("ptp", "net"));
+	assert_int_equal(fake_open(&a, url, "vde0", NULL), 0);
+	peer = vde_open(url, (char *)(uintptr_t) "peer", NULL);
+	assert_non_null(peer);
+	free(url);
+	fake_pattern(frame, 60, 0);
+	fake_hold(&a);
+	assert_int_equal(vde_send(peer, frame, 60, 0), 60);
+	fake_held(&a);
+	/* The answer connects the port to its peer: from now on its queue is not limited to a few frames. */
+	fake_send_all(&a, frame, 60);
+	for (unsigned int i = 1; i < 8; i++) {
+		fake_pattern(frame, 60, i);
+		assert_int_equal(vde_send(peer, frame, 60, 0), 60);
+	}
+	fake_release(&a);
+	for (unsigned int i = 0; i < 8; i++) {
+		fake_pattern(frame, 60, i);
+		assert_int_equal(fake_receive(&a, got, sizeof(got)), 60);
+		assert_memory_equal(got, frame, 60);
+	}
+	assert_int_equal(a.largest_batch, 7);
+	vde_close(peer);
+	fake_close(&a);
+}
+
+/* ------------------------------------------------------------------------------------------------- back-pressure */
+
+/** flood - both ports send as fast as they can, and get everything in order */
+static void flood(struct fake *fake[2], unsigned int count, size_t len)
+{
+	unsigned int sent[2] = {0}, seen[2] = {0};
+	long end = wait_now_ms() + 6L * WAIT_MS;
+
+	while (seen[0] < count || seen[1] < count) {
+		assert_true(wait_now_ms() < end);
+		for (unsigned int i = 0; i < 2; i++) {
+			for (; sent[i] < count; sent[i]++) {
+				fake_pattern(frame, len, (i + 1) << 24 | sent[i]);
+				if (!fake_send(fake[i], frame, len))
+					break;
+			}
+		}
+		for (unsigned int i = 0; i < 2; i++) {
+			while (fake_frames(fake[!i], 0) > 0) {
+				fake_pattern(frame, len, (i + 1) << 24 | seen[i]++);
+				assert_int_equal(fake_receive(fake[!i], got, sizeof(got)), len);
+				assert_memory_equal(got, frame, len);
+			}
+		}
+	}
+}
+
+static void a_ptp_network_loses_nothing(void **state)
+{
+	struct fake a, b, *both[2] = {&a, &b};
+	struct link_port_stats stats;
+
+	(void)state;
+	open_pair(&a, &b, "ptp");
+	flood(both, 20000, 200);
+	flood(both, 2000, 9014);
+	for (unsigned int i = 0; i < 2; i++) {
+		link_port_stats(both[i]->port, &stats);
+		assert_int_equal(stats.input_dropped, 0);
+		assert_true(both[i]->largest_batch <= LINK_BATCH);
+	}
+	fake_close(&b);
+	fake_close(&a);
+}
+
+static void a_slow_peer_slows_the_device(void **state)
+{
+	struct link_port_stats stats;
+	unsigned int sent = 0, seen;
+	VDECONN *peer;
+	pid_t loop;
+	struct fake a;
+	char *url;
+
+	(void)state;
+	fake_init(&a);
+	url = strdup(fake_vnl("ptp", "net"));
+	assert_int_equal(fake_open(&a, url, "vde0", NULL), 0);
+	peer = vde_open(url, (char *)(uintptr_t) "peer", NULL);
+	assert_non_null(peer);
+	free(url);
+	fake_pattern(frame, 1514, 0);
+	assert_int_equal(vde_send(peer, frame, 1514, 0), 1514);
+	assert_int_equal(fake_receive(&a, got, sizeof(got)), 1514);
+	assert_int_equal(fake_threads(&loop), 1);
+	/* Nobody reads at the other end: first its queue is full, then the port stops reading ours. */
+	for (;; sent++) {
+		fake_pattern(frame, 1514, sent);
+		if (fake_send(&a, frame, 1514))
+			continue;
+		assert_int_equal(wait_thread_blocked(loop), 0);
+		if (!fake_send(&a, frame, 1514))
+			break;
+	}
+	/* The other direction goes on meanwhile. */
+	assert_int_equal(vde_send(peer, frame, 1514, 0), 1514);
+	assert_int_equal(fake_receive(&a, got, sizeof(got)), 1514);
+	for (seen = 0; seen < sent; seen++) {
+		struct pollfd p = {.fd = vde_datafd(peer), .events = POLLIN};
+
+		assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+		assert_int_equal(vde_recv(peer, got, sizeof(got), 0), 1514);
+		fake_pattern(frame, 1514, seen);
+		assert_memory_equal(got, frame, 1514);
+	}
+	link_port_stats(a.port, &stats);
+	assert_int_equal(stats.output_dropped, 0);
+	vde_close(peer);
+	fake_close(&a);
+}
+
+/* -------------------------------------------------------------------------------------------------- what fails */
+
+static void a_peer_may_come_and_go(void **state)
+{
+	struct link_port_stats stats;
+	struct fake a, b;
+
+	(void)state;
+	fake_init(&a);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL), 0);
+	for (unsigned int round = 0; round < 3; round++) {
+		fake_init(&b);
+		assert_int_equal(fake_open(&b, fake_vnl("ptp", "net"), "vde1", NULL), 0);
+		fake_exchange(&a, &b);
+		fake_close(&b);
+		link_port_stats(a.port, &stats);
+		fake_pattern(frame, 60, 1);
+		for (unsigned int i = 0; i < 5; i++)
+			fake_send_all(&a, frame, 60);
+		assert_true(wait_stats(&a, output_dropped_exceeds, stats.output_dropped + 4));
+	}
+	assert_int_equal(a.downs, 0);
+	fake_close(&a);
+}
+
+static void a_dead_switch_is_told_once(void **state)
+{
+	struct fake a, b, c;
+
+	(void)state;
+	open_pair(&a, &b, "switch");
+	fake_init(&c);
+	assert_int_equal(fake_open(&c, fake_vnl("vde", "net"), "vde2", NULL), 0);
+	fake_close(&a);
+	assert_int_equal(fake_down(&b), -ENETDOWN);
+	assert_int_equal(fake_down(&c), -ENETDOWN);
+	/* The dead do nothing: a frame of the device stays where it is. */
+	fake_pattern(frame, 60, 1);
+	assert_true(fake_send(&b, frame, 60));
+	/* A new switch of the same name is another switch. */
+	fake_init(&a);
+	assert_int_equal(fake_open(&a, fake_vnl("switch", "net"), "vde0", NULL), 0);
+	link_port_close(b.port);
+	assert_int_equal(recv(b.fd, got, sizeof(got), MSG_DONTWAIT), 60);
+	assert_int_equal(fake_open(&b, fake_vnl("vde", "net"), "vde1", NULL), 0);
+	fake_exchange(&a, &b);
+	assert_int_equal(b.downs, 1);
+	assert_int_equal(c.downs, 1);
+	fake_close(&c);
+	fake_close(&b);
+	fake_close(&a);
+}
+
+static void a_device_that_fails_takes_its_port_down(void **state)
+{
+	struct fake a, b;
+
+	(void)state;
+	open_pair(&a, &b, "ptp");
+	a.output_error = -ENODEV;
+	fake_pattern(frame, 60, 1);
+	fake_send_all(&a, frame, 60);
+	assert_int_equal(fake_down(&a), -ENODEV);
+	/* This one does not notice that its descriptor is dead, and always ready. */
+	close(b.stack_fd);
+	b.stack_fd = -1;
+	assert_int_equal(fake_down(&b), -EIO);
+	fake_close(&b);
+	fake_close(&a);
+}
+
+static void a_port_that_cannot_be_opened_leaves_nothing(void **state)
+{
+	struct fake a;
+	FILE *regular;
+	int fd;
+
+	(void)state;
+	fake_init(&a);
+	assert_int_equal(fake_open(&a, "ptp:///nonexistent/directory/net", "vde0", NULL), -ENOENT);
+	assert_int_equal(fake_open(&a, fake_vnl("vde", "nobody"), "vde0", NULL), -ENOENT);
+	assert_int_equal(fake_open(&a, "no_such_module://x", "vde0", NULL), -EPROTONOSUPPORT);
+	assert_int_equal(fake_open(&a, NULL, "vde0", NULL), -EINVAL);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), NULL, NULL), -EINVAL);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "", NULL), -EINVAL);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "a/b", NULL), -EINVAL);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "sixteen_bytes_xx", NULL), -EINVAL);
+	/* Descriptors that cannot be waited for. */
+	fd = a.fd;
+	regular = tmpfile();
+	assert_non_null(regular);
+	a.fd = -1;
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL), -EINVAL);
+	a.fd = 1000000;
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL), -EBADF);
+	a.fd = fileno(regular);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL), -EPERM);
+	a.fd = fd;
+	fclose(regular);
+	/* The name is free: none of the failures holds it. */
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL), 0);
+	fake_close(&a);
+}
+
+static void descriptors_may_run_out(void **state)
+{
+	struct rlimit old, none;
+	struct fake a;
+	int opened = -1, used;
+
+	(void)state;
+	fake_init(&a);
+	used = dup(a.fd);
+	close(used);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &old), errno);
+	/* One more descriptor in each round, until the port has enough. */
+	for (int extra = 0; extra < 20 && opened != 0; extra++) {
+		char text[256];
+		struct left now;
+
+		assert_int_equal(left_count(&now), 0);
+		none = old;
+		none.rlim_cur = (rlim_t)(used + extra);
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+		opened = fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL);
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &old), errno);
+		if (opened == 0)
+			break;
+		/* libvdeplug says ENOENT or so when it cannot load a module. */
+		assert_true(opened < 0);
+		if (left_since(&now, text, sizeof(text)) != 0)
+			fail_msg("with %d descriptors: %s", extra, text);
+	}
+	assert_int_equal(opened, 0);
+	fake_close(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, remember, nothing_left)
+	        TEST(frames_of_all_sizes_cross),
+	        TEST(frames_the_network_cannot_carry_are_dropped),
+	        TEST(malformed_frames_from_the_network_are_dropped),
+	        TEST(frames_that_arrive_together_are_one_batch),
+	        TEST(a_ptp_network_loses_nothing),
+	        TEST(a_slow_peer_slows_the_device),
+	        TEST(a_peer_may_come_and_go),
+	        TEST(a_dead_switch_is_told_once),
+	        TEST(a_device_that_fails_takes_its_port_down),
+	        TEST(a_port_that_cannot_be_opened_leaves_nothing),
+	        TEST(descriptors_may_run_out),
+	};
+
+	return cmocka_run_group_tests(tests, fake_group, NULL);
+}
