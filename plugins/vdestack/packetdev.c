@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * packetdev.c - frames in and out of a packet socket, many per system call.
+ *
+ * Each frame is preceded by a struct virtio_net_hdr. As the interface is set up frames come finished, the header says
+ * nothing, and frames go in saying nothing, so that the stack checks them itself. A program with the right to do so may
+ * turn the interface's offloads on; so a checksum that is left to be done is done here, and what is larger than a frame
+ * is dropped.
+ *
+ * The kernel takes a VLAN tag out of a frame and hands it over beside it. Frames are received four bytes into their buffer, so
+ * that the tag can be put back by moving two addresses.
+ *
+ * The device's functions are called by one thread at a time, but by different ones for different devices. The message
+ * headers they need belong to the thread.
+ */
+#include "packetdev.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define TAG 4 /* bytes of a VLAN tag */
+#define ADDRESSES 12 /* bytes of the two addresses a frame begins with */
+#define HEADER 14    /* bytes of an Ethernet header */
+#define TPID_8021Q 0x8100
+
+/** struct lane - the message headers for one direction */
+struct lane {
+	struct mmsghdr msg[LINK_BATCH];
+	struct iovec iov[LINK_BATCH][2];
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} control[LINK_BATCH];
+};
+
+static _Thread_local struct lane lane;
+
+/** lane_fill - headers for these frames, whose data starts @skip bytes into the buffer; @room: bytes in it, 0 for the frame's length */
+static void lane_fill(struct link_frame *frames, unsigned int count, size_t skip, size_t room)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		struct msghdr *msg = &lane.msg[i].msg_hdr;
+
+		lane.iov[i][0] = (struct iovec){&frames[i].vnet, sizeof(frames[i].vnet)};
+		lane.iov[i][1] = (struct iovec){frames[i].data + skip, room ? room : frames[i].len};
+		*msg = (struct msghdr){.msg_iov = lane.iov[i], .msg_iovlen = 2};
+		if (room) {
+			msg->msg_control = &lane.control[i];
+			msg->msg_controllen = sizeof(lane.control[i]);
+		}
+	}
+}
+
+/* ------------------------------------------------------------------------------------- network to the stack */
+
+static void count_dropped(struct packetdev *device, unsigned int n)
+{
+	if (n)
+		atomic_fetch_add_explicit(&device->dropped, n, memory_order_relaxed);
+}
+
+static void input(void *arg, struct link_frame *frames, unsigned int count)
+{
+	struct packetdev *device = arg;
+	unsigned int done = 0, dropped = 0;
+
+	lane_fill(frames, count, 0, 0);
+	while (done < count) {
+		int sent = sendmmsg(device->fd, lane.msg + done, count - done, MSG_DONTWAIT);
+
+		if (sent > 0) {
+			done += (unsigned int)sent;
+		} else if (errno != EINTR) {
+			/* No room, or this one does not fit the interface, or there is no interface. */
+			done++;
+			dropped++;
+		}
+	}
+	count_dropped(device, dropped);
+}
+
+/* ------------------------------------------------------------------------------------- the stack to network */
+
+/** sum - of 16-bit words, in the byte order of the frame; a last odd byte counts as if followed by a zero */
+static uint32_t sum(const unsigned char *data, size_t len)
+{
+	uint64_t total = 0;
+	uint16_t word;
+
+	for (; len > 1; data += 2, len -= 2) {
+		memcpy(&word, data, sizeof(word));
+		total += word;
+	}
+	if (len) {
+		word = 0;
+		memcpy(&word, data, 1);
+		total += word;
+	}
+	while (total >> 16)
+		total = (total & 0xffff) + (total >> 16);
+	return (uint32_t)total;
+}
+
+bool packetdev_checksum(struct link_frame *frame)
+{
+	size_t start = frame->vnet.csum_start, place = start + frame->vnet.csum_offset;
+	uint16_t check;
+
+	if (frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return false;
+	if (frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		if (place + sizeof(check) > frame->len)
+			return false;
+		/* the sum of the pseudo header is in the place of the checksum already */
+		check = (uint16_t)~sum(frame->data + start, frame->len - start);
+		if (check == 0)
+			check = 0xffff; /* 0 would mean: no checksum, in UDP; the two are one number */
+		memcpy(frame->data + place, &check, sizeof(check));
+	}
+	frame->vnet = (struct virtio_net_hdr){0};
+	return true;
+}
+
+void packetdev_tag(struct link_frame *frame, uint16_t tpid, uint16_t tci)
+{
+	uint16_t tag[2] = {htons(tpid), htons(tci)};
+
+	frame->data -= TAG;
+	frame->len += TAG;
+	memmove(frame->data, frame->data + TAG, ADDRESSES);
+	memcpy(frame->data + ADDRESSES, tag, sizeof(tag));
+}
+
+/** take_tag - put back the tag that came beside frame @i, if one did */
+static void take_tag(struct link_frame *frame, struct msghdr *msg)
+{
+	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	struct tpacket_auxdata aux;
+
+	if (cmsg == NULL || cmsg->cmsg_level != SOL_PACKET || cmsg->cmsg_type != PACKET_AUXDATA ||
+	    cmsg->cmsg_len < CMSG_LEN(sizeof(aux)))
+		return;
+	memcpy(&aux, CMSG_DATA(cmsg), sizeof(aux));
+	if (aux.tp_status & TP_STATUS_VLAN_VALID)
+		packetdev_tag(frame, aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid : TPID_8021Q,
+		              aux.tp_vlan_tci);
+}
+
+/** receive_error - what a failure to receive means: nothing now, or a negative errno for a dead device */
+static int receive_error(const struct packetdev *device)
+{
+	if (errno == EAGAIN || errno == EINTR)
+		return 0;
+	return packetdev_gone(device) ? -ENODEV : 0;
+}
+
+static int output(void *arg, struct link_frame *frames, unsigned int count)
+{
+	struct packetdev *device = arg;
+	unsigned int dropped = 0;
+	int got;
+
+	if (count > LINK_BATCH)
+		count = LINK_BATCH;
+	lane_fill(frames, count, TAG, LINK_FRAME_MAX - TAG);
+	got = recvmmsg(device->fd, lane.msg, count, MSG_DONTWAIT, NULL);
+	if (got < 0)
+		return receive_error(device);
+	for (int i = 0; i < got; i++) {
+		struct link_frame *frame = &frames[i];
+		struct msghdr *msg = &lane.msg[i].msg_hdr;
+		unsigned int len = lane.msg[i].msg_len;
+
+		frame->data += TAG;
+		frame->len = len < sizeof(frame->vnet) ? 0 : len - (unsigned int)sizeof(frame->vnet);
+		if ((msg->msg_flags & MSG_TRUNC) || frame->len < HEADER || !packetdev_checksum(frame)) {
+			frame->len = 0; /* the port does not pass on such a frame */
+			dropped++;
+			continue;
+		}
+		take_tag(frame, msg);
+	}
+	count_dropped(device, dropped);
+	return got;
+}
+
+static void down(void *arg, int error)
+{
+	struct packetdev *device = arg;
+
+	atomic_store(&device->error, error);
+}
+
+bool packetdev_gone(const struct packetdev *device)
+{
+	struct ifreq ifr = {.ifr_ifindex = (int)device->peer};
+
+	/* the socket is in the hidden namespace, whichever this process is in */
+	return ioctl(device->fd, SIOCGIFNAME, &ifr) < 0 && errno == ENODEV;
+}
+
+const struct link_device packetdev_ops = {.input = input, .output = output, .down = down};

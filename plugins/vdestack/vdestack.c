@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vdestack.c - the stack "vdestack": the Linux kernel's own, in a private network namespace, on VDE networks.
+ *
+ * A helper process has the namespaces (wire.h, helper/). It makes the sockets and the interfaces; from then on a socket
+ * is the kernel's, and each call on it is the system call itself. The frames of an interface are moved by the program's
+ * event loops, between the VDE network and a packet socket at the other end of the interface (packetdev.c). Only
+ * NETLINK_ROUTE sockets are looked after, for the sake of interfaces made at run time (netlink.c).
+ *
+ * fork(2). A child may use the sockets it inherited and make new ones in the stacks it inherited, for as long as there is a
+ * process of the program that made the stack. The ports are driven by the parent. A child that deletes an inherited stack
+ * forgets it; the parent's goes on.
+ *
+ * Locks, in this order: that of the list of stacks (here), of the ports (ports.c), of the conversation with the helper
+ * (client.c), of the stock (stock.c). All of them are held across a fork, so that they are free and what they guard is
+ * whole in the child.
+ */
+#include "vdestack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT extern const char *ioth_vdestack_license;
+EXPORT void *ioth_vdestack_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions);
+EXPORT int ioth_vdestack_delstack(void *stackdata);
+
+EXPORT const char *ioth_vdestack_license = "LGPL-2.1-or-later";
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vde_stack *stacks;
+static getstackdata_prototype *getstackdata;
+
+struct vde_stack *vde_current(void)
+{
+	return getstackdata();
+}
+
+/** fail - a negative errno, as the caller wants it */
+static int fail(int result)
+{
+	if (result >= 0)
+		return result;
+	errno = -result;
+	return -1;
+}
+
+/* ---------------------------------------------------------------------------------------------------- fork */
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+	vde_ports_lock();
+	client_lock();
+	stock_lock();
+}
+
+static void after_fork(void)
+{
+	stock_unlock();
+	client_unlock();
+	vde_ports_unlock();
+	pthread_mutex_unlock(&lock);
+}
+
+static void in_child(void)
+{
+	for (struct vde_stack *stack = stacks; stack; stack = stack->next)
+		vde_ports_forked(stack);
+	client_forked();
+	stock_forked();
+	after_fork();
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork, in_child);
+}
+
+/* ------------------------------------------------------------------------------------------------- sockets */
+
+static int vde_socket(int domain, int type, int protocol)
+{
+	return fail(stock_socket(&vde_current()->stock, domain, type, protocol));
+}
+
+/** vde_kernelfd - are system calls all there is to a socket? For all but those of routing netlink, see netlink.c */
+static int vde_kernelfd(int fd)
+{
+	int domain = 0, protocol = 0;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_NETLINK)
+		return 1;
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 || protocol != 0 /* NETLINK_ROUTE */;
+}
+
+static int vde_opensockets(void *stackdata)
+{
+	struct vde_stack *stack = stackdata;
+
+	return stock_count(&stack->stock);
+}
+
+static int vde_stopstack(void *stackdata)
+{
+	struct vde_stack *stack = stackdata;
+	struct wire_request request = {.op = WIRE_STOPSTACK, .stack = stack->id};
+
+	if (stack->foreign)
+		return 0;
+	vde_ports_leave(stack);
+	client_tell(stack->client, &request);
+	return 0;
+}
+
+static int vde_ioctl(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg);
+}
+
+static int vde_fcntl(int fd, int cmd, long arg)
+{
+	return fcntl(fd, cmd, arg);
+}
+
+/** offer - tell libioth what we do: system calls, mostly */
+static void offer(struct ioth_functions *f)
+{
+	f->socket = vde_socket;
+	f->close = close;
+	f->bind = bind;
+	f->connect = connect;
+	f->listen = listen;
+	f->accept = accept;
+	f->getsockname = getsockname;
+	f->getpeername = getpeername;
+	f->setsockopt = setsockopt;
+	f->getsockopt = getsockopt;
+	f->shutdown = shutdown;
+	f->ioctl = vde_ioctl;
+	f->fcntl = vde_fcntl;
+	f->read = read;
+	f->readv = readv;
+	f->recv = recv;
+	f->recvfrom = recvfrom;
+	f->recvmsg = recvmsg;
+	f->write = vde_write;
+	f->writev = vde_writev;
+	f->send = vde_send;
+	f->sendto = vde_sendto;
+	f->sendmsg = vde_sendmsg;
+	if (f->size < offsetof(struct ioth_functions, stopstack) + sizeof(f->stopstack))
+		return;
+	f->accept4 = accept4;
+	f->recvmmsg = recvmmsg;
+	f->sendmmsg = vde_sendmmsg;
+	f->kernelfd = vde_kernelfd;
+	f->opensockets = vde_opensockets;
+	f->stopstack = vde_stopstack;
+}
+
+/* -------------------------------------------------------------------------------------------------- stacks */
+
+/** parse_vnls - take all locators apart; an array to be freed in @out, how many there are in @count */
+static int parse_vnls(const char *vnlv[], struct link_vnl **out, unsigned int *count)
+{
+	struct link_vnl *vnl;
+	unsigned int n = 0;
+	int err = 0;
+
+	while (vnlv && vnlv[n])
+		n++;
+	vnl = calloc((size_t)n + 1, sizeof(*vnl));
+	if (vnl == NULL)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < n && !err; i++) {
+		err = link_vnl_parse(vnlv[i], i, &vnl[i]);
+		for (unsigned int k = 0; k < i && !err; k++)
+			if (strcmp(vnl[i].ifname, vnl[k].ifname) == 0)
+				err = -EINVAL;
+	}
+	if (err) {
+		free(vnl);
+		return err;
+	}
+	*out = vnl;
+	*count = n;
+	return 0;
+}
+
+/** next_id - a number for a stack, unlike those of other processes that may have the same helper */
+static uint64_t next_id(void)
+{
+	static uint32_t last;
+
+	return (uint64_t)getpid() << 32 | __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
+/** stack_free - what is left of a stack when it is not there any more */
+static void stack_free(struct vde_stack *stack)
+{
+	if (stack->client)
+		client_put(stack->client);
+	free(stack->pcap);
+	free(stack);
+}
+
+/** stack_make - the stack, its interfaces, and its place in the networks */
+static int stack_make(struct vde_stack *stack, const struct link_vnl *vnl, unsigned int count)
+{
+	int err = client_get(&stack->client);
+
+	if (err)
+		return err;
+	do {
+		stack->id = next_id();
+		err = vde_ports_new(stack, vnl, count);
+	} while (err == -EEXIST); /* there was a process with our number */
+	if (err)
+		return err;
+	stock_open(&stack->stock, stack->client, stack->id);
+	pthread_mutex_lock(&lock);
+	stack->next = stacks;
+	stacks = stack;
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+/** stack_new - from parsed arguments; takes the options over */
+static int stack_new(const struct link_vnl *vnl, unsigned int count, struct vde_options *options, struct vde_stack **out)
+{
+	struct vde_stack *stack = calloc(1, sizeof(*stack));
+	int err;
+
+	if (stack == NULL) {
+		free(options->pcap);
+		return -ENOMEM;
+	}
+	stack->pcap = options->pcap;
+	err = stack_make(stack, vnl, count);
+	if (err) {
+		stack_free(stack);
+		return err;
+	}
+	*out = stack;
+	return 0;
+}
+
+/**
+ * ioth_vdestack_newstack - see newstack_prototype
+ *
+ * errno: EINVAL locators, names or options are malformed, or two interfaces have one name; EPERM namespaces are forbidden here;
+ * EMFILE no more descriptors, or namespaces; ENOMEM; what vde_open set; the errno of opening the capture file.
+ */
+void *ioth_vdestack_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions)
+{
+	struct vde_options parsed = {0};
+	struct vde_stack *stack = NULL;
+	struct link_vnl *vnl = NULL;
+	unsigned int count;
+	int err = parse_vnls(vnlv, &vnl, &count);
+
+	if (!err)
+		err = vde_options_parse(options, &parsed);
+	if (!err)
+		err = stack_new(vnl, count, &parsed, &stack);
+	free(vnl);
+	if (err) {
+		errno = err == -ENOSPC ? EMFILE : -err; /* user.max_net_namespaces */
+		return NULL;
+	}
+	getstackdata = functions->getstackdata;
+	offer(functions);
+	return stack;
+}
+
+int ioth_vdestack_delstack(void *stackdata)
+{
+	struct vde_stack *stack = stackdata, **p;
+	struct wire_request request = {.op = WIRE_DELSTACK, .stack = stack->id};
+
+	pthread_mutex_lock(&lock);
+	for (p = &stacks; *p != stack;)
+		p = &(*p)->next;
+	*p = stack->next;
+	pthread_mutex_unlock(&lock);
+	vde_ports_leave(stack);
+	stock_close(&stack->stock);
+	if (!stack->foreign)
+		client_tell(stack->client, &request);
+	stack_free(stack);
+	return 0;
+}
