@@ -45,7 +45,7 @@ void *ioth_errnoplug_newstack(const char *vnlv[], const char *options, struct io
 		errno = atoi(options + 4);
 		return NULL;
 	}
-	number = options ? atoi(options) : EIO;
+	number = options && *options ? atoi(options) : EIO;
 	return &number;
 }
 

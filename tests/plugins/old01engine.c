@@ -213,30 +213,19 @@ int old01_listen(struct old01 *engine, int fd, int backlog)
 	return sock ? 0 : -1;
 }
 
-/** join - connect @sock to @listener by a new pair; 0 or an errno value; under the lock */
+/** join - connect @sock to @listener: its far end is what accept will return; 0 or an errno value; under the lock */
 static int join(struct old01 *engine, struct entry *sock, struct entry *listener)
 {
-	int pair[2];
-
 	if (listener->pending_count == PENDING)
 		return ECONNREFUSED;
-	if (socketpair(AF_UNIX, sock->type, 0, pair) < 0)
+	if (send(listener->far, "", 1, MSG_NOSIGNAL) < 0)
 		return errno;
-	if (dup2(pair[0], sock->fd) < 0 || send(listener->far, "", 1, MSG_NOSIGNAL) < 0) {
-		int error = errno;
-
-		close(pair[0]);
-		close(pair[1]);
-		return error;
-	}
-	close(pair[0]);
-	close(sock->far);
-	sock->far = -1;
 	sock->peer = listener->port;
 	if (sock->port == 0)
 		sock->port = (in_port_t)(50000 + engine->made);
-	listener->pending[listener->pending_count].fd = pair[1];
+	listener->pending[listener->pending_count].fd = sock->far;
 	listener->pending[listener->pending_count++].port = sock->port;
+	sock->far = -1;
 	return 0;
 }
 
