@@ -11,6 +11,9 @@
  * (cmd): O_NONBLOCK would tear frames apart, so it is polled too; a program that writes half a frame and stops, or
  * stops reading, does block the loop. Use it with programs that you trust.
  *
+ * An end of a ptp network finds out that its peer has gone when it next sends a frame, which is lost. Until then the
+ * kernel counts it as connected, and vde_open of a new peer fails with EPERM: nothing tells a datagram socket before.
+ *
  * A connection belongs to whoever opened it and is used by one thread at a time; it has no lock.
  */
 #include "private.h"

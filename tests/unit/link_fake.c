@@ -336,9 +336,9 @@ void fake_remove(void)
 
 const char *fake_vnl(const char *module, const char *name)
 {
-	static char text[4][96];
+	static char text[16][96];
 	static unsigned int turn;
-	char *out = text[turn++ % 4];
+	char *out = text[turn++ % 16];
 
 	snprintf(out, sizeof(text[0]), "%s://%s/%s", module, fake_directory(), name);
 	return out;

@@ -88,7 +88,7 @@ void fake_exchange(struct fake *a, struct fake *b);
 const char *fake_directory(void);
 void fake_remove(void);
 
-/** fake_vnl - "module://directory/name" in static memory (four of them) */
+/** fake_vnl - "module://directory/name" in static memory, good for the next fifteen calls */
 const char *fake_vnl(const char *module, const char *name);
 
 #endif
