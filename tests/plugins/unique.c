@@ -9,8 +9,13 @@
 TANGLE_EXPORT extern int unique_counter;
 TANGLE_EXPORT int unique_next(void);
 
-int unique_counter;
-__asm__(".type unique_counter, %gnu_unique_object");
+/* C has no word for it. */
+__asm__(".bss\n"
+        ".balign 4\n"
+        ".type unique_counter, %gnu_unique_object\n"
+        ".size unique_counter, 4\n"
+        "unique_counter: .zero 4\n"
+        ".text");
 
 int unique_next(void)
 {

@@ -21,8 +21,11 @@
 #define EXPORT __attribute__((visibility("default")))
 
 static const char *const counters[] = {"tangle_static", "tangle_exported", "tangle_pointed",
-                                       "tangle_thread", "tangle_a",        "tangle_b"};
-#define COUNTERS (sizeof(counters) / sizeof(*counters))
+                                       "tangle_a",      "tangle_b",        "tangle_thread"};
+
+/* Not the last one under sanitizers: theirs looks for leaks in thread-local memory of objects that are gone, and
+ * crashes. */
+#define COUNTERS (sizeof(counters) / sizeof(*counters) - SANITIZED)
 
 static struct left before;
 
@@ -415,6 +418,21 @@ static void threads_open_and_close_at_once(void **state)
 	}
 }
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/** first_thread - a sanitizer starts a thread of its own beside the first that a program makes; have it before counting
+ */
+static int first_thread(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	return pthread_create(&thread, NULL, nothing, NULL) != 0 || pthread_join(thread, NULL) != 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,5 +452,5 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(threads_open_and_close_at_once, remember, nothing_left),
 	};
 
-	return cmocka_run_group_tests_name("private", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("private", tests, first_thread, NULL);
 }
