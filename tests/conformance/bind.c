@@ -98,7 +98,8 @@ CASE(bind, malformed, INET, "a short address is EINVAL, another family EAFNOSUPP
 	CHECK_ERR(ioth_bind(fd, &addr.sa, addr.len), EAFNOSUPPORT);
 }
 
-CASE(bind, unspec, IPV4, "AF_UNSPEC with the wildcard address is understood as AF_INET, with another it is EAFNOSUPPORT")
+CASE(bind, unspec, IPV4,
+     "AF_UNSPEC with the wildcard address is understood as AF_INET, with another it is EAFNOSUPPORT")
 {
 	struct addr addr = addr_any(c, 0);
 	int fd = sock(c, c->a, SOCK_STREAM);
@@ -200,7 +201,8 @@ CASE(bind, reuseport_spread, INET, "with SO_REUSEPORT every datagram goes to exa
 	CHECK_ERR(ioth_recv(two, &byte, 1, 0), EAGAIN);
 }
 
-CASE(bind, specific_first, INET, "a datagram goes to the socket bound to its address before the one bound to the wildcard")
+CASE(bind, specific_first, INET,
+     "a datagram goes to the socket bound to its address before the one bound to the wildcard")
 {
 	struct addr any = addr_any(c, 0), addr = addr_of(c, c->b, 0);
 	int wild = sock(c, c->b, SOCK_DGRAM);

@@ -2,8 +2,8 @@
 /*
  * cases.c - the list of cases.
  *
- * Every CASE registers itself from a constructor. The list is sorted by area, then by file and name, so that the order does not
- * depend on the linker, and a case with families becomes one row for each.
+ * Every CASE registers itself from a constructor. The list is sorted by area, then by file and name, so that the order
+ * does not depend on the linker, and a case with families becomes one row for each.
  */
 #include "private.h"
 
@@ -48,7 +48,9 @@ static int add(struct row *rows, int count, const struct conf_case *test, int fa
 	row->test = test;
 	row->family = family ? family : AF_INET;
 	snprintf(row->name, sizeof(row->name), "%s.%s%s", test->area, test->name,
-		 family == 0 ? "" : family == AF_INET ? "/ipv4" : "/ipv6");
+	         family == 0         ? ""
+	         : family == AF_INET ? "/ipv4"
+	                             : "/ipv6");
 	return wanted(row->name, patterns) ? count + 1 : count;
 }
 

@@ -82,7 +82,7 @@ void conf_check_int(const char *text, long long got, long long want)
 {
 	if (got != want)
 		conf_fail("%s: expected %lld (0x%llx), got %lld (0x%llx)", text, want, (unsigned long long)want, got,
-			  (unsigned long long)got);
+		          (unsigned long long)got);
 }
 
 void conf_check_ret(const char *text, long long got, long long want)
@@ -111,7 +111,7 @@ void conf_check_err(const char *text, long long got, int want)
 
 	if (got != -1 || error != want)
 		conf_fail("%s: expected -1 %s, got %s", text, errno_name(want),
-			  result_text(got, error, result, sizeof(result)));
+		          result_text(got, error, result, sizeof(result)));
 }
 
 /** poll_text - "IN|OUT" */
@@ -121,8 +121,8 @@ static const char *poll_text(int revents, char *text, size_t size)
 		int bit;
 		const char *name;
 	} names[] = {
-		{POLLIN, "IN"},   {POLLPRI, "PRI"}, {POLLOUT, "OUT"}, {POLLRDHUP, "RDHUP"},
-		{POLLERR, "ERR"}, {POLLHUP, "HUP"}, {POLLNVAL, "NVAL"},
+	        {POLLIN, "IN"},   {POLLPRI, "PRI"}, {POLLOUT, "OUT"},   {POLLRDHUP, "RDHUP"},
+	        {POLLERR, "ERR"}, {POLLHUP, "HUP"}, {POLLNVAL, "NVAL"},
 	};
 	size_t len = 0;
 
@@ -144,7 +144,7 @@ void conf_check_poll(const char *text, int fd, int want)
 
 	if (revents != want)
 		conf_fail("poll(%s): expected %s, got %s", text, poll_text(want, expected, sizeof(expected)),
-			  revents < 0 ? errno_name(-revents) : poll_text(revents, got, sizeof(got)));
+		          revents < 0 ? errno_name(-revents) : poll_text(revents, got, sizeof(got)));
 }
 
 void conf_check_poll_now(const char *text, int fd, int want)
@@ -156,7 +156,7 @@ void conf_check_poll_now(const char *text, int fd, int want)
 		conf_fail("poll(%s): %s", text, errno_name(errno));
 	if (p.revents != want)
 		conf_fail("poll(%s), at once: expected %s, got %s", text, poll_text(want, expected, sizeof(expected)),
-			  poll_text(p.revents, got, sizeof(got)));
+		          poll_text(p.revents, got, sizeof(got)));
 }
 
 void conf_check_mem(const char *text, const void *got, const void *want, size_t len)
@@ -183,7 +183,7 @@ static const char *addr_show(const struct addr *addr, char *text, size_t size)
 		snprintf(text, size, "%s:%d", inet_ntop(AF_INET, &addr->in.sin_addr, ip, sizeof(ip)), addr_port(*addr));
 	else if (addr->sa.sa_family == AF_INET6)
 		snprintf(text, size, "[%s%%%u]:%d", inet_ntop(AF_INET6, &addr->in6.sin6_addr, ip, sizeof(ip)),
-			 addr->in6.sin6_scope_id, addr_port(*addr));
+		         addr->in6.sin6_scope_id, addr_port(*addr));
 	else
 		snprintf(text, size, "address of family %d", addr->sa.sa_family);
 	return text;
@@ -203,7 +203,7 @@ void conf_check_addr(const char *text, struct addr got, struct addr want)
 		same = got.in6.sin6_scope_id == want.in6.sin6_scope_id;
 	if (!same)
 		conf_fail("%s: expected %s, got %s", text, addr_show(&want, y, sizeof(y)),
-			  addr_show(&got, x, sizeof(x)));
+		          addr_show(&got, x, sizeof(x)));
 }
 
 void conf_check_opt(const char *text, int fd, int level, int name, int want)
@@ -230,6 +230,6 @@ void conf_check_call(struct call *call, long result, int error)
 	conf_call_end(call);
 	if (call->result != result || (result == -1 && call->error != error))
 		conf_fail("the call in the other thread: expected %s, got %s",
-			  result_text(result, error, want, sizeof(want)),
-			  result_text(call->result, call->error, got, sizeof(got)));
+		          result_text(result, error, want, sizeof(want)),
+		          result_text(call->result, call->error, got, sizeof(got)));
 }

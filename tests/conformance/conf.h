@@ -14,9 +14,10 @@
  *             ...
  *     }
  *
- * The first check that fails ends the case. Sockets made by the helpers below are closed at its end, others by the case; then
- * both stacks are deleted and the process is searched for what is left. Each run is a process of its own, has c->dir
- * to itself, and is ended by a watchdog. Rules: no fixed ports, no sleeps, every wait bounded, precise values.
+ * The first check that fails ends the case. Sockets made by the helpers below are closed at its end, others by the
+ * case; then both stacks are deleted and the process is searched for what is left. Each run is a process of its own,
+ * has c->dir to itself, and is ended by a watchdog. Rules: no fixed ports, no sleeps, every wait bounded, precise
+ * values.
  */
 #ifndef CONF_H
 #define CONF_H
@@ -66,19 +67,19 @@ struct conf_case {
 void conf_register(struct conf_case *test);
 
 /** CASE - define and register a case; LIMITS(...) may follow the sentence */
-#define CASE(area_, name_, families_, says_, ...) \
-	static void area_##_##name_(struct conf *c); \
-	__attribute__((constructor)) static void register_##area_##_##name_(void) \
-	{ \
-		static struct conf_case test = {.area = #area_, \
-						.name = #name_, \
-						.says = says_, \
-						.file = __FILE__, \
-						.run = area_##_##name_, \
-						.families = families_, \
-						__VA_ARGS__}; \
-		conf_register(&test); \
-	} \
+#define CASE(area_, name_, families_, says_, ...)                                                                      \
+	static void area_##_##name_(struct conf *c);                                                                   \
+	__attribute__((constructor)) static void register_##area_##_##name_(void)                                      \
+	{                                                                                                              \
+		static struct conf_case test = {.area = #area_,                                                        \
+		                                .name = #name_,                                                        \
+		                                .says = says_,                                                         \
+		                                .file = __FILE__,                                                      \
+		                                .run = area_##_##name_,                                                \
+		                                .families = families_,                                                 \
+		                                __VA_ARGS__};                                                          \
+		conf_register(&test);                                                                                  \
+	}                                                                                                              \
 	static void area_##_##name_(__attribute__((unused)) struct conf *c)
 
 #define LIMITS(...) .limit = {__VA_ARGS__}
@@ -100,21 +101,21 @@ struct addr {
 
 struct conf {
 	const struct conf_case *test;
-	const char *stack;   /* the engine */
-	struct ioth *a, *b;  /* the hosts */
-	int family;          /* AF_INET or AF_INET6; AF_INET in a case that runs once */
-	const char *dir;     /* of this case alone, removed when it ends */
-	const char *vnl;     /* the locator that joined them; "" for the oracle */
-	int netns[2];        /* oracle only: the namespaces of a and b */
-	int fds[CONF_FDS];   /* to be closed when the case ends */
+	const char *stack;  /* the engine */
+	struct ioth *a, *b; /* the hosts */
+	int family;         /* AF_INET or AF_INET6; AF_INET in a case that runs once */
+	const char *dir;    /* of this case alone, removed when it ends */
+	const char *vnl;    /* the locator that joined them; "" for the oracle */
+	int netns[2];       /* oracle only: the namespaces of a and b */
+	int fds[CONF_FDS];  /* to be closed when the case ends */
 	int nfds;
 };
 
 /**
  * on - go to a host, before a call that makes a socket there
  *
- * The oracle's hosts are network namespaces and its one stack is that of the calling thread; elsewhere this does nothing.
- * Returns @stack, so it is written ioth_msocket(on(c, c->b), ...).
+ * The oracle's hosts are network namespaces and its one stack is that of the calling thread; elsewhere this does
+ * nothing. Returns @stack, so it is written ioth_msocket(on(c, c->b), ...).
  */
 struct ioth *on(struct conf *c, struct ioth *stack);
 
@@ -259,6 +260,39 @@ static inline unsigned char pattern(uint64_t offset)
 	return (unsigned char)((offset * 0x9e3779b97f4a7c15u) >> 56);
 }
 
+/* ------------------------------------------------------------------------------------------- ancillary data */
+
+/** struct inbox - one received message: text, sender, ancillary data */
+struct inbox {
+	char text[256];
+	ssize_t len;
+	int flags; /* msg_flags */
+	struct addr from;
+	union {
+		struct cmsghdr head;
+		char room[512];
+	} control;
+	struct msghdr msg;
+	struct iovec iov;
+};
+
+/** receive - wait for a message and take it; with MSG_ERRQUEUE it waits for POLLERR */
+#define receive(fd, flags, in) (HERE, conf_receive(fd, flags, in))
+void conf_receive(int fd, int flags, struct inbox *in);
+
+/** control - the data of the ancillary message of that level and type, which must be there with exactly @size bytes */
+#define control(in, level, type, out, size) (HERE, conf_control(in, level, type, out, size))
+#define control_int(in, level, type) (HERE, conf_control_int(in, level, type))
+void conf_control(struct inbox *in, int level, int type, void *out, size_t size);
+int conf_control_int(struct inbox *in, int level, int type);
+/** control_none - there is no ancillary message at all */
+#define control_none(in) (HERE, conf_control_none(in))
+void conf_control_none(struct inbox *in);
+
+/** send_control - sendmsg of a text with one ancillary message; @to may be NULL; returns what sendmsg does */
+ssize_t send_control(int fd, const struct addr *to, const char *text, int level, int type, const void *data,
+                     size_t size);
+
 /* -------------------------------------------------------------------------------------------- other threads */
 
 /**
@@ -316,6 +350,18 @@ int conf_exec_is_open(int fd);
 /** set_link - switch vde0 of a host on or off */
 #define set_link(c, stack, up) (HERE, conf_set_link(c, stack, up))
 void conf_set_link(struct conf *c, struct ioth *stack, int up);
+
+/** running - wait till an interface is operational: what is sent before is lost, and neighbours are asked again late */
+#define running(c, stack, name) (HERE, conf_running(c, stack, name))
+void conf_running(struct conf *c, struct ioth *stack, const char *name);
+
+/**
+ * settled - wait till an address that a host was given is in use there: a datagram to it arrives
+ *
+ * Netlink says yes to a new IPv6 address a moment before Linux uses it, even without duplicate detection.
+ */
+#define settled(c, stack, addr) (HERE, conf_settled(c, stack, addr))
+void conf_settled(struct conf *c, struct ioth *stack, struct addr addr);
 
 /** crossed - wait till all that one host has sent to the other is there: a datagram sent after it has arrived */
 #define crossed(c, from, to) (HERE, conf_crossed(c, from, to))

@@ -3,9 +3,10 @@
  * hosts.c - two hosts on one Ethernet.
  *
  * A stack under test gives two stacks on a ptp:// network in the directory of the case, configured by the library's own
- * netlink functions. The oracle gets the same picture out of the kernel: two network namespaces with a veth pair, whose ends
- * are called vde0 as well. The stack "kernel" is the native stack of the thread that calls, so on() moves the thread to a host's
- * namespace before a socket is made; a socket stays where it was made. Nothing else tells the two apart.
+ * netlink functions. The oracle gets the same picture out of the kernel: two network namespaces with a veth pair, whose
+ * ends are called vde0 as well. The stack "kernel" is the native stack of the thread that calls, so on() moves the
+ * thread to a host's namespace before a socket is made; a socket stays where it was made. Nothing else tells the two
+ * apart.
  *
  *     a  10.77.0.1/24  fd77::1/64  vde0 ──────── vde0  fd77::2/64  10.77.0.2/24  b
  */
@@ -66,7 +67,8 @@ void hosts_prepare(struct conf *c)
 	c->vnl = "";
 	ret = netns_private();
 	if (ret != 0)
-		conf_skip("no private network namespace here (%s): user namespaces are forbidden", strerrorname_np(-ret));
+		conf_skip("no private network namespace here (%s): user namespaces are forbidden",
+		          strerrorname_np(-ret));
 	must("first namespace", c->netns[0] = netns_open());
 	must("second namespace", unshare(CLONE_NEWNET) ? -errno : 0);
 	must("second namespace", c->netns[1] = netns_open());
@@ -97,8 +99,8 @@ static void configure(struct ioth *stack, int n)
 		conf_fail("setting up: IPv6 address: %s", strerrorname_np(errno));
 }
 
-/** operstate - IFLA_OPERSTATE of vde0 */
-static int operstate(struct conf *c, struct ioth *stack)
+/** operstate - IFLA_OPERSTATE of an interface */
+static int operstate(struct conf *c, struct ioth *stack, const char *name)
 {
 	struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
 	unsigned char answer[8192] __attribute__((aligned(8)));
@@ -109,7 +111,7 @@ static int operstate(struct conf *c, struct ioth *stack)
 	int fd = conf_sock(c, stack, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 
 	nlmsg_start(&msg, RTM_GETLINK, NLM_F_REQUEST, 1, &link, sizeof(link));
-	nlmsg_add(&msg, IFLA_IFNAME, CONF_IFNAME, sizeof(CONF_IFNAME));
+	nlmsg_add(&msg, IFLA_IFNAME, name, strlen(name) + 1);
 	if (ioth_send(fd, &msg, nlmsg_size(&msg), 0) < 0)
 		conf_fail("setting up: RTM_GETLINK: send: %s", strerrorname_np(errno));
 	len = ioth_recv(fd, answer, sizeof(answer), 0);
@@ -121,14 +123,32 @@ static int operstate(struct conf *c, struct ioth *stack)
 	return *(unsigned char *)RTA_DATA(attr);
 }
 
-/** wait_running - wait till vde0 of a host is operational: what is sent before is lost, and asked again a second later */
-static void wait_running(struct conf *c, struct ioth *stack)
+void conf_running(struct conf *c, struct ioth *stack, const char *name)
 {
 	long deadline = wait_now_ms() + WAIT_MS;
 
-	while (operstate(c, stack) != IF_OPER_UP)
+	while (operstate(c, stack, name) != IF_OPER_UP)
 		if (!wait_again(deadline))
-			conf_fail("setting up: vde0 does not become operational");
+			conf_fail("%s does not become operational", name);
+}
+
+void conf_settled(struct conf *c, struct ioth *stack, struct addr addr)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+	struct pollfd p = {.events = POLLIN};
+
+	p.fd = conf_sock(c, stack, addr.sa.sa_family, SOCK_DGRAM, 0);
+	if (ioth_bind(p.fd, &addr.sa, addr.len) != 0)
+		conf_fail("bind to a new address: %s", strerrorname_np(errno));
+	addr = conf_sockname(p.fd);
+	do {
+		if (ioth_sendto(p.fd, "?", 1, 0, &addr.sa, addr.len) != 1 && errno != ENETUNREACH &&
+		    errno != EADDRNOTAVAIL)
+			conf_fail("sending to a new address: %s", strerrorname_np(errno));
+	} while (poll(&p, 1, 2) == 0 && wait_now_ms() < deadline);
+	if (!(p.revents & POLLIN))
+		conf_fail("a new address does not come into use");
+	conf_drop(c, p.fd);
 }
 
 void conf_crossed(struct conf *c, struct ioth *from, struct ioth *to)
@@ -166,11 +186,13 @@ void hosts_create(struct conf *c)
 		configure(c->a, 0);
 		configure(c->b, 1);
 	}
-	wait_running(c, c->a);
-	wait_running(c, c->b);
+	conf_running(c, c->a, CONF_IFNAME);
+	conf_running(c, c->b, CONF_IFNAME);
 	c->family = AF_INET;
 	conf_crossed(c, c->a, c->b);
 	c->family = AF_INET6;
+	conf_settled(c, c->a, addr_of(c, c->a, 0));
+	conf_settled(c, c->b, addr_of(c, c->b, 0));
 	conf_crossed(c, c->a, c->b);
 	c->family = family;
 	on(c, c->a);

@@ -8,20 +8,21 @@
 #include <stdlib.h>
 
 static const char usage[] =
-	"usage: ioth-conformance [-s STACK]... [-j N] [-v] [-l] [--tap] [--json FILE] [PATTERN...]\n"
-	"\n"
-	"Runs every case on every stack, and prints failures, the rows of the matrix on which the stacks differ, and totals.\n"
-	"Exit status: 0, 1 when a case failed, 77 when none could run, 2 for a wrong command line.\n"
-	"\n"
-	"  -s STACK       a stack to test; default: kernel, which is the oracle. STACK may carry options: lwip,pcap=f\n"
-	"  -j N           cases at a time (default 2)\n"
-	"  -t SECONDS     a case that lasts longer hangs (default 20)\n"
-	"  -v             the whole matrix\n"
-	"  -l             list the cases with what they check\n"
-	"  --no-limits    run also what a case declares to be a limit of the engine\n"
-	"  --tap          TAP on standard output\n"
-	"  --json FILE    all results as JSON\n"
-	"  PATTERN        cases whose name contains it or matches it: tcp. 'poll.*/ipv6'\n";
+        "usage: ioth-conformance [-s STACK]... [-j N] [-v] [-l] [--tap] [--json FILE] [PATTERN...]\n"
+        "\n"
+        "Runs every case on every stack, and prints failures, the rows of the matrix on which the stacks differ, and "
+        "totals.\n"
+        "Exit status: 0, 1 when a case failed, 77 when none could run, 2 for a wrong command line.\n"
+        "\n"
+        "  -s STACK       a stack to test; default: kernel, which is the oracle. STACK may carry options: lwip,pcap=f\n"
+        "  -j N           cases at a time (default 2)\n"
+        "  -t SECONDS     a case that lasts longer hangs (default 20)\n"
+        "  -v             the whole matrix\n"
+        "  -l             list the cases with what they check\n"
+        "  --no-limits    run also what a case declares to be a limit of the engine\n"
+        "  --tap          TAP on standard output\n"
+        "  --json FILE    all results as JSON\n"
+        "  PATTERN        cases whose name contains it or matches it: tcp. 'poll.*/ipv6'\n";
 
 /** list - name and sentence of each case, and its limits */
 static void list(const struct row *rows, int nrows)
@@ -39,9 +40,9 @@ static void list(const struct row *rows, int nrows)
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option longs[] = {
-		{"tap", no_argument, NULL, 'T'},       {"json", required_argument, NULL, 'J'},
-		{"help", no_argument, NULL, 'h'},      {"list", no_argument, NULL, 'l'},
-		{"no-limits", no_argument, NULL, 'L'}, {NULL, 0, NULL, 0},
+	        {"tap", no_argument, NULL, 'T'},       {"json", required_argument, NULL, 'J'},
+	        {"help", no_argument, NULL, 'h'},      {"list", no_argument, NULL, 'l'},
+	        {"no-limits", no_argument, NULL, 'L'}, {NULL, 0, NULL, 0},
 	};
 	int opt;
 

@@ -240,7 +240,8 @@ CASE(msg, name_of_stream, INET, "a stream gives no sender: the address length be
 	CHECK_INT(msg.msg_flags, 0);
 }
 
-CASE(msg, sendto_stream, INET, "sendto with an address on a connected stream ignores it; without a connection it is EPIPE")
+CASE(msg, sendto_stream, INET,
+     "sendto with an address on a connected stream ignores it; without a connection it is EPIPE")
 {
 	struct pair p = tcp_pair(c);
 	struct addr addr = addr_absent(c, 9);
@@ -280,7 +281,8 @@ CASE(msg, control_bad, INET, "malformed ancillary data of sendmsg is EINVAL")
 	} control = {.head = {.cmsg_len = 4, .cmsg_level = IPPROTO_IP, .cmsg_type = IP_TTL}};
 	char text[] = "abc";
 	struct iovec iov = {text, 3};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 
 	CHECK_ERR(ioth_sendmsg(p.a, &msg, 0), EINVAL);
 	control.head.cmsg_len = 1000;
@@ -363,7 +365,8 @@ CASE(msg, recvmmsg_names, INET, "recvmmsg tells the sender of each datagram")
 	}
 }
 
-CASE(msg, recvmmsg_timeout, INET, "recvmmsg looks at its time only when a datagram has come; a malformed time is EINVAL")
+CASE(msg, recvmmsg_timeout, INET,
+     "recvmmsg looks at its time only when a datagram has come; a malformed time is EINVAL")
 {
 	struct pair p = udp_pair(c);
 	struct timespec none = {0, 0}, bad = {0, 1000000000};
@@ -380,7 +383,8 @@ CASE(msg, recvmmsg_timeout, INET, "recvmmsg looks at its time only when a datagr
 	CHECK_LEN(ioth_recvmmsg(p.b, msgs, 4, MSG_DONTWAIT, NULL), 1);
 }
 
-CASE(msg, sendmmsg_partly, INET, "sendmmsg stops at a message that fails and counts those before it; the next call fails")
+CASE(msg, sendmmsg_partly, INET,
+     "sendmmsg stops at a message that fails and counts those before it; the next call fails")
 {
 	struct pair p = udp_pair(c);
 	struct mmsghdr msgs[3];

@@ -124,7 +124,8 @@ CASE(poll, full, INET, "a full connection is not OUT; it is again when the peer 
 	CHECK_POLL(p.a, POLLIN | POLLOUT);
 }
 
-CASE(poll, full_half_closed, INET, "a full connection whose peer has shut down is IN|RDHUP; one's own SHUT_WR makes it OUT")
+CASE(poll, full_half_closed, INET,
+     "a full connection whose peer has shut down is IN|RDHUP; one's own SHUT_WR makes it OUT")
 {
 	struct pair p = tcp_pair(c);
 
@@ -290,7 +291,8 @@ CASE(select, states, INET, "select shows connections as readable, writable, exce
 	CHECK_INT(selected(p.b, 0), 7);
 }
 
-CASE(select, full_and_refused, INET, "select: a full connection is not writable, a refused one is readable and writable")
+CASE(select, full_and_refused, INET,
+     "select: a full connection is not writable, a refused one is readable and writable")
 {
 	struct pair p = tcp_pair(c);
 	int fd = sock(c, c->a, SOCK_STREAM | SOCK_NONBLOCK);

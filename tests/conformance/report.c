@@ -103,8 +103,8 @@ static void say_skips(const struct row *rows, int nrows, int stack, const char *
 		if (said)
 			continue;
 		if (same > 1)
-			printf("  %s %s: %s and %d more: %s\n", name, outcome_word(first->outcome), rows[i].name, same - 1,
-			       first->text);
+			printf("  %s %s: %s and %d more: %s\n", name, outcome_word(first->outcome), rows[i].name,
+			       same - 1, first->text);
 		else
 			printf("  %s %s: %s: %s\n", name, outcome_word(first->outcome), rows[i].name, first->text);
 	}
@@ -201,7 +201,7 @@ int report_json(const struct row *rows, int nrows, const struct options *options
 		fprintf(out, "%s\n ", j ? "," : "");
 		json_string(out, options->stack[j]);
 		fprintf(out, ": {\"passed\": %d, \"failed\": %d, \"skipped\": %d, \"limits\": %d}", n[OUTCOME_PASS],
-			n[OUTCOME_FAIL], n[OUTCOME_SKIP], n[OUTCOME_LIMIT]);
+		        n[OUTCOME_FAIL], n[OUTCOME_SKIP], n[OUTCOME_LIMIT]);
 	}
 	fprintf(out, "\n}}\n");
 	return fclose(out) != 0 ? -errno : 0;

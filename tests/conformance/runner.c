@@ -2,9 +2,10 @@
 /*
  * runner.c - run cases, a few at a time, each in a process of its own.
  *
- * The runner has one thread, so a case's process may fork, unshare and start threads as it likes. A *slot* is a place for one
- * process: its pidfd, which poll(2) reports when it ends, shared memory for its report, an unnamed file for its output, and the
- * time at which the watchdog bites. When a run is over its whole process group is killed and its directory removed.
+ * The runner has one thread, so a case's process may fork, unshare and start threads as it likes. A *slot* is a place
+ * for one process: its pidfd, which poll(2) reports when it ends, shared memory for its report, an unnamed file for its
+ * output, and the time at which the watchdog bites. When a run is over its whole process group is killed and its
+ * directory removed.
  */
 #include "private.h"
 
@@ -122,7 +123,7 @@ static void judge(const struct slot *slot, int status)
 		result->text = output_text(slot, report);
 	} else if (WIFSIGNALED(status)) {
 		snprintf(report, sizeof(report), "killed by SIG%s after %s:%d", sigabbrev_np(WTERMSIG(status)),
-			 p->file ? p->file : "?", p->line);
+		         p->file ? p->file : "?", p->line);
 		result->text = output_text(slot, report);
 	} else if (WEXITSTATUS(status) == 0) {
 		result->outcome = OUTCOME_PASS;
@@ -133,7 +134,7 @@ static void judge(const struct slot *slot, int status)
 		result->text = output_text(slot, p->text);
 	} else {
 		snprintf(report, sizeof(report), "exit status %d after %s:%d", WEXITSTATUS(status),
-			 p->file ? p->file : "?", p->line);
+		         p->file ? p->file : "?", p->line);
 		result->text = output_text(slot, report);
 	}
 }
@@ -223,8 +224,8 @@ int runner_run(struct row *rows, int nrows, const struct options *options)
 	int ret = 0;
 
 	for (int i = 0; i < nslots; i++) {
-		slots[i].progress = mmap(NULL, sizeof(struct progress), PROT_READ | PROT_WRITE,
-					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		slots[i].progress =
+		        mmap(NULL, sizeof(struct progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (slots[i].progress == MAP_FAILED)
 			return -errno;
 	}

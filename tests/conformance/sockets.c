@@ -178,8 +178,8 @@ size_t conf_fill(int fd)
 	bool quiet = false;
 
 	conf_nonblock(fd);
-	/* Full means full for good. A buffer that grows would make room; so does the peer's last acknowledgement, which is waited
-	   for; and poll calls a socket full that has a little room, so that is used up, too. */
+	/* Full means full for good. A buffer that grows would make room; so does the peer's last acknowledgement, which
+	   is waited for; and poll calls a socket full that has a little room, so that is used up, too. */
 	conf_setopt("SO_SNDBUF", fd, SOL_SOCKET, SO_SNDBUF, 30000);
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -262,7 +262,7 @@ void conf_call_blocked(struct call *call)
 	if (ret == -ESRCH) {
 		conf_call_end(call);
 		conf_fail("the call in the other thread was to block, it returned %ld %s", call->result,
-			  call->result < 0 ? strerrorname_np(call->error) : "");
+		          call->result < 0 ? strerrorname_np(call->error) : "");
 	}
 	if (ret != 0)
 		conf_fail("the other thread does not block");

@@ -43,8 +43,8 @@ CASE(sockopt, buffers, INET, "SO_RCVBUF and SO_SNDBUF are read back doubled, and
 
 CASE(sockopt, booleans, INET, "switches are off, read back as 1 whatever was set, and go off again")
 {
-	static const int table[] = {SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST, SO_DONTROUTE, SO_OOBINLINE, SO_KEEPALIVE,
-				    SO_TIMESTAMP};
+	static const int table[] = {SO_REUSEADDR, SO_REUSEPORT, SO_BROADCAST, SO_DONTROUTE,
+	                            SO_OOBINLINE, SO_KEEPALIVE, SO_TIMESTAMP};
 	int fd = sock(c, c->a, SOCK_STREAM);
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -167,45 +167,25 @@ CASE(sockopt, lengths, INET, "a short value is EINVAL, a short buffer gets what 
 	CHECK_ERR(ioth_getsockopt(fd, SOL_SOCKET, SO_TYPE, room, &len), EINVAL);
 }
 
-/** control_of - receive one message and give the data of its one control message, of @size bytes */
-static void control_of(int fd, int level, int type, void *data, size_t size)
-{
-	union {
-		struct cmsghdr head;
-		char room[256];
-	} control;
-	char text[64];
-	struct iovec iov = {text, sizeof(text)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-	struct cmsghdr *cmsg;
-
-	CHECK_POLL(fd, POLLIN | POLLOUT);
-	CHECK_GE0(ioth_recvmsg(fd, &msg, 0));
-	cmsg = CMSG_FIRSTHDR(&msg);
-	CHECK(cmsg != NULL);
-	CHECK_INT(cmsg->cmsg_level, level);
-	CHECK_INT(cmsg->cmsg_type, type);
-	CHECK_INT(cmsg->cmsg_len, CMSG_LEN(size));
-	memcpy(data, CMSG_DATA(cmsg), size);
-	CHECK(CMSG_NXTHDR(&msg, cmsg) == NULL);
-}
-
 CASE(sockopt, timestamp, INET, "SO_TIMESTAMP and SO_TIMESTAMPNS give the time at which a datagram arrived")
 {
 	struct pair p = udp_pair(c);
+	struct inbox in;
 	struct timeval micro;
 	struct timespec before, after, nano;
 
 	SETOPT(p.b, SOL_SOCKET, SO_TIMESTAMP, 1);
 	clock_gettime(CLOCK_REALTIME, &before);
 	send_text(p.a, "x");
-	control_of(p.b, SOL_SOCKET, SCM_TIMESTAMP, &micro, sizeof(micro));
+	receive(p.b, 0, &in);
+	control(&in, SOL_SOCKET, SCM_TIMESTAMP, &micro, sizeof(micro));
 	clock_gettime(CLOCK_REALTIME, &after);
 	CHECK(micro.tv_sec >= before.tv_sec - 1 && micro.tv_sec <= after.tv_sec + 1);
 	SETOPT(p.b, SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	CHECK_OPT(p.b, SOL_SOCKET, SO_TIMESTAMP, 0);
 	send_text(p.a, "y");
-	control_of(p.b, SOL_SOCKET, SCM_TIMESTAMPNS, &nano, sizeof(nano));
+	receive(p.b, 0, &in);
+	control(&in, SOL_SOCKET, SCM_TIMESTAMPNS, &nano, sizeof(nano));
 	CHECK(nano.tv_sec >= before.tv_sec - 1 && nano.tv_nsec >= 0 && nano.tv_nsec < 1000000000);
 }
 
@@ -254,6 +234,7 @@ CASE(sockopt, rxq_ovfl, INET, "SO_RXQ_OVFL counts the datagrams for which there 
 {
 	struct pair p = udp_pair(c);
 	char text[400] = "";
+	struct inbox in;
 	uint32_t lost = 0;
 	int got = 0;
 
@@ -268,7 +249,8 @@ CASE(sockopt, rxq_ovfl, INET, "SO_RXQ_OVFL counts the datagrams for which there 
 	}
 	CHECK(got > 0 && got < 60);
 	send_text(p.a, "after the loss");
-	control_of(p.b, SOL_SOCKET, SO_RXQ_OVFL, &lost, sizeof(lost));
+	receive(p.b, 0, &in);
+	control(&in, SOL_SOCKET, SO_RXQ_OVFL, &lost, sizeof(lost));
 	CHECK_INT(lost, 60 - got);
 }
 

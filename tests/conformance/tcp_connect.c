@@ -24,7 +24,8 @@ CASE(connect, refused, INET, "a connection to a closed port is ECONNREFUSED")
 	CHECK_POLL_NOW(fd, POLLOUT | POLLHUP);
 }
 
-CASE(connect, refused_nonblocking, INET, "refused without waiting: EINPROGRESS, then poll shows it and SO_ERROR tells once")
+CASE(connect, refused_nonblocking, INET,
+     "refused without waiting: EINPROGRESS, then poll shows it and SO_ERROR tells once")
 {
 	struct addr addr = closed_port(c, c->b);
 	int fd = sock(c, c->a, SOCK_STREAM | SOCK_NONBLOCK);

@@ -16,7 +16,8 @@ CASE(tcpopt, nodelay, INET, "TCP_NODELAY is off, can be set and read back as 1")
 	CHECK_OPT(fd, IPPROTO_TCP, TCP_NODELAY, 0);
 }
 
-CASE(tcpopt, keepalive, INET, "TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT: values of Linux, set, read back, EINVAL out of range")
+CASE(tcpopt, keepalive, INET,
+     "TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT: values of Linux, set, read back, EINVAL out of range")
 {
 	static const struct {
 		int option, usual, most;
@@ -44,14 +45,14 @@ CASE(tcpopt, integers, INET, "other integer options: default, a value set, the v
 	static const struct {
 		int option, usual, set, get;
 	} table[] = {
-		{TCP_USER_TIMEOUT, 0, 1234, 1234},
-		{TCP_SYNCNT, 6, 3, 3},
-		{TCP_LINGER2, 60, 7, 7},
-		{TCP_DEFER_ACCEPT, 0, 1, 1},
-		{TCP_CORK, 0, 1, 1},
-		{TCP_QUICKACK, 1, 0, 0},
-		{TCP_NOTSENT_LOWAT, 0, 4096, 4096},
-		{TCP_THIN_LINEAR_TIMEOUTS, 0, 1, 1},
+	        {TCP_USER_TIMEOUT, 0, 1234, 1234},
+	        {TCP_SYNCNT, 6, 3, 3},
+	        {TCP_LINGER2, 60, 7, 7},
+	        {TCP_DEFER_ACCEPT, 0, 1, 1},
+	        {TCP_CORK, 0, 1, 1},
+	        {TCP_QUICKACK, 1, 0, 0},
+	        {TCP_NOTSENT_LOWAT, 0, 4096, 4096},
+	        {TCP_THIN_LINEAR_TIMEOUTS, 0, 1, 1},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -65,7 +66,8 @@ CASE(tcpopt, integers, INET, "other integer options: default, a value set, the v
 		SETOPT(fd, IPPROTO_TCP, table[i].option, table[i].set);
 		CHECK_OK(ioth_getsockopt(fd, IPPROTO_TCP, table[i].option, &value, &len));
 		if (value != table[i].get)
-			FAIL("option %d set to %d: expected %d, got %d", table[i].option, table[i].set, table[i].get, value);
+			FAIL("option %d set to %d: expected %d, got %d", table[i].option, table[i].set, table[i].get,
+			     value);
 		drop(c, fd);
 	}
 }
@@ -276,7 +278,8 @@ CASE(tcpopt, inq, INET, "TCP_INQ tells with every recvmsg how much more there is
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = {text, sizeof(text)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	int more;
 
 	SETOPT(p.b, IPPROTO_TCP, TCP_INQ, 1);
@@ -290,7 +293,8 @@ CASE(tcpopt, inq, INET, "TCP_INQ tells with every recvmsg how much more there is
 	CHECK_INT(more, 6);
 }
 
-CASE(tcpopt, notsent_lowat, INET, "with TCP_NOTSENT_LOWAT a socket is not writable while more than that waits to be sent")
+CASE(tcpopt, notsent_lowat, INET,
+     "with TCP_NOTSENT_LOWAT a socket is not writable while more than that waits to be sent")
 {
 	static char chunk[16384];
 	struct pair p = tcp_pair(c);

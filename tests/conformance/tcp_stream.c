@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tcp_stream.c - the byte stream: half close, resets, end of file, large transfers. tcp(7), shutdown(2), send(2), recv(2) */
+/* tcp_stream.c - the byte stream: half close, resets, end of file, large transfers. tcp(7), shutdown(2), send(2),
+ * recv(2) */
 #include "conf.h"
 
 #include <netinet/tcp.h>
@@ -118,7 +119,8 @@ CASE(tcp, sigpipe, INET, "sending after SHUT_WR is EPIPE with a SIGPIPE, without
 	CHECK_INT(pipes, 2);
 }
 
-CASE(tcp, reset_by_linger, INET, "closing with SO_LINGER 0 resets: the peer gets ECONNRESET once, then end of file and EPIPE")
+CASE(tcp, reset_by_linger, INET,
+     "closing with SO_LINGER 0 resets: the peer gets ECONNRESET once, then end of file and EPIPE")
 {
 	struct pair p = tcp_pair(c);
 	char byte;
@@ -269,7 +271,8 @@ static void pump(struct pair p, size_t want)
 	size_t sent = 0, got = 0;
 
 	while (got < want) {
-		struct pollfd set[2] = {{.fd = p.a, .events = sent < want ? POLLOUT : 0}, {.fd = p.b, .events = POLLIN}};
+		struct pollfd set[2] = {{.fd = p.a, .events = sent < want ? POLLOUT : 0},
+		                        {.fd = p.b, .events = POLLIN}};
 		ssize_t n;
 
 		CHECK(poll(set, 2, WAIT_MS) > 0);

@@ -190,7 +190,8 @@ CASE(udp, no_destination, INET, "without a destination send is EDESTADDRREQ, get
 	CHECK_ERR(ioth_getpeername(fd, &addr.sa, &addr.len), ENOTCONN);
 }
 
-CASE(udp, bad_destination, INET, "port 0 and a short address are EINVAL, another family EAFNOSUPPORT, no route ENETUNREACH")
+CASE(udp, bad_destination, INET,
+     "port 0 and a short address are EINVAL, another family EAFNOSUPPORT, no route ENETUNREACH")
 {
 	struct addr addr = addr_of(c, c->b, 0), unrouted = addr_unrouted(c, 9);
 	int fd = sock(c, c->a, SOCK_DGRAM);
@@ -255,7 +256,8 @@ CASE(udp, not_refused, INET, "a socket that is not connected never hears of it")
 	CHECK_LEN(ioth_sendto(fd, "x", 1, 0, &addr.sa, addr.len), 1);
 }
 
-CASE(udp, shutdown, INET, "SHUT_RD ends reading, SHUT_WR is EPIPE; without a peer shutdown is ENOTCONN but has its effect")
+CASE(udp, shutdown, INET,
+     "SHUT_RD ends reading, SHUT_WR is EPIPE; without a peer shutdown is ENOTCONN but has its effect")
 {
 	struct pair p = udp_pair(c);
 	int fd = bound(c, c->a, SOCK_DGRAM, NULL);
@@ -288,7 +290,8 @@ CASE(udp, own_address, INET, "a host sends to itself, over loopback and its own 
 	recv_text(other, "me too");
 }
 
-CASE(udp, broadcast, IPV4, "sending to a broadcast address is EACCES without SO_BROADCAST, and reaches the network with it")
+CASE(udp, broadcast, IPV4,
+     "sending to a broadcast address is EACCES without SO_BROADCAST, and reaches the network with it")
 {
 	struct addr any = addr_any(c, 0), addr;
 	int to = sock(c, c->b, SOCK_DGRAM);

@@ -122,7 +122,8 @@ int left_since(const struct left *before, char *text, size_t size)
 		}
 		memset(&child, 0, sizeof(child));
 		if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0) {
-			say(&page, "%sa child%s %d", page.len ? ", " : "", child.si_pid ? ", ended," : "", (int)child.si_pid);
+			say(&page, "%sa child%s %d", page.len ? ", " : "", child.si_pid ? ", ended," : "",
+			    (int)child.si_pid);
 			count++;
 		}
 	}

@@ -2,8 +2,9 @@
 /*
  * left.h - accounts: what a piece of code left behind.
  *
- * left_count takes stock of the descriptors and threads of the process; left_since tells what is there that was not there
- * before. Threads that have been joined may still be listed for a moment, so left_since looks again till they are gone.
+ * left_count takes stock of the descriptors and threads of the process; left_since tells what is there that was not
+ * there before. Threads that have been joined may still be listed for a moment, so left_since looks again till they are
+ * gone.
  */
 #ifndef TESTS_LIB_LEFT_H
 #define TESTS_LIB_LEFT_H

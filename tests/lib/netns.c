@@ -126,10 +126,10 @@ int netns_link_up(const char *name)
 int netns_addr_add(const char *name, int family, const void *addr, int prefixlen)
 {
 	struct ifaddrmsg body = {
-		.ifa_family = (unsigned char)family,
-		.ifa_prefixlen = (unsigned char)prefixlen,
-		.ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0,
-		.ifa_index = if_nametoindex(name),
+	        .ifa_family = (unsigned char)family,
+	        .ifa_prefixlen = (unsigned char)prefixlen,
+	        .ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0,
+	        .ifa_index = if_nametoindex(name),
 	};
 	size_t len = family == AF_INET6 ? 16 : 4;
 	struct nlmsg msg;

@@ -13,8 +13,8 @@
 /**
  * netns_private - leave for a network namespace of one's own, with all capabilities over it
  *
- * A new user namespace maps the caller to root; root goes without one where only that is forbidden. The process must have
- * one thread. Returns 0, or -EPERM, -ENOSPC, -EUSERS, … where the system does not allow it.
+ * A new user namespace maps the caller to root; root goes without one where only that is forbidden. The process must
+ * have one thread. Returns 0, or -EPERM, -ENOSPC, -EUSERS, … where the system does not allow it.
  */
 int netns_private(void);
 

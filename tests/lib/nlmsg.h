@@ -2,9 +2,9 @@
 /*
  * nlmsg.h - build and read rtnetlink messages in the tests.
  *
- * A request is built in a buffer of fixed size. Whatever does not fit sets `full`, which nlmsg_size answers with 0, so that
- * an overflow fails the sending instead of writing past the end. Reading goes through nlmsg_next and nlmsg_attr, which check
- * every length.
+ * A request is built in a buffer of fixed size. Whatever does not fit sets `full`, which nlmsg_size answers with 0, so
+ * that an overflow fails the sending instead of writing past the end. Reading goes through nlmsg_next and nlmsg_attr,
+ * which check every length.
  */
 #ifndef TESTS_LIB_NLMSG_H
 #define TESTS_LIB_NLMSG_H

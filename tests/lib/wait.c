@@ -41,7 +41,8 @@ int wait_revents(int fd, int want)
 			return -errno;
 		if (p.revents == want)
 			return p.revents;
-		/* Bits to come are waited for; nothing tells that a bit goes away, nor a bit of HUP and ERR while the other is on. */
+		/* Bits to come are waited for; nothing tells that a bit goes away, nor a bit of HUP and ERR while the
+		 * other is on. */
 		missing = want & ~p.revents & WAIT_POLL_ALL;
 		if (missing != 0 && !(p.revents & (POLLERR | POLLHUP | POLLNVAL))) {
 			struct pollfd next = {.fd = fd, .events = (short)missing};

@@ -12,15 +12,18 @@
 
 #define WAIT_MS 10000 /* long enough for a sanitizer build on a busy machine */
 
-#define WAIT_POLL_ALL (POLLIN | POLLOUT | POLLPRI | POLLRDHUP) /* and POLLERR, POLLHUP, POLLNVAL, which poll always tells */
+#define WAIT_POLL_ALL                                                                                                  \
+	(POLLIN | POLLOUT | POLLPRI | POLLRDHUP) /* and POLLERR, POLLHUP, POLLNVAL, which poll always tells */
 
 /** wait_now_ms - monotonic clock, milliseconds */
 long wait_now_ms(void);
 
-/** wait_again - pause shortly before looking again at something that no event announces; false when @deadline is over */
+/** wait_again - pause shortly before looking again at something that no event announces; false when @deadline is over
+ */
 bool wait_again(long deadline);
 
-/** wait_revents - wait till poll(2) answers exactly @want to WAIT_POLL_ALL; returns the last answer, or negative errno */
+/** wait_revents - wait till poll(2) answers exactly @want to WAIT_POLL_ALL; returns the last answer, or negative errno
+ */
 int wait_revents(int fd, int want);
 
 /**
