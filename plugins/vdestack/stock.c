@@ -345,13 +345,6 @@ static int from_helper(struct stock *stock, int domain, int type, int protocol)
 	return fd;
 }
 
-/** given - a socket of this domain has been given to the program */
-static void given(struct stock *stock, int domain)
-{
-	if (domain != AF_NETLINK && !atomic_load_explicit(&stock->given_other, memory_order_relaxed))
-		atomic_store_explicit(&stock->given_other, true, memory_order_relaxed);
-}
-
 int stock_socket(struct stock *stock, int domain, int type, int protocol)
 {
 	int flags = type & (SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -371,10 +364,7 @@ int stock_socket(struct stock *stock, int domain, int type, int protocol)
 	}
 	if (low)
 		refill(stock, domain, type, protocol);
-	if (fd < 0)
-		return fd;
-	given(stock, domain);
-	return dress(fd, flags);
+	return fd < 0 ? fd : dress(fd, flags);
 }
 
 /* ------------------------------------------------------------------------------------------ counting, ending */
@@ -396,9 +386,9 @@ static void collect(struct stock *stock)
 }
 
 /** ask_count - one look; the reply's count, or a negative errno */
-static int ask_count(struct stock *stock, struct client_reply *reply)
+static int ask_count(struct stock *stock, bool again, struct client_reply *reply)
 {
-	struct wire_request request = {.op = WIRE_COUNT, .stack = stock->stack};
+	struct wire_request request = {.op = WIRE_COUNT, .stack = stock->stack, .count.again = again};
 	int err;
 
 	client_lock();
@@ -410,7 +400,6 @@ static int ask_count(struct stock *stock, struct client_reply *reply)
 		else
 			request.count.kept_other += stock->kind[i].count;
 	}
-	request.count.given_other = atomic_load_explicit(&stock->given_other, memory_order_relaxed);
 	stock_unlock();
 	err = client_send(stock->client, &request);
 	if (!err)
@@ -427,7 +416,7 @@ int stock_count(struct stock *stock)
 	if (stock->foreign)
 		return -1;
 	for (;;) {
-		if (ask_count(stock, &reply) != 0)
+		if (ask_count(stock, waited > 0, &reply) != 0)
 			return -1;
 		if (reply.wire.count.settled || waited >= LOOK_AGAIN_MAX)
 			return reply.wire.count.open;

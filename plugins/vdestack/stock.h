@@ -5,7 +5,6 @@
 
 #include "client.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,7 +31,6 @@ struct stock {
 	struct client *client;
 	uint64_t stack; /* its number */
 	uint32_t clock;
-	atomic_bool given_other; /* a socket that is not AF_NETLINK has been given to the program */
 	bool foreign;     /* the stack was inherited by fork: keep nothing */
 	struct stock_kind kind[STOCK_KINDS];
 };

@@ -72,7 +72,7 @@ struct wire_request {
 		struct {
 			uint32_t kept_netlink; /* AF_NETLINK sockets that the program has in stock, not given to anybody */
 			uint32_t kept_other;   /* others in stock */
-			uint32_t given_other;  /* 0: it has never given a socket of another family to anybody */
+			uint32_t again;        /* 1: the last answer was unsettled */
 		} count;
 		uint8_t room[48];
 	};
@@ -98,7 +98,7 @@ struct wire_reply {
 			int32_t domain, type, protocol;
 		} socket;
 		struct {
-			int32_t open;     /* -1: cannot tell */
+			int32_t open;     /* or at least one; -1: cannot tell */
 			uint32_t settled; /* 0: sockets that were just closed may still be among them, ask again soon */
 		} count;
 		uint8_t room[40];

@@ -2,27 +2,36 @@
 /*
  * count.c - how many sockets of a stack are open, in whatever process?
  *
- * The kernel counts the sockets of a namespace: "sockets: used" of /proc/net/sockstat. From that number we take away
- * what is a socket to the kernel and none to a program:
+ * The kernel counts the sockets of a namespace: "sockets: used" of /proc/net/sockstat. When these are no more than what the
+ * program keeps in stock, none is open. But a socket may go on for the kernel when its last descriptor has been closed:
  *
- *   - those that the program keeps in stock;
- *   - TCP connections that go on for a while after their last descriptor was closed. They are listed in /proc/net/tcp
- *     and tcp6 without an inode. (So are those that wait to be accepted; then there is an open listener as well.)
- *   - *lingering* netlink sockets: the kernel frees one a grace period after it was closed, 10 to 50 ms later, and
- *     counts it till then. How many are really open is known from /proc/net/protocols, how many were made ever we know
- *     ourselves; of the difference some may linger. When all the sockets left over may be of that kind, and the stack has
- *     been given sockets of other kinds that they may be as well, there is nothing for it but to look again later: the
- *     answer is "unsettled". After SETTLE_MS what was closed then is not lingering any more.
- *   - a datagram that waits for the link layer address of its destination keeps its closed socket. So the entries of the
- *     neighbour table that wait for an answer are given up when there is a socket too many.
+ *   - a TCP connection has still to be ended;
+ *   - a datagram that waits for the link layer address of its destination keeps its socket;
+ *   - a netlink socket *lingers* till the end of a grace period, 10 to 50 ms.
  *
- * All of these look at the thread's own network namespace in /proc/thread-self/net.
+ * So when there are too many we look closer.
+ *
+ * Sockets are *marked* when they are made: with a file lock of the open file description, at an offset that is the stack's own.
+ * Nobody locks sockets, and the kernel takes such a lock away with the last descriptor, in whatever process that was closed.
+ * It lists all locks in /proc/locks. (Netlink sockets need no mark; how many are open is in /proc/net/protocols.)
+ *
+ * That leaves sockets that came from accept(2). Whether there can have been any is known from the counters in
+ * /proc/net/snmp. If so, the connections without a descriptor, which are listed in /proc/net/tcp and tcp6 without an
+ * inode, are taken off the number of used sockets; and if what is left may all be lingering netlink sockets, we have to
+ * look again later: the answer is "unsettled". What has been closed for SETTLE_MS is not lingering any more. At last the
+ * entries of the neighbour table that wait for an answer are given up, and with them the datagrams that wait for them.
+ *
+ * Where sockets cannot be marked, or accept connections in ways unknown here, all of them are treated like accepted ones.
+ *
+ * The files in /proc/thread-self/net are about the network namespace that this thread is in.
  */
 #include "helper.h"
 #include "rtnl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/neighbour.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,24 +83,66 @@ static int netlink_open(void)
 	return count;
 }
 
-/** tcp_orphans - TCP sockets without a descriptor in /proc/net/@name; 0 when there is no such protocol */
-static int tcp_orphans(const char *name)
+/** marks - sockets with the mark that are open; -1 when the kernel does not say */
+static int marks(int64_t mark)
+{
+	FILE *file = fopen("/proc/locks", "re");
+	char line[256];
+	int count = 0;
+
+	if (file == NULL)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		long long start;
+
+		if (sscanf(line, "%*d: OFDLCK %*s %*s %*s %*s %lld", &start) == 1 && start == mark)
+			count++;
+	}
+	fclose(file);
+	return count;
+}
+
+/** has_accepted - has a TCP connection ever come in? Yes, when the kernel does not say */
+static bool has_accepted(void)
+{
+	FILE *file = open_net("snmp");
+	unsigned long accepted = 1;
+	char line[512];
+
+	/* algorithm, two timeouts, most connections, those that went out, those that came in */
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Tcp: %*d %*d %*d %*d %*u %lu", &accepted) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return accepted != 0;
+}
+
+/** struct connections - what /proc/net/tcp and tcp6 list */
+struct connections {
+	int orphans; /* without a descriptor */
+	int owned;
+};
+
+/** count_connections - add what is in /proc/net/@name, if there is such a file */
+static void count_connections(const char *name, struct connections *count)
 {
 	FILE *file = open_net(name);
-	int count = 0;
 	char line[256];
 
 	while (file && fgets(line, sizeof(line), file)) {
 		unsigned long inode;
 		unsigned int state;
 
-		if (sscanf(line, "%*d: %*s %*s %x %*s %*s %*s %*s %*s %lu", &state, &inode) == 2 && inode == 0 &&
-		    state != TCP_TIME_WAITING && state != TCP_SYN_RECEIVED)
-			count++;
+		if (sscanf(line, "%*d: %*s %*s %x %*s %*s %*s %*s %*s %lu", &state, &inode) != 2)
+			continue;
+		if (inode != 0)
+			count->owned++;
+		else if (state != TCP_TIME_WAITING && state != TCP_SYN_RECEIVED)
+			count->orphans++;
 	}
 	if (file)
 		fclose(file);
-	return count;
 }
 
 /** struct neighbours - entries of the neighbour table that wait for an answer */
@@ -146,30 +197,6 @@ static bool give_up_neighbours(struct stack *stack)
 	return list.count > 0;
 }
 
-/** struct census - the numbers of a namespace */
-struct census {
-	int used, netlink, orphans;
-};
-
-/** take_census - all numbers of one moment; only `used` when that is not more than @enough; false when they cannot be had */
-static bool take_census(struct census *census, int enough)
-{
-	for (int look = 0; look < LOOKS; look++) {
-		census->used = sockets_used();
-		if (census->used < 0)
-			return false;
-		if (census->used <= enough)
-			return true;
-		census->netlink = netlink_open();
-		if (census->netlink < 0)
-			return false;
-		census->orphans = tcp_orphans("tcp") + tcp_orphans("tcp6");
-		if (sockets_used() == census->used)
-			break;
-	}
-	return true;
-}
-
 /** lingering_max - how many closed netlink sockets the kernel may still count; @open is how many are open */
 static int lingering_max(struct stack *stack, int open)
 {
@@ -185,36 +212,81 @@ static int lingering_max(struct stack *stack, int open)
 	return (int)(closed - stack->netlink_gone);
 }
 
-/** count_here - see count_open; in the namespace of the stack. Returns the number, -1 when it cannot be told */
+/** struct look - numbers of one moment */
+struct look {
+	int left;  /* sockets of the kernel that are not kept in stock and no orphans */
+	int owned; /* those of them that are connections with a descriptor */
+};
+
+/** take_look - false when the kernel does not say */
+static bool take_look(int kept, struct look *look)
+{
+	struct connections count;
+	int used;
+
+	for (int i = 0; i < LOOKS; i++) {
+		used = sockets_used();
+		count = (struct connections){0};
+		if (used <= kept)
+			break;
+		count_connections("tcp", &count);
+		count_connections("tcp6", &count);
+		if (sockets_used() == used)
+			break;
+	}
+	look->left = used - kept - count.orphans;
+	look->owned = count.owned;
+	return used >= 0;
+}
+
+/**
+ * count_accepted - see count_here, when all other sockets are closed
+ * @left: sockets of the kernel that are not kept in stock
+ * @lingering: how many of them may be netlink sockets that are closed
+ * @again: nothing but the end of these is waited for
+ */
+static int count_accepted(struct stack *stack, int left, int kept, int lingering, bool again, bool *settled)
+{
+	struct look look = {.left = left};
+
+	/* It takes long to look for orphans; that can wait until the others are gone. */
+	if (!again || left > lingering) {
+		if (!take_look(kept, &look))
+			return -1;
+		if (look.owned > 0)
+			return look.owned;
+		if (look.left > lingering && give_up_neighbours(stack)) {
+			lingering++;
+			take_look(kept, &look);
+		}
+	}
+	*settled = look.left <= 0 || look.left > lingering;
+	return look.left > 0 ? look.left : 0;
+}
+
+/** count_here - see count_open; in the namespace of the stack. Returns the number, or at least 1; -1 when it cannot be told */
 static int count_here(struct stack *stack, const struct wire_request *request, bool *settled)
 {
-	int kept = (int)(request->count.kept_netlink + request->count.kept_other);
-	bool neighbours = false;
-	struct census census;
+	int kept_netlink = (int)request->count.kept_netlink, kept_other = (int)request->count.kept_other;
+	int kept = kept_netlink + kept_other;
+	int used = sockets_used(), netlink, marked, lingering;
 
-	*settled = true;
-	for (;;) {
-		int netlink, others, lingering;
-
-		if (!take_census(&census, kept))
-			return -1;
-		if (census.used <= kept) {
-			stack->netlink_gone = stack->netlink_made - request->count.kept_netlink;
-			return 0;
-		}
-		netlink = census.netlink - (int)request->count.kept_netlink;
-		others = census.used - (int)request->count.kept_other - census.netlink - census.orphans;
-		lingering = lingering_max(stack, census.netlink);
-		if (others <= 0 || (request->count.given_other == 0 && !stack->shared))
-			return netlink;
-		if (others <= lingering) {
-			*settled = false;
-			return netlink + others;
-		}
-		if (neighbours || !give_up_neighbours(stack))
-			return netlink + others - lingering;
-		neighbours = true;
+	if (used < 0)
+		return -1;
+	if (used <= kept) {
+		stack->netlink_gone = stack->netlink_made - (uint32_t)kept_netlink;
+		return 0;
 	}
+	netlink = netlink_open();
+	marked = stack->unmarked ? -1 : marks(stack->mark);
+	if (netlink < 0)
+		return -1;
+	lingering = lingering_max(stack, netlink);
+	if (netlink > kept_netlink || marked > kept_other)
+		return netlink - kept_netlink + (marked < 0 ? 0 : marked - kept_other);
+	if (marked >= 0 && !has_accepted())
+		return 0;
+	return count_accepted(stack, used - kept, kept, lingering, request->count.again != 0, settled);
 }
 
 void count_open(struct stack *stack, const struct wire_request *request, struct wire_reply *reply)
@@ -227,4 +299,26 @@ void count_open(struct stack *stack, const struct wire_request *request, struct 
 		netns_leave();
 	}
 	reply->count.settled = settled;
+}
+
+/* --------------------------------------------------------------------------------------------------- marks */
+
+/** accepts_tcp_only - do connections accepted from such a socket show in the counters of TCP, or can there be none? */
+static bool accepts_tcp_only(int domain, int type, int protocol)
+{
+	if (domain == AF_PACKET)
+		return true;
+	if (domain != AF_INET && domain != AF_INET6)
+		return false;
+	return type == SOCK_DGRAM || type == SOCK_RAW || (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP));
+}
+
+void count_mark(struct stack *stack, int fd, int domain, int type, int protocol)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = stack->mark, .l_len = 1};
+
+	if (domain == AF_NETLINK)
+		stack->netlink_made++;
+	else if (!accepts_tcp_only(domain, type, protocol) || fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		stack->unmarked = true;
 }

@@ -31,7 +31,8 @@ struct stack {
 	uint32_t netlink_gone;   /* how many of them are closed and known to be freed */
 	uint32_t netlink_closed; /* how many were closed when last looked at, */
 	uint64_t closed_since;   /* and since when, in ms */
-	bool shared;             /* another connection than its owner has got sockets of it */
+	int64_t mark;            /* offset that its sockets are marked at */
+	bool unmarked;           /* not all of them are, or one may accept connections unseen */
 };
 
 /** struct port - an interface, seen from its other end; it outlives its stack until the kernel has removed the interface */
@@ -112,10 +113,12 @@ void stack_delete(struct stack *stack);
 /** stack_inherit - @conn is about to go: its stacks pass to @heir, or end when that is NULL */
 void stack_inherit(struct conn *conn, struct conn *heir);
 /** stack_sockets - make at most @want->socket.count sockets in fd[]; returns how many, or a negative errno when none */
-int stack_sockets(struct stack *stack, const struct wire_request *want, const struct conn *asker, int *fd);
+int stack_sockets(struct stack *stack, const struct wire_request *want, int *fd);
 
 /* -------------------------------------------------------------------------------------------------- count.c */
 
+/** count_mark - a new socket */
+void count_mark(struct stack *stack, int fd, int domain, int type, int protocol);
 /** count_open - answers WIRE_COUNT in @reply */
 void count_open(struct stack *stack, const struct wire_request *request, struct wire_reply *reply);
 

@@ -168,7 +168,7 @@ static int answer_socket(const struct question *q, struct answer *a)
 		return -ENETDOWN;
 	if (q->request.socket.count < 1 || q->request.socket.count > WIRE_SOCKETS_MAX)
 		return -EINVAL;
-	got = stack_sockets(stack, &q->request, q->conn, a->fd);
+	got = stack_sockets(stack, &q->request, a->fd);
 	if (got < 0)
 		return got;
 	a->reply.fds = (uint32_t)got;

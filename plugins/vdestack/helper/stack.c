@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,6 +39,10 @@ int stack_new(uint64_t id, struct conn *owner)
 		return -ENOMEM;
 	stack->id = id;
 	stack->owner = owner;
+	/* unlike any other on this machine, whatever namespaces and programs there are */
+	if (getrandom(&stack->mark, sizeof(stack->mark), 0) != sizeof(stack->mark))
+		stack->unmarked = true;
+	stack->mark &= INT64_MAX >> 1;
 	stack->ns = netns_new();
 	if (stack->ns < 0) {
 		err = stack->ns;
@@ -73,7 +78,7 @@ void stack_inherit(struct conn *conn, struct conn *heir)
 	}
 }
 
-int stack_sockets(struct stack *stack, const struct wire_request *want, const struct conn *asker, int *fd)
+int stack_sockets(struct stack *stack, const struct wire_request *want, int *fd)
 {
 	int err = netns_enter(stack->ns);
 	unsigned int count = 0;
@@ -86,12 +91,9 @@ int stack_sockets(struct stack *stack, const struct wire_request *want, const st
 			err = -errno;
 			break;
 		}
+		count_mark(stack, fd[count], want->socket.domain, want->socket.type, want->socket.protocol);
 		count++;
 	}
 	netns_leave();
-	if (want->socket.domain == AF_NETLINK)
-		stack->netlink_made += count;
-	if (asker != stack->owner)
-		stack->shared = true;
 	return count ? (int)count : err;
 }
