@@ -28,6 +28,7 @@ struct bench_options {
 	unsigned int runs;     /* rounds of every row */
 	bool quick;            /* short samples, for a look during development */
 	const char *only;      /* pattern on row/subject, NULL for everything */
+	bool alone;            /* leave out the references of what the pattern selects */
 	const char *json;      /* file for the figures, NULL for none */
 	const char *directory; /* private, for the sockets of the VDE networks; removed at the end */
 };

@@ -35,9 +35,10 @@ static pid_t main_pid;
 
 static void usage(FILE *out)
 {
-	fputs("usage: ioth-bench [--only PATTERN] [--runs N] [--quick] [--json FILE] [--list]\n"
+	fputs("usage: ioth-bench [--only PATTERN [--alone]] [--runs N] [--quick] [--json FILE] [--list]\n"
 	      "  --only PATTERN  rows and subjects with PATTERN in \"row/subject\" ('*' and '?' are wild),\n"
 	      "                  and the references they are compared with\n"
+	      "  --alone         without those references, to be watched by perf(1) or strace(1)\n"
 	      "  --runs N        rounds of each row, 1 to 64 (5)\n"
 	      "  --quick         short samples, three rounds: for a look, not for a figure\n"
 	      "  --json FILE     write every sample to FILE as well\n"
@@ -58,13 +59,10 @@ static void list(void)
 static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-	        {"only", required_argument, NULL, 'o'},
-	        {"runs", required_argument, NULL, 'n'},
-	        {"quick", no_argument, NULL, 'q'},
-	        {"json", required_argument, NULL, 'j'},
-	        {"list", no_argument, NULL, 'l'},
-	        {"help", no_argument, NULL, 'h'},
-	        {NULL, 0, NULL, 0},
+	        {"only", required_argument, NULL, 'o'}, {"alone", no_argument, NULL, 'a'},
+	        {"runs", required_argument, NULL, 'n'}, {"quick", no_argument, NULL, 'q'},
+	        {"json", required_argument, NULL, 'j'}, {"list", no_argument, NULL, 'l'},
+	        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
 	};
 	bool runs_given = false;
 	char *end;
@@ -74,6 +72,9 @@ static int parse(int argc, char **argv)
 		switch (c) {
 		case 'o':
 			bench_options.only = optarg;
+			break;
+		case 'a':
+			bench_options.alone = true;
 			break;
 		case 'n':
 			errno = 0;

@@ -136,6 +136,9 @@ static void survey_process(struct processes_survey *survey, const char *pid)
 		snprintf(path, sizeof(path), "/proc/%.16s/task/%.16s/status", pid, entry->d_name);
 		if (read_file(path, text, sizeof(text)))
 			survey->waits += number_after(text, "\nvoluntary_ctxt_switches:");
+		snprintf(path, sizeof(path), "/proc/%.16s/task/%.16s/schedstat", pid, entry->d_name);
+		if (read_file(path, text, sizeof(text)))
+			survey->cpu += strtod(text, NULL) / 1e9; /* nanoseconds come first */
 	}
 	if (tasks)
 		closedir(tasks);

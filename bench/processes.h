@@ -6,6 +6,7 @@
 /** struct processes_survey - a worker and all processes that it has started, whoever their parent is now */
 struct processes_survey {
 	double processes, threads, descriptors;
+	double cpu;       /* seconds their threads have run so far */
 	double waits;     /* voluntary context switches of their threads so far */
 	double resident;  /* memory of the worker alone, KiB */
 	double anonymous; /* memory of all of them that is backed by no file, KiB */

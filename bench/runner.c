@@ -44,6 +44,8 @@ static void select_subjects(struct bench_result *result)
 		if (!matches(row, &row->subjects[i]))
 			continue;
 		result->answers[i].asked = true;
+		if (bench_options.alone)
+			continue;
 		for (unsigned int j = 0; j < row->subject_count; j++)
 			for (unsigned int k = 0; k < BENCH_REFERENCES_MAX; k++)
 				if (row->subjects[i].reference[k] &&
