@@ -33,6 +33,21 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct private_pattern *patterns; /* guarded by lock */
 
+static void before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void pattern_init(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
 /* What all copies share, by the part of the name before ".so"; '*' stands for any rest. */
 static const char *const FAMILY[] = {
         "ld-*",      "ld64",      "libc",      "libc.musl-*", "libm",      "libmvec",       "libpthread",
