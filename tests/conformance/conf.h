@@ -43,6 +43,24 @@ enum {
 	CONF_IPV6 = 4,
 };
 
+/* Which sanitizer the suite is built with: a few cases cannot be run under one. */
+#define SANITIZER_ADDRESS 1
+#define SANITIZER_THREAD 2
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZER SANITIZER_ADDRESS
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZER SANITIZER_THREAD
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZER SANITIZER_ADDRESS
+#elif __has_feature(thread_sanitizer)
+#define SANITIZER SANITIZER_THREAD
+#endif
+#endif
+#ifndef SANITIZER
+#define SANITIZER 0
+#endif
+
 #define ONCE CONF_ONCE
 #define IPV4 CONF_IPV4
 #define IPV6 CONF_IPV6

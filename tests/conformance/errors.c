@@ -5,18 +5,6 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-/* A sanitizer looks at the pointers before the kernel does, and ends the program. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /** nowhere - an address at which there is nothing; volatile, so that the compiler does not know better */
 static void *nowhere(void)
 {
@@ -29,7 +17,7 @@ CASE(fault, buffers, INET, "a buffer that is not there is EFAULT, and does no ot
 {
 	struct pair p = tcp_pair(c), q = udp_pair(c);
 
-	if (SANITIZED)
+	if (SANITIZER)
 		SKIP("a sanitizer ends the program when it is given a bad pointer");
 	CHECK_ERR(ioth_send(p.a, nowhere(), 10, 0), EFAULT);
 	CHECK_ERR(ioth_send(q.a, nowhere(), 10, 0), EFAULT);
@@ -45,7 +33,7 @@ CASE(fault, addresses, INET, "an address or option that is not there is EFAULT")
 	int fd = sock(c, c->a, SOCK_STREAM);
 	struct addr addr = {.len = sizeof(addr.ss)};
 
-	if (SANITIZED)
+	if (SANITIZER)
 		SKIP("a sanitizer ends the program when it is given a bad pointer");
 	CHECK_ERR(ioth_connect(fd, nowhere(), sizeof(addr.in6)), EFAULT);
 	CHECK_ERR(ioth_bind(fd, nowhere(), sizeof(addr.in6)), EFAULT);

@@ -130,7 +130,7 @@ CASE(socket, accept_lowest, INET, "so has an accepted one")
 	CHECK_INT(accepted(c, server), low);
 }
 
-static volatile sig_atomic_t signals;
+static _Atomic int signals; /* lock-free, so fit for a handler, and for other threads to read */
 
 static void on_signal(int signal)
 {

@@ -2,6 +2,7 @@
 /* lifetime.c - stacks themselves: made, named, chosen by default, stopped, deleted. docs/lifetime-rules.md */
 #include "conf.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <sys/wait.h>
 

@@ -319,7 +319,7 @@ CASE(select, bad, INET, "select on a closed descriptor is EBADF; without descrip
 	CHECK_INT(select(0, NULL, NULL, NULL, &time), 0);
 }
 
-static volatile sig_atomic_t signals;
+static _Atomic int signals; /* lock-free, so fit for a handler, and for other threads to read */
 
 static void on_signal(int signal)
 {
