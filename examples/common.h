@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 #include <netpacket/packet.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,20 +115,20 @@ static inline void wait_settled(int monitor)
 static inline struct ioth *stack_up(const char *stack, const char *vnl, const char *cidr)
 {
 	struct sockaddr_nl news = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV6_IFADDR};
-	struct ioth *s = ioth_newstack(stack, strcmp(vnl, "-") ? vnl : NULL);
 	unsigned char addr[sizeof(struct in6_addr)];
 	char text[INET6_ADDRSTRLEN];
-	int family, prefix, vde0, monitor;
+	int family = strchr(cidr, ':') ? AF_INET6 : AF_INET, prefix, vde0, monitor;
+	bool configure = strcmp(cidr, "-") != 0;
+	struct ioth *s;
 
+	errno = 0;
+	if (configure && (sscanf(cidr, "%45[^/]/%d", text, &prefix) != 2 || inet_pton(family, text, addr) != 1))
+		die("Write it like 10.0.0.1/24 or fd00::1/64.", "bad address '%s'", cidr);
+	s = ioth_newstack(stack, strcmp(vnl, "-") ? vnl : NULL);
 	if (s == NULL)
 		die(stack_hint(errno), "cannot create a stack '%s' on '%s'", stack, vnl);
-	if (strcmp(cidr, "-") == 0)
+	if (!configure)
 		return s;
-	family = strchr(cidr, ':') ? AF_INET6 : AF_INET;
-	if (sscanf(cidr, "%45[^/]/%d", text, &prefix) != 2 || inet_pton(family, text, addr) != 1) {
-		errno = 0;
-		die("Write it like 10.0.0.1/24 or fd00::1/64.", "bad address '%s'", cidr);
-	}
 	vde0 = ioth_if_nametoindex(s, "vde0");
 	if (vde0 < 0)
 		die("Only a stack with a network has vde0; use - as the address of others.", "no interface vde0");

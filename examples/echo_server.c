@@ -41,10 +41,10 @@ int main(int argc, char *argv[])
 	}
 	setlinebuf(stdout);
 	signal(SIGPIPE, SIG_IGN);
+	len = address(strchr(argv[3], ':') ? "::" : "0.0.0.0", argv[4], &any);
 	net = stack_up(argv[1], argv[2], argv[3]);
 	stack_show(net, "");
 
-	len = address(strchr(argv[3], ':') ? "::" : "0.0.0.0", argv[4], &any);
 	fd = ioth_msocket(net, any.ss_family, SOCK_STREAM, 0);
 	if (fd < 0)
 		die(NULL, "cannot open a socket");

@@ -81,8 +81,8 @@ int main(int argc, char *argv[])
 	}
 	setlinebuf(stdout);
 	signal(SIGPIPE, SIG_IGN);
-	net = stack_up(argv[1], argv[2], argv[3]);
 	len = address(strchr(argv[3], ':') ? "::" : "0.0.0.0", argv[4], &any);
+	net = stack_up(argv[1], argv[2], argv[3]);
 	listener.fd = ioth_msocket(net, any.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (listener.fd < 0 || ioth_setsockopt(listener.fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
 	    ioth_bind(listener.fd, (struct sockaddr *)&any, len) < 0 || ioth_listen(listener.fd, 100) < 0)

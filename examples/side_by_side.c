@@ -70,6 +70,7 @@ int main(int argc, char *argv[])
 	}
 	setlinebuf(stdout);
 	signal(SIGPIPE, SIG_IGN);
+	door_len = address("127.0.0.1", argv[4], &door);
 	server_len = address(argv[5], argv[6], &server);
 	net = stack_up(argv[1], argv[2], argv[3]);
 	printf("the host's network\n");
@@ -77,7 +78,6 @@ int main(int argc, char *argv[])
 	printf("the private network\n");
 	stack_show(net, "    ");
 
-	door_len = address("127.0.0.1", argv[4], &door);
 	fd = ioth_socket(AF_INET, SOCK_STREAM, 0); /* the default stack: the host's */
 	if (fd < 0 || ioth_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
 	    ioth_bind(fd, (struct sockaddr *)&door, door_len) < 0 || ioth_listen(fd, 5) < 0)

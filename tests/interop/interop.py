@@ -88,13 +88,19 @@ class World:
         """Run a command on the Linux side; its output."""
         return run([*self.enter, *command], **kwargs)
 
+    def forget_stacks(self):
+        """The next stack has the address of the one before and another MAC, which Linux must not remember."""
+        self.linux("ip", "neighbour", "flush", "dev", "lin0")
+
     def on_stack(self, *command, address=f"{STACK4}/24"):
         """Words and environment that run an unmodified program on a stack."""
+        self.forget_stacks()
         shim = f"{self.build}/tests/interop/libonstack.so"
         return dict(os.environ, LD_PRELOAD=shim, ONSTACK=f"{self.stack} {self.vnl} {address}"), list(command)
 
     def peer(self, *task, address=f"{STACK4}/24", options=""):
         """The words that run a task of the libioth side."""
+        self.forget_stacks()
         return [f"{self.build}/tests/interop/peer", self.stack + options, self.vnl, address, *map(str, task)]
 
 
