@@ -164,7 +164,7 @@ void case_switch_killed(const struct soak *soak)
 		snprintf(ctl, sizeof(ctl), "%s/ctl%u", soak->dir, i);
 		snprintf(vnl, sizeof(vnl), "vde://%s", ctl);
 		pid = start_switch(ctl, &console);
-		node = node_new(soak, vnl, 1);
+		node = node_new_patiently(soak, vnl, 1);
 		if (node == NULL)
 			soak_fail("ioth_newstack on vde_switch");
 		end_of(pid);
@@ -185,7 +185,7 @@ static pid_t child_that_works(const struct soak *soak, const char *vnl)
 	if (pipe(ready) < 0 || (pid = fork()) < 0)
 		soak_fail("fork");
 	if (pid == 0) {
-		struct ioth *node = node_new(soak, vnl, 2);
+		struct ioth *node = node_new_patiently(soak, vnl, 2);
 
 		close(ready[0]);
 		if (node == NULL || write(ready[1], "", 1) != 1)
@@ -228,8 +228,8 @@ void case_peer_switch_killed(const struct soak *soak)
 
 void case_program_killed(const struct soak *soak)
 {
-	unsigned int count = soak_count(soak, 20, 500);
-	bool limited = limit_namespaces(count / 2 + 4);
+	unsigned int count = soak_count(soak, 30, 500);
+	bool limited = limit_namespaces(count); /* each program has two */
 	struct account before;
 	char vnl[200];
 

@@ -2,6 +2,8 @@
 /* node.c - the stacks of the lifetime tests: one interface, one address, UDP */
 #include "soak.h"
 
+#include "wait.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,6 +26,17 @@ struct ioth *node_new(const struct soak *soak, const char *vnl, unsigned int num
 		errno = error;
 		return NULL;
 	}
+	return node;
+}
+
+struct ioth *node_new_patiently(const struct soak *soak, const char *vnl, unsigned int number)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+	struct ioth *node;
+
+	do {
+		node = node_new(soak, vnl, number);
+	} while (node == NULL && wait_again(deadline));
 	return node;
 }
 

@@ -69,6 +69,11 @@ bool limit_namespaces(unsigned int count);
 
 /** node_new - a stack on @vnl with 10.x.y.z = 10.0.0.0 + @number on vde0, up; NULL + errno */
 struct ioth *node_new(const struct soak *soak, const char *vnl, unsigned int number);
+/**
+ * node_new_patiently - the same, tried again for a while: the kernel takes namespaces apart in the background, and a
+ * switch that is starting may not listen yet
+ */
+struct ioth *node_new_patiently(const struct soak *soak, const char *vnl, unsigned int number);
 /** node_socket - a UDP socket of @node, bound to @port (0: chosen), waiting at most 10 s in a call; fails the case */
 int node_socket(struct ioth *node, unsigned int port);
 /** node_send - one datagram to 10.0.0.0 + @number, @port; 0, or -1 + errno */
