@@ -2,10 +2,9 @@
 /*
  * packetdev.c - frames in and out of a packet socket, many per system call.
  *
- * Each frame is preceded by a struct virtio_net_hdr. As the interface is set up frames come finished, the header says
- * nothing, and frames go in saying nothing, so that the stack checks them itself. A program with the right to do so may
- * turn the interface's offloads on; so a checksum that is left to be done is done here, and what is larger than a frame
- * is dropped.
+ * Each frame is preceded by a struct virtio_net_hdr. The stack gives TCP segments of up to 64 KiB and leaves checksums to be done; the
+ * port finishes them. It takes such segments too. Frames that the port has not merged go in saying nothing, so that the stack
+ * checks them itself.
  *
  * The kernel takes a VLAN tag out of a frame and hands it over beside it. Frames are received four bytes into their buffer, so
  * that the tag can be put back by moving two addresses.
@@ -86,52 +85,14 @@ static void input(void *arg, struct link_frame *frames, unsigned int count)
 
 /* ------------------------------------------------------------------------------------- the stack to network */
 
-/** sum - of 16-bit words, in the byte order of the frame; a last odd byte counts as if followed by a zero */
-static uint32_t sum(const unsigned char *data, size_t len)
-{
-	uint64_t total = 0;
-	uint16_t word;
-
-	for (; len > 1; data += 2, len -= 2) {
-		memcpy(&word, data, sizeof(word));
-		total += word;
-	}
-	if (len) {
-		word = 0;
-		memcpy(&word, data, 1);
-		total += word;
-	}
-	while (total >> 16)
-		total = (total & 0xffff) + (total >> 16);
-	return (uint32_t)total;
-}
-
-bool packetdev_checksum(struct link_frame *frame)
-{
-	size_t start = frame->vnet.csum_start, place = start + frame->vnet.csum_offset;
-	uint16_t check;
-
-	if (frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return false;
-	if (frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-		if (place + sizeof(check) > frame->len)
-			return false;
-		/* the sum of the pseudo header is in the place of the checksum already */
-		check = (uint16_t)~sum(frame->data + start, frame->len - start);
-		if (check == 0)
-			check = 0xffff; /* 0 would mean: no checksum, in UDP; the two are one number */
-		memcpy(frame->data + place, &check, sizeof(check));
-	}
-	frame->vnet = (struct virtio_net_hdr){0};
-	return true;
-}
-
 void packetdev_tag(struct link_frame *frame, uint16_t tpid, uint16_t tci)
 {
 	uint16_t tag[2] = {htons(tpid), htons(tci)};
 
 	frame->data -= TAG;
 	frame->len += TAG;
+	frame->vnet.hdr_len = (uint16_t)(frame->vnet.hdr_len + TAG);
+	frame->vnet.csum_start = (uint16_t)(frame->vnet.csum_start + TAG);
 	memmove(frame->data, frame->data + TAG, ADDRESSES);
 	memcpy(frame->data + ADDRESSES, tag, sizeof(tag));
 }
@@ -167,7 +128,7 @@ static int output(void *arg, struct link_frame *frames, unsigned int count)
 
 	if (count > LINK_BATCH)
 		count = LINK_BATCH;
-	lane_fill(frames, count, TAG, LINK_FRAME_MAX - TAG);
+	lane_fill(frames, count, TAG, LINK_SEGMENT_MAX - TAG);
 	got = recvmmsg(device->fd, lane.msg, count, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return receive_error(device);
@@ -178,7 +139,7 @@ static int output(void *arg, struct link_frame *frames, unsigned int count)
 
 		frame->data += TAG;
 		frame->len = len < sizeof(frame->vnet) ? 0 : len - (unsigned int)sizeof(frame->vnet);
-		if ((msg->msg_flags & MSG_TRUNC) || frame->len < HEADER || !packetdev_checksum(frame)) {
+		if ((msg->msg_flags & MSG_TRUNC) || frame->len < HEADER) {
 			frame->len = 0; /* the port does not pass on such a frame */
 			dropped++;
 			continue;
@@ -204,4 +165,4 @@ bool packetdev_gone(const struct packetdev *device)
 	return ioctl(device->fd, SIOCGIFNAME, &ifr) < 0 && errno == ENODEV;
 }
 
-const struct link_device packetdev_ops = {.input = input, .output = output, .down = down};
+const struct link_device packetdev_ops = {.input = input, .output = output, .down = down, .offload = true};

@@ -23,14 +23,6 @@ extern const struct link_device packetdev_ops;
 bool packetdev_gone(const struct packetdev *device);
 
 /**
- * packetdev_checksum - complete a frame that the stack has left to the hardware: its transport checksum
- *
- * Returns false when it cannot be completed: what the header says does not fit the frame, or it is a segment for the
- * hardware to cut. Clears the header otherwise.
- */
-bool packetdev_checksum(struct link_frame *frame);
-
-/**
  * packetdev_tag - put a VLAN tag back in its place
  * @frame: its data has four bytes of room before it
  * @tpid, @tci: the tag, host byte order

@@ -19,12 +19,13 @@
 #pragma GCC visibility push(default)
 
 #define LINK_FRAME_MAX 9234 /* largest frame of a VDE network: Ethernet header, VLAN tag, 9216 bytes */
+#define LINK_SEGMENT_MAX 65553 /* largest segment of a device with offload: Ethernet header, VLAN tag, 65535 bytes */
 #define LINK_BATCH 64       /* frames moved per system call, where the system call can move several */
 #define LINK_IFNAME_MAX 16  /* IFNAMSIZ, with the final NUL */
 
 /** struct link_frame - one Ethernet frame in a batch; the buffer belongs to the loop that moves it */
 struct link_frame {
-	struct virtio_net_hdr vnet; /* offload state, host byte order; all zero: a finished frame */
+	struct virtio_net_hdr vnet; /* what is left to do, host byte order; all zero: a finished frame */
 	unsigned char *data;        /* Ethernet header first, no FCS */
 	uint32_t len;               /* bytes at data */
 };
@@ -35,12 +36,16 @@ struct link_frame {
 struct link_device {
 	/* Frames from the network for the stack. Takes them all; what the stack has no room for is dropped and counted. */
 	void (*input)(void *device, struct link_frame *frames, unsigned int count);
-	/* Frames from the stack for the network: fills at most @count frames, each with a buffer of LINK_FRAME_MAX bytes
-	   at data, and returns how many, 0 when there are none now, or a negative errno when the device is dead. */
+	/* Frames from the stack for the network: fills at most @count frames, each with a buffer of LINK_SEGMENT_MAX
+	   bytes at data, and returns how many, 0 when there are none now, or a negative errno when the device is dead. */
 	int (*output)(void *device, struct link_frame *frames, unsigned int count);
 	/* The port has died by itself: @error is -ENETDOWN when the network went away, or what output returned. The port
 	   moves no more frames; it still has to be closed with link_port_close, from another thread or later. */
 	void (*down)(void *device, int error);
+	/* The device takes several frames merged into one TCP segment with a virtio-net header, as virtio defines it: up to
+	   LINK_SEGMENT_MAX bytes, the checksum left to be done. Otherwise it gets the frames as they came. What output gives
+	   may always be a TCP segment of that kind or a frame with its checksum left to be done: the port finishes it. */
+	bool offload;
 };
 
 /** struct link_vnl - a locator taken apart */

@@ -17,12 +17,17 @@
  * not there (a ptp network whose other end is closed, a switch gone) is no reason to wait: frames for it are dropped,
  * as on a cable that is unplugged.
  *
+ * Both ways frames may change their size at the border: what a device gives may be segments that have to be cut
+ * (finish.c), and what a batch brings may be merged for a device that takes segments (coalesce.c). The network and the
+ * capture see finished frames.
+ *
  * Death. A port dies when its switch hangs up, when its device fails, or when receiving fails again and again. It
  * tells the device once, and its descriptors are not watched any more. link_port_close buries it.
  *
  * fork(2). In the child a port of the parent can only be closed; see loop.c and conn.c.
  */
 #include "capture.h"
+#include "offload.h"
 #include "private.h"
 
 #include <errno.h>
@@ -32,14 +37,14 @@
 #include <sys/socket.h>
 
 #define GUARDED_ATTEMPTS 16 /* frames received in a turn from a network whose queues are short */
+#define APPETITE_MIN 4 /* frames that are asked of a device at least */
 #define FAILURES_MAX 16 /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
 
-/** struct pending - frames for the network that had no room, oldest first */
+/** struct pending - what the network had no room for, oldest first */
 struct pending {
-	unsigned int count, next; /* frames in all, and the first that has not been sent */
-	struct {
-		uint32_t offset, len; /* bytes, in data */
-	} frame[LINK_BATCH];
+	unsigned int count, next; /* frames of the device in all, and the first that has not been sent to its end */
+	uint32_t done;            /* bytes of its payload that have been sent */
+	struct link_frame frame[LINK_BATCH];
 	unsigned char data[];
 };
 
@@ -145,7 +150,7 @@ static void port_input(struct link_port *port, uint32_t events)
 	while (attempts < limit) {
 		struct link_frame *frame = &batch->frame[n];
 
-		len = link__conn_recv(&port->conn, frame->data, LINK_BUFFER_SIZE, attempts == 0);
+		len = link__conn_recv(&port->conn, frame->data, LINK_FRAME_MAX + 1, attempts == 0);
 		if (len < 0 && !peer_error(len))
 			break;
 		attempts++;
@@ -164,6 +169,8 @@ static void port_input(struct link_port *port, uint32_t events)
 		count(&port->input_frames, n);
 		count(&port->input_bytes, bytes);
 		port_capture(port, batch->frame, n);
+		if (n > 1 && port->ops->offload)
+			n = link__coalesce(batch->frame, n);
 		port->ops->input(port->device, batch->frame, n);
 	}
 	if (n > 0 || (len == -EAGAIN && !(events & EPOLLHUP)))
@@ -174,12 +181,12 @@ static void port_input(struct link_port *port, uint32_t events)
 
 /* ---------------------------------------------------------------------------------------- device to network */
 
-/** pending_new - keep @count frames; NULL when there is no memory */
-static struct pending *pending_new(const struct link_frame *frames, unsigned int n)
+/** pending_new - keep frames, of the first of which @done bytes have been sent; NULL when there is no memory */
+static struct pending *pending_new(const struct link_frame *frames, unsigned int n, uint32_t done)
 {
 	struct pending *pending;
-	uint32_t offset = 0;
 	size_t size = 0;
+	unsigned char *at;
 
 	for (unsigned int i = 0; i < n; i++)
 		size += frames[i].len;
@@ -188,22 +195,25 @@ static struct pending *pending_new(const struct link_frame *frames, unsigned int
 		return NULL;
 	pending->count = n;
 	pending->next = 0;
+	pending->done = done;
+	at = pending->data;
 	for (unsigned int i = 0; i < n; i++) {
-		memcpy(pending->data + offset, frames[i].data, frames[i].len);
-		pending->frame[i].offset = offset;
-		pending->frame[i].len = frames[i].len;
-		offset += frames[i].len;
+		pending->frame[i] = (struct link_frame){.vnet = frames[i].vnet, .data = at, .len = frames[i].len};
+		memcpy(at, frames[i].data, frames[i].len);
+		at += frames[i].len;
 	}
 	return pending;
 }
 
-/** port_send - send one frame, and count it; returns false when there is no room for it now */
+/** port_send - send one finished frame, capture it and count it; returns false when there is no room for it now */
 static bool port_send(struct link_port *port, const unsigned char *data, uint32_t len)
 {
+	struct link_frame frame = {.data = (unsigned char *)(uintptr_t)data, .len = len};
 	int err = link__conn_send(&port->conn, data, len);
 
 	if (err == -EAGAIN)
 		return false;
+	port_capture(port, &frame, 1);
 	if (err) {
 		count(&port->output_dropped, 1);
 	} else {
@@ -213,15 +223,33 @@ static bool port_send(struct link_port *port, const unsigned char *data, uint32_
 	return true;
 }
 
-/** port_throttle - the network has no room for these frames: keep them, wait for room, and leave the device alone
- * meanwhile */
-static void port_throttle(struct link_port *port, const struct link_frame *frames, unsigned int n)
+/** port_send_all - send all that is left of a frame of the device; returns false when there is no room for more now */
+static bool port_send_all(struct link_port *port, struct link__finisher *finisher)
+{
+	unsigned char *room = link__loop_cut(&port->member);
+	const unsigned char *data;
+	uint32_t len;
+
+	while ((len = link__finish_next(finisher, room, &data)) > 0) {
+		if (!port_send(port, data, len)) {
+			link__finish_back(finisher);
+			return false;
+		}
+	}
+	return true;
+}
+
+/**
+ * port_throttle - the network has no room for these frames, but for @done bytes of the first: keep them, wait for room, and
+ * leave the device alone meanwhile
+ */
+static void port_throttle(struct link_port *port, const struct link_frame *frames, unsigned int n, uint32_t done)
 {
 	struct pending *pending = NULL;
 
 	/* An epoll set never says that there is room. */
 	if (!port->conn.guarded)
-		pending = pending_new(frames, n);
+		pending = pending_new(frames, n, done);
 	if (!pending || link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, EPOLLIN | EPOLLOUT, false) != 0) {
 		free(pending);
 		count(&port->output_dropped, n);
@@ -235,18 +263,22 @@ static void port_throttle(struct link_port *port, const struct link_frame *frame
 /** port_unthrottle - a turn: there should be room now for pending frames */
 static void port_unthrottle(struct link_port *port)
 {
+	uint64_t before = atomic_load_explicit(&port->output_frames, memory_order_relaxed);
 	struct pending *pending = port->pending;
-	unsigned int first = pending->next;
 	int err;
 
-	while (pending->next < pending->count) {
-		unsigned int i = pending->next;
+	for (; pending->next < pending->count; pending->next++) {
+		struct link__finisher finisher;
+		bool sent;
 
-		if (!port_send(port, pending->data + pending->frame[i].offset, pending->frame[i].len))
+		link__finish(&finisher, &pending->frame[pending->next]);
+		finisher.done = pending->done;
+		sent = port_send_all(port, &finisher);
+		pending->done = sent ? 0 : finisher.done;
+		if (!sent)
 			break;
-		pending->next++;
 	}
-	port->stalls = pending->next > first ? 0 : port->stalls + 1;
+	port->stalls = atomic_load_explicit(&port->output_frames, memory_order_relaxed) > before ? 0 : port->stalls + 1;
 	if (pending->next < pending->count && port->stalls < FAILURES_MAX)
 		return;
 	count(&port->output_dropped, pending->count - pending->next);
@@ -259,29 +291,31 @@ static void port_unthrottle(struct link_port *port)
 		port_die(port, err);
 }
 
-/** frame_fit - is it a finished frame of a decent size? */
-static bool frame_fit(const struct link_frame *frame)
-{
-	return frame->len >= LINK_FRAME_MIN && frame->len <= LINK_FRAME_MAX &&
-	       frame->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE && !(frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
-}
-
 /**
- * port_appetite - how many frames to take from the device next time, the largest of this time being of @len bytes
+ * port_appetite - how many frames to take from the device next time
+ * @got: how many it gave this time
+ * @cut: how many finished frames they made
+ * @len: bytes of the largest of these
  *
  * A switch in our own process (see conn.c) never says that the queue of a client is full, it drops. Such a queue takes
  * about 200 KiB of memory by default, and a frame takes a power of two with room for its bookkeeping. A turn gives it
  * what it can hold if it was empty, which it is when the client is on our loop.
  */
-static unsigned int port_appetite(const struct link_port *port, uint32_t len)
+static unsigned int port_appetite(const struct link_port *port, unsigned int got, unsigned int cut, uint32_t len)
 {
-	unsigned int room = 128 * 1024, frames = LINK_BATCH;
+	unsigned int room = 128 * 1024, frames = LINK_BATCH, more = got < LINK_BATCH / 2 ? got * 2 : LINK_BATCH;
 
+	/* Asking for many costs something too: a message header for each. Somebody who gives one at a time is asked for a few. */
+	more = more > APPETITE_MIN ? more : APPETITE_MIN;
 	if (!port->conn.guarded)
-		return LINK_BATCH;
+		return more;
 	for (uint32_t size = 2048; size < len + 512; size *= 2)
 		frames = room / (size * 2);
-	return frames < port->appetite * 2 ? frames : port->appetite * 2;
+	if (cut > got)
+		frames = frames * got / cut;
+	if (frames == 0)
+		frames = 1;
+	return frames < more ? frames : more;
 }
 
 /** port_output - a turn: send what the device has */
@@ -289,7 +323,7 @@ static void port_output(struct link_port *port, uint32_t events)
 {
 	struct link__batch *batch = link__loop_batch(&port->member);
 	struct link_frame *frame = batch->frame;
-	unsigned int n = 0;
+	unsigned int cut = 0;
 	uint32_t largest = 0;
 	int got = port->ops->output(port->device, frame, port->appetite);
 
@@ -305,21 +339,23 @@ static void port_output(struct link_port *port, uint32_t events)
 		return;
 	}
 	for (int i = 0; i < got; i++) {
-		if (!frame_fit(&frame[i]))
+		struct link__finisher finisher;
+		unsigned int pieces = link__finish(&finisher, &frame[i]);
+		uint32_t len = finisher.headers ? (uint32_t)finisher.headers + finisher.size : finisher.len;
+
+		if (pieces == 0) {
+			count(&port->output_dropped, 1);
 			continue;
-		largest = frame[i].len > largest ? frame[i].len : largest;
-		frame[n++] = frame[i];
-	}
-	if (got > 0)
-		port->appetite = port_appetite(port, largest);
-	count(&port->output_dropped, (unsigned int)got - n);
-	port_capture(port, frame, n);
-	for (unsigned int i = 0; i < n; i++) {
-		if (!port_send(port, frame[i].data, frame[i].len)) {
-			port_throttle(port, frame + i, n - i);
+		}
+		cut += pieces;
+		largest = len > largest ? len : largest;
+		if (!port_send_all(port, &finisher)) {
+			port_throttle(port, frame + i, (unsigned int)(got - i), finisher.done);
 			break;
 		}
 	}
+	if (cut > 0)
+		port->appetite = port_appetite(port, (unsigned int)got, cut, largest);
 }
 
 /* ----------------------------------------------------------------------------------------------------- turns */
@@ -427,7 +463,7 @@ int link_port_open(const char *vnl, const char *ifname, const char *pcap, const 
 	err = link__conn_open(&port->conn, vnl, ifname);
 	if (err)
 		goto fail_capture;
-	port->appetite = port->conn.guarded ? LINK_BATCH / 8 : LINK_BATCH;
+	port->appetite = APPETITE_MIN;
 	err = port_join(port, vnl);
 	if (err) {
 		link__conn_close(&port->conn);

@@ -6,6 +6,8 @@
  *     conn.c     a connection to a VDE network, made fit for an event loop
  *     loop.c     the event loops
  *     capture.c  packet capture
+ *     finish.c   large segments of a device become finished frames
+ *     coalesce.c frames of the network become large segments
  *     vnl.c      locators
  *
  * Lock order, outermost first: loop gate, loop turn, pool, captures, one capture.
@@ -22,9 +24,9 @@
 #define LINK_FRAME_MIN 14 /* an Ethernet header */
 
 /* Bytes from one buffer of a batch to the next: a whole and odd number of cache lines, so that the headers of the frames
-   of a batch do not all fall into the same few cache sets. The bytes above LINK_FRAME_MAX show a frame to be oversize. */
-#define LINK_BUFFER_SIZE (145 * 64)
-_Static_assert(LINK_BUFFER_SIZE > LINK_FRAME_MAX, "an oversize frame must be seen as such");
+   of a batch do not all fall into the same few cache sets. */
+#define LINK_BUFFER_SIZE (1025 * 64)
+_Static_assert(LINK_BUFFER_SIZE >= LINK_SEGMENT_MAX, "a segment must fit");
 
 /** link__ifname_valid - may @name be the name of an interface? */
 bool link__ifname_valid(const char *name);
@@ -55,6 +57,7 @@ struct link__member {
 struct link__batch {
 	struct link_frame frame[LINK_BATCH];
 	unsigned char buffer[LINK_BATCH][LINK_BUFFER_SIZE];
+	unsigned char cut[LINK_FRAME_MAX]; /* a frame that is cut out of a segment */
 };
 
 /**
@@ -77,6 +80,9 @@ void link__loop_unwatch(struct link__member *member, int fd);
 
 /** link__loop_batch - the buffers of the member's loop, data pointers set; to be used during one turn */
 struct link__batch *link__loop_batch(struct link__member *member);
+
+/** link__loop_cut - LINK_FRAME_MAX bytes, lent likewise */
+unsigned char *link__loop_cut(struct link__member *member);
 
 /** link__loop_round - number of the present call of epoll_wait in the member's loop */
 uint32_t link__loop_round(const struct link__member *member);

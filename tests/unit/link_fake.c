@@ -61,6 +61,7 @@ static int output(void *device, struct link_frame *frames, unsigned int count)
 		if (fake->offload > 0) {
 			fake->offload--;
 			frames[n].vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+			frames[n].vnet.csum_start = UINT16_MAX; /* outside the frame */
 		}
 	}
 	return n;

@@ -40,7 +40,7 @@ struct fake {
 	unsigned int downs;           /* calls of down */
 	int down_error;               /* of the last of them */
 	_Atomic int output_error;     /* what output is to return, when it is negative */
-	_Atomic unsigned int offload; /* frames of output claim to be unfinished: this many */
+	_Atomic unsigned int offload; /* frames of output lack a checksum that cannot be done: this many */
 };
 
 /** fake_group - set up a group of tests: the first thread of a process may bring helpers of a sanitizer with it */

@@ -149,7 +149,7 @@ static void frames_the_network_cannot_carry_are_dropped(void **state)
 	fake_send_all(&a, frame, LINK_FRAME_MAX + 1);
 	fake_send_all(&a, frame, sizeof(frame));
 	assert_true(wait_stats(&a, output_dropped_is, old.output_dropped + 4));
-	a.offload = 1; /* a frame that lacks its checksum */
+	a.offload = 1; /* a frame whose offload header contradicts it */
 	fake_send_all(&a, frame, 100);
 	assert_true(wait_stats(&a, output_dropped_is, old.output_dropped + 5));
 	fake_send_all(&a, frame, 101);

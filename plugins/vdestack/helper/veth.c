@@ -9,8 +9,8 @@
  * The peer is mute: no address, no ARP, no IPv6. It accepts frames of any size the network can carry, whatever the
  * stack's end is set to.
  *
- * The stack's end has checksum offload and scatter/gather off, on which segmentation depends, so that its frames leave
- * finished and no larger than its MTU. Those who turn it on again are dealt with where the frames are read.
+ * The stack's end leaves checksums and the cutting of TCP segments to the port (TSO): forty frames then cost the kernel little more
+ * than one. What a virtio-net header cannot describe, or the port does not do, is turned off.
  */
 #include "helper.h"
 #include "rtnl.h"
@@ -102,17 +102,58 @@ static int other_end(uint32_t peer, uint32_t *ifindex)
 	return err == 0 && *ifindex == 0 ? -ENODEV : err;
 }
 
-/** feature_off - ethtool(8) -K @ifr ... off */
-static int feature_off(int fd, struct ifreq *ifr, uint32_t command)
-{
-	struct ethtool_value value = {.cmd = command, .data = 0};
+#define FEATURES_MAX 256 /* that a kernel may know; today it is about 64 */
+#define FEATURE_BLOCKS (FEATURES_MAX / 32)
 
-	ifr->ifr_data = (char *)&value;
-	return ioctl(fd, SIOCETHTOOL, ifr) < 0 ? -errno : 0;
+/** struct features - the request that turns off what the port cannot finish; the same for every interface, made once */
+static struct {
+	struct ethtool_sfeatures header;
+	struct ethtool_set_features_block block[FEATURE_BLOCKS];
+} features;
+
+/** unwanted - a feature, by the name that ethtool(8) has for it: segmentation of what is not plain TCP, and the checksum of SCTP */
+static bool unwanted(const char *name)
+{
+	static const char *const wanted[] = {"tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation"};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (strcmp(name, wanted[i]) == 0)
+			return false;
+	return strstr(name, "-segmentation") || strncmp(name, "tx-gso", 6) == 0 || strcmp(name, "tx-checksum-sctp") == 0;
 }
 
-/** finish_frames - make interface @ifindex of namespace @ns send finished frames only; its name in @ifname */
-static int finish_frames(int ns, uint32_t ifindex, char *ifname)
+/** features_list - learn the numbers that this kernel has for features, from any interface; 0 or a negative errno */
+static int features_list(int fd, struct ifreq *ifr)
+{
+	struct {
+		struct ethtool_sset_info header;
+		uint32_t count;
+	} info = {.header = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+	struct {
+		struct ethtool_gstrings header;
+		char name[FEATURES_MAX][ETH_GSTRING_LEN];
+	} strings = {.header = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+
+	ifr->ifr_data = (char *)&info;
+	if (ioctl(fd, SIOCETHTOOL, ifr) < 0)
+		return -errno;
+	if (info.count > FEATURES_MAX)
+		return -E2BIG;
+	strings.header.len = info.count;
+	ifr->ifr_data = (char *)&strings;
+	if (ioctl(fd, SIOCETHTOOL, ifr) < 0)
+		return -errno;
+	for (uint32_t i = 0; i < info.count; i++) {
+		strings.name[i][ETH_GSTRING_LEN - 1] = '\0';
+		if (unwanted(strings.name[i]))
+			features.block[i / 32].valid |= 1u << i % 32;
+	}
+	features.header = (struct ethtool_sfeatures){.cmd = ETHTOOL_SFEATURES, .size = (info.count + 31) / 32};
+	return 0;
+}
+
+/** set_offload - have interface @ifindex of namespace @ns leave to the port what the port can do; its name in @ifname */
+static int set_offload(int ns, uint32_t ifindex, char *ifname)
 {
 	struct ifreq ifr = {.ifr_ifindex = (int)ifindex};
 	int fd, err = netns_enter(ns);
@@ -122,10 +163,12 @@ static int finish_frames(int ns, uint32_t ifindex, char *ifname)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* any socket will do; this kind is gone when it is closed */
 	if (fd < 0 || ioctl(fd, SIOCGIFNAME, &ifr) < 0)
 		err = -errno;
-	if (!err)
-		err = feature_off(fd, &ifr, ETHTOOL_STXCSUM);
-	if (!err)
-		err = feature_off(fd, &ifr, ETHTOOL_SSG);
+	if (!err && features.header.size == 0)
+		err = features_list(fd, &ifr);
+	ifr.ifr_data = (char *)&features;
+	/* a positive answer says that some bits were off already or depend on others */
+	if (!err && ioctl(fd, SIOCETHTOOL, &ifr) < 0)
+		err = -errno;
 	memcpy(ifname, ifr.ifr_name, IFNAMSIZ);
 	if (fd >= 0)
 		close(fd);
@@ -173,7 +216,7 @@ int veth_new(int ns, const struct wire_request *want, struct wire_reply *made)
 		return err;
 	err = other_end(peer, &made->newport.ifindex);
 	if (!err)
-		err = finish_frames(ns, made->newport.ifindex, made->newport.ifname);
+		err = set_offload(ns, made->newport.ifindex, made->newport.ifname);
 	if (!err && !netns_quiet())
 		no_address(peer);
 	if (!err)

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * finish.c - from segments with work left over to finished frames.
+ *
+ * A segment is cut as a network adapter does it: each frame gets a copy of the headers with its own lengths, IPv4 identifier, sequence
+ * number and checksums. FIN and PSH stay with the last frame, CWR with the first. The sum of the pseudo header needs no addresses: the
+ * kernel has left it, with the length of the whole segment, in the place of the checksum.
+ *
+ * The stack is trusted no more than the network: every offset of the offload header is checked against the frame.
+ */
+#include "checksum.h"
+#include "offload.h"
+
+#define ETHERNET 14
+#define VLAN_TAG 4
+#define TCP_CHECK 16 /* offset of the checksum in a TCP header */
+#define TCP_FLAGS 13
+#define FIN_PSH 0x09
+#define CWR 0x80
+
+/** network_header - offset of the IP header, behind at most two VLAN tags; the EtherType in @type; 0 when there is none */
+static uint16_t network_header(const unsigned char *data, uint32_t len, uint16_t *type)
+{
+	uint16_t at = ETHERNET;
+
+	if (len < ETHERNET)
+		return 0;
+	*type = link__get16(data + 12);
+	for (int tags = 0; tags < 2 && (*type == 0x8100 || *type == 0x88a8); tags++) {
+		if (len < (uint32_t)at + VLAN_TAG)
+			return 0;
+		*type = link__get16(data + at + 2);
+		at = (uint16_t)(at + VLAN_TAG);
+	}
+	return at;
+}
+
+/** finish_checksum - write the checksum that is left to be done; false when it would lie outside the frame */
+static bool finish_checksum(struct link_frame *frame)
+{
+	uint32_t start = frame->vnet.csum_start, place = start + frame->vnet.csum_offset;
+	uint16_t check;
+
+	if (!(frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return true;
+	if (start >= frame->len || place + sizeof(check) > frame->len)
+		return false;
+	check = (uint16_t)~link__sum_fold(link__sum(0, frame->data + start, frame->len - start));
+	if (check == 0)
+		check = 0xffff; /* in UDP 0 says that there is none, and the two are one number */
+	memcpy(frame->data + place, &check, sizeof(check));
+	return true;
+}
+
+/** segment_headers - find and check the headers of a TCP segment; false when the offload header does not fit it */
+static bool segment_headers(struct link__finisher *f, const struct link_frame *frame)
+{
+	const struct virtio_net_hdr *vnet = &frame->vnet;
+	const unsigned char *ip;
+	uint16_t type;
+
+	f->network = network_header(frame->data, frame->len, &type);
+	f->tcp = vnet->csum_start;
+	if (f->network == 0 || !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || vnet->csum_offset != TCP_CHECK ||
+	    (uint32_t)f->tcp + 20 > frame->len || vnet->gso_size == 0)
+		return false;
+	ip = frame->data + f->network;
+	switch (vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		if (type != 0x0800 || f->tcp < f->network + 20 || ip[0] >> 4 != 4 || ip[9] != 6 ||
+		    f->network + (ip[0] & 15) * 4 != f->tcp)
+			return false;
+		f->identifier = link__get16(ip + 4);
+		break;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		if (type != 0x86dd || f->tcp < f->network + 40 || ip[0] >> 4 != 6)
+			return false;
+		f->ipv6 = true;
+		break;
+	default:
+		return false;
+	}
+	f->headers = (uint16_t)(f->tcp + (frame->data[f->tcp + 12] >> 4) * 4);
+	return f->headers >= f->tcp + 20 && f->headers < frame->len;
+}
+
+unsigned int link__finish(struct link__finisher *f, struct link_frame *frame)
+{
+	uint16_t length, partial;
+
+	*f = (struct link__finisher){.data = frame->data, .len = frame->len};
+	if (frame->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
+		if (frame->len < ETHERNET || frame->len > LINK_FRAME_MAX || !finish_checksum(frame))
+			return 0;
+		frame->vnet = (struct virtio_net_hdr){0};
+		f->payload = frame->len;
+		return 1;
+	}
+	if (frame->len > LINK_SEGMENT_MAX || !segment_headers(f, frame))
+		return 0;
+	f->size = frame->vnet.gso_size;
+	if ((uint32_t)f->headers + f->size > LINK_FRAME_MAX)
+		return 0;
+	f->payload = frame->len - f->headers;
+	/* Take the length of the whole out of the kernel's sum: subtracting is adding the complement. */
+	length = (uint16_t)(frame->len - f->tcp);
+	memcpy(&partial, frame->data + f->tcp + TCP_CHECK, sizeof(partial));
+	f->pseudo = (uint64_t)partial + (uint16_t)~link__word(length);
+	return (f->payload + f->size - 1) / f->size;
+}
+
+/** finish_headers - the headers in @out become those of a frame with @payload bytes, @done into the segment */
+static void finish_headers(const struct link__finisher *f, unsigned char *out, uint32_t payload, uint64_t payload_sum)
+{
+	unsigned char *ip = out + f->network, *tcp = out + f->tcp;
+	uint16_t length = (uint16_t)(f->headers - f->tcp + payload);
+
+	if (f->ipv6) {
+		link__put16(ip + 4, (uint16_t)(f->tcp - f->network - 40 + length));
+	} else {
+		link__put16(ip + 2, (uint16_t)(f->tcp - f->network + length));
+		link__put16(ip + 4, (uint16_t)(f->identifier + f->done / f->size));
+		memset(ip + 10, 0, 2);
+		link__put_check(ip + 10, link__sum(0, ip, (size_t)(f->tcp - f->network)));
+	}
+	link__put32(tcp + 4, link__get32(tcp + 4) + f->done);
+	if (f->done + payload < f->payload)
+		tcp[TCP_FLAGS] &= (unsigned char)~FIN_PSH;
+	if (f->done > 0)
+		tcp[TCP_FLAGS] &= (unsigned char)~CWR;
+	memset(tcp + TCP_CHECK, 0, 2);
+	link__put_check(tcp + TCP_CHECK,
+			link__sum(link__sum_add(payload_sum, f->pseudo + link__word(length)), tcp, (size_t)(f->headers - f->tcp)));
+}
+
+uint32_t link__finish_next(struct link__finisher *f, unsigned char *room, const unsigned char **out)
+{
+	uint32_t payload = f->payload - f->done;
+	uint64_t sum;
+
+	if (payload == 0)
+		return 0;
+	if (f->headers == 0) {
+		f->done = f->payload;
+		*out = f->data;
+		return f->len;
+	}
+	if (payload > f->size)
+		payload = f->size;
+	memcpy(room, f->data, f->headers);
+	sum = link__sum_copy(0, room + f->headers, f->data + f->headers + f->done, payload);
+	finish_headers(f, room, payload, sum);
+	f->done += payload;
+	*out = room;
+	return f->headers + payload;
+}
+
+void link__finish_back(struct link__finisher *f)
+{
+	uint32_t last;
+
+	if (f->headers == 0) {
+		f->done = 0;
+		return;
+	}
+	last = f->done % f->size; /* only the end of the segment is not a multiple */
+	f->done -= last != 0 ? last : f->size;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * offload.h - large segments on the stack's side, finished frames on the network's.
+ *
+ * A kernel that is allowed to hands over TCP segments of up to 64 KiB with unfinished checksums, and takes such segments. It walks its own
+ * layers once for forty frames then. A VDE network carries finished frames of the MTU. What lies between is done here, once.
+ */
+#ifndef IOTH_LINK_OFFLOAD_H
+#define IOTH_LINK_OFFLOAD_H
+
+#include "link.h"
+
+/** struct link__finisher - one frame of a device on its way to the network; see link__finish */
+struct link__finisher {
+	unsigned char *data; /* of the frame */
+	uint32_t len;
+	uint32_t done;       /* bytes of the payload that have been cut; all of it: nothing is left */
+	uint32_t payload;    /* bytes behind the headers */
+	uint16_t headers;    /* bytes up to and including the TCP header; 0: nothing to cut */
+	uint16_t tcp;        /* offset of the TCP header */
+	uint16_t network;    /* offset of the IP header */
+	uint16_t size;       /* bytes of payload in a frame */
+	uint16_t identifier; /* IPv4, of the first */
+	uint64_t pseudo;     /* sum of the pseudo header, without the length */
+	bool ipv6;
+};
+
+/**
+ * link__finish - begin to turn a frame with an offload header into finished frames
+ *
+ * A checksum that is left to be done in a frame of ordinary size is written into it, and its header is cleared. A segment stays as it is, so
+ * that it can be begun again. Returns the number of finished frames it makes, 0 when
+ * it makes no sense (the header contradicts the frame, the kind of segment is unknown, a finished frame would be too large).
+ */
+unsigned int link__finish(struct link__finisher *finisher, struct link_frame *frame);
+
+/**
+ * link__finish_next - the next finished frame
+ * @room: LINK_FRAME_MAX bytes for it, used when the frame has to be cut
+ * @out: where it is: in @room, or in the frame itself
+ *
+ * Returns its length, 0 when there is no more. The order is that of the bytes.
+ */
+uint32_t link__finish_next(struct link__finisher *finisher, unsigned char *room, const unsigned char **out);
+
+/** link__finish_back - the last finished frame was not sent: it will be the next again */
+void link__finish_back(struct link__finisher *finisher);
+
+/**
+ * link__coalesce - merge TCP segments that follow each other, in a batch of frames from the network
+ *
+ * Only frames that are right and ordinary in every respect are merged: nothing is lost by it that their receiver could tell, and what is not
+ * merged stays as it is, in its place. The buffers of the frames have room for LINK_SEGMENT_MAX bytes. Returns how many frames remain.
+ */
+unsigned int link__coalesce(struct link_frame *frames, unsigned int count);
+
+#endif
