@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -196,12 +197,10 @@ static int parse_vnls(const char *vnlv[], struct link_vnl **out, unsigned int *c
 	return 0;
 }
 
-/** next_id - a number for a stack, unlike those of other processes that may have the same helper */
-static uint64_t next_id(void)
+/** new_id - a number for a stack, unlike those of other processes that may have the same helper; 0 or a negative errno */
+static int new_id(uint64_t *id)
 {
-	static uint32_t last;
-
-	return (uint64_t)getpid() << 32 | __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+	return getrandom(id, sizeof(*id), 0) == (ssize_t)sizeof(*id) ? 0 : -errno;
 }
 
 /** stack_free - what is left of a stack when it is not there any more */
@@ -216,14 +215,12 @@ static void stack_free(struct vde_stack *stack)
 /** stack_make - the stack, its interfaces, and its place in the networks */
 static int stack_make(struct vde_stack *stack, const struct link_vnl *vnl, unsigned int count)
 {
-	int err = client_get(&stack->client);
+	int err = new_id(&stack->id);
 
-	if (err)
-		return err;
-	do {
-		stack->id = next_id();
+	if (!err)
+		err = client_get(&stack->client);
+	if (!err)
 		err = vde_ports_new(stack, vnl, count);
-	} while (err == -EEXIST); /* there was a process with our number */
 	if (err)
 		return err;
 	stock_open(&stack->stock, stack->client, stack->id);
