@@ -212,8 +212,8 @@ static void take_fds(struct msghdr *msg, struct client_reply *reply)
 	}
 }
 
-/** receive - the next answer */
-static int receive(struct client *client, struct client_reply *reply)
+/** receive_message - the next message, with the descriptors that come with it */
+static int receive_message(struct client *client, struct client_reply *reply)
 {
 	union {
 		struct cmsghdr align;
@@ -234,6 +234,24 @@ static int receive(struct client *client, struct client_reply *reply)
 		return 0;
 	client_drop(reply);
 	return -ENETDOWN;
+}
+
+/** receive - the next answer; sockets come in two messages, see WIRE_SOCKET */
+static int receive(struct client *client, struct client_reply *reply)
+{
+	struct client_reply settled;
+	int err = receive_message(client, reply);
+
+	if (err || reply->wire.op != WIRE_SOCKET || reply->wire.fds == 0)
+		return err;
+	err = receive_message(client, &settled);
+	if (!err && settled.wire.seq != reply->wire.seq) {
+		client_drop(&settled);
+		err = -ENETDOWN;
+	}
+	if (err)
+		client_drop(reply);
+	return err;
 }
 
 void client_drop(struct client_reply *reply)

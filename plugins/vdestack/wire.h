@@ -17,7 +17,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_FD 3          /* the helper's first connection, as it is started */
 #define WIRE_SOCKETS_MAX 32 /* sockets in one answer */
 #define WIRE_IFNAME 16     /* bytes of an interface name with its final NUL */
@@ -30,7 +30,7 @@ enum wire_op {
 	WIRE_STOPSTACK, /* told: take all its interfaces down */
 	WIRE_NEWPORT,   /* make an interface; answered with the packet socket at its other end */
 	WIRE_DELPORT,   /* told: remove the interface with this other end, if it is still there */
-	WIRE_SOCKET,    /* make sockets */
+	WIRE_SOCKET,    /* make sockets; answered twice: with them, and again when the helper has closed its copies */
 	WIRE_COUNT,     /* how many sockets of the stack are open? */
 };
 

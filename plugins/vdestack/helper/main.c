@@ -246,6 +246,17 @@ static bool send_answer(const struct conn *conn, struct answer *a)
 	return sent == (ssize_t)sizeof(a->reply);
 }
 
+/**
+ * send_settled - repeat an answer without its descriptors: they are the program's alone now
+ *
+ * A program that closes a socket may rely on it: the name is free, the peer is told, no set of epoll(7) knows it any more. It must not get
+ * to use one before our copy is closed.
+ */
+static bool send_settled(const struct conn *conn, const struct wire_reply *reply)
+{
+	return send(conn->fd, reply, sizeof(*reply), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(*reply);
+}
+
 /** serve - one question; false when the connection has to end */
 static bool serve(const struct question *q)
 {
@@ -268,6 +279,8 @@ static bool serve(const struct question *q)
 	taken = send_answer(q->conn, &a);
 	for (uint32_t i = 0; i < made && !a.keep; i++)
 		close(a.fd[i]);
+	if (op == WIRE_SOCKET && taken && a.reply.fds)
+		taken = send_settled(q->conn, &a.reply);
 	if (a.keep && made && a.reply.fds == 0) /* it could not be sent */
 		port_delete(stack_find(q->request.stack), a.reply.newport.peer);
 	return taken && q->conn->known;
