@@ -29,13 +29,14 @@
  * exit. errno of such a copy is in another place than the program's: ioth__private_errno.
  *
  * Limits. A plugin that calls dlopen itself gets the process's instance of what it opens, in a copy. Thread-local
- * variables work; those of the initial-exec model come from a small reserve that the dynamic linker keeps, and
- * when it is used up the next copy fails with a clear text. C++ works, and inline and template statics (STB_GNU_UNIQUE)
- * are private too; only the pattern of such a plugin stays loaded for ever. A thread-local destructor that has not run
- * keeps its object loaded after close. After fork the child has the copies as they were; a child forked by another
- * thread in the middle of an open inherits no descriptor past exec. A plugin whose file is replaced keeps being copied
- * from the bytes first read until its last copy is closed. Constructors of plugin and private libraries run once more
- * than there are copies, for the pattern.
+ * variables work; those of the initial-exec model come from a small reserve that the dynamic linker keeps, and when
+ * it is used up the next copy fails with a clear text. C++ works, and inline and template statics (STB_GNU_UNIQUE)
+ * are private too; only the pattern of such a plugin stays loaded for ever. A thread-local destructor that has not
+ * run keeps its object loaded after close. After fork the child has the copies as they were and may use them. It may
+ * open and close copies only if no other thread was loading or unloading anything at the moment of the fork, since
+ * glibc leaves its loader's lock taken in the child. A plugin whose file is replaced keeps being copied from the
+ * bytes first read until its last copy is closed. Constructors of plugin and private libraries run once more than
+ * there are copies, for the pattern.
  *
  * Threads. Nothing here is shared between threads; the list of patterns has its own lock, which is never held around
  * dlopen or dlclose, since constructors run under the dynamic linker's.
