@@ -109,6 +109,9 @@ static int dialog_prepare(struct nlq_msg *msg)
 
 	if (result < 0)
 		return result;
+	/* Linux passes over a request without even a family, and says nothing: that would be a long wait */
+	if (nlq__family(msg->nlq_packet->nlmsg_type) >= 0 && nlq__msgdata(msg->nlq_packet, 1) == NULL)
+		return -EINVAL;
 	msg->nlq_packet->nlmsg_flags |= NLM_F_REQUEST;
 	if (nlq__action(msg->nlq_packet->nlmsg_type) != RTM_GET)
 		msg->nlq_packet->nlmsg_flags |= NLM_F_ACK;

@@ -2,8 +2,8 @@
 /*
  * ioctl.c - the ioctls of netdevice(7) by netlink: which is whose, and those about links.
  *
- * Errors are those of Linux. As there, a name like "eth0:1" stands for its interface when something is asked, and for a
- * label of addresses where these matter (ioctl_inet.c). Stateless.
+ * Errors are those of Linux. As there, a name like "eth0:1" stands for its interface, and for a label of addresses where
+ * these matter (ioctl_inet.c). Stateless.
  */
 #include "private.h"
 
@@ -139,14 +139,14 @@ static int set_number(const struct nlq__peer *peer, const struct nlq__link *link
 }
 
 /** link_set - the ioctls that change something of a link */
-static int link_set(const struct nlq__peer *peer, unsigned long request, const struct ifreq *ifr)
+static int link_set(const struct nlq__peer *peer, unsigned long request, struct ifreq *ifr)
 {
 	char label[NLQ__IFNAMSIZ], ifname[NLQ__IFNAMSIZ], newname[NLQ__IFNAMSIZ];
 	struct nlq__link link;
 	int result;
 
 	nlq__ioctl_alias(ifr->ifr_name, label, ifname);
-	result = nlq__link_get(peer, label, 0, &link);
+	result = nlq__link_get(peer, ifname, 0, &link);
 	if (result < 0)
 		return result;
 	switch (request) {
@@ -161,6 +161,7 @@ static int link_set(const struct nlq__peer *peer, unsigned long request, const s
 	case SIOCSIFHWBROADCAST:
 		return set_hwaddr(peer, &link, IFLA_BROADCAST, ifr);
 	default: /* SIOCSIFNAME */
+		ifr->ifr_newname[NLQ__IFNAMSIZ - 1] = '\0'; /* where Linux cuts it, and shows it */
 		nlq__ioctl_alias(ifr->ifr_newname, newname, ifname);
 		if (newname[0] == '\0') /* which netlink would take for no change */
 			return -EINVAL;

@@ -73,7 +73,7 @@ static int route_dev(const struct nlq__peer *peer, struct inet_route *out, const
 		return 0;
 	result = nlq__ioctl_labelled(peer, out->route.oif, label, &out->prefsrc);
 	if (result == -EADDRNOTAVAIL)
-		return -EINVAL;
+		return -ENODEV;
 	out->route.prefsrc = &out->prefsrc;
 	return result;
 }
