@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #define FIRST_BATCH 4
-#define LOOK_AGAIN_MS 2   /* between two looks at sockets that are about to vanish */
-#define LOOK_AGAIN_MAX 500 /* ms in all; the helper knows better, this is in case it does not */
+#define LOOK_AGAIN_MS 4   /* between two looks at sockets that are about to vanish */
+#define LOOK_AGAIN_MAX 500 /* ms in all; then they are open */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stock *stocks;

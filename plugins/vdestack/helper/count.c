@@ -3,23 +3,19 @@
  * count.c - how many sockets of a stack are open, in whatever process?
  *
  * The kernel counts the sockets of a namespace: "sockets: used" of /proc/net/sockstat. When these are no more than what the
- * program keeps in stock, none is open. But a socket may go on for the kernel when its last descriptor has been closed:
- *
- *   - a TCP connection has still to be ended;
- *   - a datagram that waits for the link layer address of its destination keeps its socket;
- *   - a netlink socket *lingers* till the end of a grace period, 10 to 50 ms.
- *
- * So when there are too many we look closer.
+ * program keeps in stock, none is open. But a socket may go on for the kernel when its last descriptor has been closed: a TCP
+ * connection has still to be ended; a frame on its way keeps its socket, and so does a datagram that waits for the link layer
+ * address of its destination; a netlink socket is freed at the end of a grace period, 10 to 50 ms later. So when there are too
+ * many we look closer.
  *
  * Sockets are *marked* when they are made: with a file lock of the open file description, at an offset that is the stack's own.
  * Nobody locks sockets, and the kernel takes such a lock away with the last descriptor, in whatever process that was closed.
  * It lists all locks in /proc/locks. (Netlink sockets need no mark; how many are open is in /proc/net/protocols.)
  *
  * That leaves sockets that came from accept(2). Whether there can have been any is known from the counters in
- * /proc/net/snmp. If so, the connections without a descriptor, which are listed in /proc/net/tcp and tcp6 without an
- * inode, are taken off the number of used sockets; and if what is left may all be lingering netlink sockets, we have to
- * look again later: the answer is "unsettled". What has been closed for SETTLE_MS is not lingering any more. At last the
- * entries of the neighbour table that wait for an answer are given up, and with them the datagrams that wait for them.
+ * /proc/net/snmp. If so, /proc/net/tcp and tcp6 tell: connections with an inode are open, those without have no descriptor any more.
+ * What is left then is in neither list; most likely it is about to vanish, and there may be an accepted socket whose connection
+ * is over. The answer is "unsettled", and if it is that for long, the last one counts.
  *
  * Where sockets cannot be marked, or accept connections in ways unknown here, all of them are treated like accepted ones.
  *
@@ -37,9 +33,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SETTLE_MS 250
-#define LOOKS 4          /* at numbers that change while we look */
+#define LOOKS 4           /* at numbers that change while we look */
 #define NEIGHBOURS_MAX 64 /* given up at a time */
+#define MARKED_MAX 256    /* more than are in stock */
 
 /* states as /proc/net/tcp shows them; a socket in these is none that the kernel counts */
 #define TCP_SYN_RECEIVED 0x03
@@ -83,23 +79,81 @@ static int netlink_open(void)
 	return count;
 }
 
-/** marks - sockets with the mark that are open; -1 when the kernel does not say */
-static int marks(int64_t mark)
-{
-	FILE *file = fopen("/proc/locks", "re");
-	char line[256];
-	int count = 0;
+/** struct marked - the sockets with a mark that have been found, by their inodes */
+struct marked {
+	int64_t mark;
+	unsigned int count, enough; /* nobody cares for more than `enough` */
+	unsigned long inode[MARKED_MAX];
+};
 
-	if (file == NULL)
-		return -1;
-	while (fgets(line, sizeof(line), file)) {
+/** marked_add - unless it is known already */
+static void marked_add(struct marked *marked, unsigned long inode)
+{
+	for (unsigned int i = 0; i < marked->count; i++)
+		if (marked->inode[i] == inode)
+			return;
+	if (marked->count < marked->enough)
+		marked->inode[marked->count++] = inode;
+}
+
+/** marked_take - from as many lines as there are, all of them whole; returns the bytes that are left over */
+static size_t marked_take(struct marked *marked, char *text)
+{
+	char *end;
+
+	while ((end = strchr(text, '\n')) != NULL) {
+		unsigned long inode;
 		long long start;
 
-		if (sscanf(line, "%*d: OFDLCK %*s %*s %*s %*s %lld", &start) == 1 && start == mark)
-			count++;
+		*end = '\0';
+		if (sscanf(text, "%*d: OFDLCK %*s %*s %*s %*x:%*x:%lu %lld", &inode, &start) == 2 && start == marked->mark)
+			marked_add(marked, inode);
+		text = end + 1;
 	}
-	fclose(file);
-	return count;
+	return strlen(text);
+}
+
+/**
+ * marked_look - look through all locks once; false when the kernel does not list them
+ *
+ * One read gives a page of lines, as they are at that moment. From one page to the next the list may have changed, and a
+ * line come twice, or not at all. *@whole says that there was one page only.
+ */
+static bool marked_look(struct marked *marked, bool *whole)
+{
+	int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC), reads = 0;
+	char text[16384];
+	size_t left = 0;
+	ssize_t got = 0;
+
+	if (fd < 0)
+		return false;
+	while (marked->count < marked->enough && (got = read(fd, text + left, sizeof(text) - 1 - left)) > 0) {
+		size_t len = left + (size_t)got;
+
+		text[len] = '\0';
+		left = marked_take(marked, text);
+		memmove(text, text + len - left, left);
+		reads++;
+	}
+	close(fd);
+	*whole = reads <= 1;
+	return got >= 0;
+}
+
+/** marks - how many sockets with @mark are open, at most @enough; -1 when the kernel does not say */
+static int marks(int64_t mark, unsigned int enough)
+{
+	static struct marked marked;
+	bool whole = false;
+
+	marked.mark = mark;
+	marked.count = 0;
+	marked.enough = enough < MARKED_MAX ? enough : MARKED_MAX;
+	for (int look = 0; look < LOOKS && !whole; look++)
+		if (!marked_look(&marked, &whole))
+			return -1;
+	return (int)marked.count;
 }
 
 /** has_accepted - has a TCP connection ever come in? Yes, when the kernel does not say */
@@ -174,8 +228,8 @@ static void take_neighbour(const struct nlmsghdr *nlh, void *arg)
 	list->count++;
 }
 
-/** give_up_neighbours - let go of datagrams that wait for an address; returns whether there were any */
-static bool give_up_neighbours(struct stack *stack)
+/** give_up_neighbours - let go of datagrams that wait for an address */
+static void give_up_neighbours(void)
 {
 	static struct neighbours list;
 	struct ndmsg any = {.ndm_family = AF_UNSPEC};
@@ -183,8 +237,7 @@ static bool give_up_neighbours(struct stack *stack)
 	int fd = rtnl_open();
 
 	if (fd < 0)
-		return false;
-	stack->netlink_made++; /* it will linger like any other */
+		return;
 	list.count = 0;
 	rtnl_begin(&msg, RTM_GETNEIGH, NLM_F_DUMP, &any, sizeof(any));
 	rtnl_talk(fd, &msg, take_neighbour, &list);
@@ -194,22 +247,6 @@ static bool give_up_neighbours(struct stack *stack)
 		rtnl_talk(fd, &msg, NULL, NULL);
 	}
 	close(fd);
-	return list.count > 0;
-}
-
-/** lingering_max - how many closed netlink sockets the kernel may still count; @open is how many are open */
-static int lingering_max(struct stack *stack, int open)
-{
-	uint32_t closed = stack->netlink_made - (uint32_t)open;
-	uint64_t now = now_ms();
-
-	if (closed != stack->netlink_closed) {
-		stack->netlink_closed = closed;
-		stack->closed_since = now;
-	} else if (now - stack->closed_since > SETTLE_MS) {
-		stack->netlink_gone = closed;
-	}
-	return (int)(closed - stack->netlink_gone);
 }
 
 /** struct look - numbers of one moment */
@@ -239,54 +276,41 @@ static bool take_look(int kept, struct look *look)
 	return used >= 0;
 }
 
-/**
- * count_accepted - see count_here, when all other sockets are closed
- * @left: sockets of the kernel that are not kept in stock
- * @lingering: how many of them may be netlink sockets that are closed
- * @again: nothing but the end of these is waited for
- */
-static int count_accepted(struct stack *stack, int left, int kept, int lingering, bool again, bool *settled)
+/** count_accepted - see count_here, when all other sockets are closed */
+static int count_accepted(int kept, bool again, bool *settled)
 {
-	struct look look = {.left = left};
+	struct look look;
 
-	/* It takes long to look for orphans; that can wait until the others are gone. */
-	if (!again || left > lingering) {
-		if (!take_look(kept, &look))
-			return -1;
-		if (look.owned > 0)
-			return look.owned;
-		if (look.left > lingering && give_up_neighbours(stack)) {
-			lingering++;
-			take_look(kept, &look);
-		}
-	}
-	*settled = look.left <= 0 || look.left > lingering;
-	return look.left > 0 ? look.left : 0;
+	if (!take_look(kept, &look))
+		return -1;
+	if (look.owned > 0)
+		return look.owned;
+	if (look.left > 0 && !again)
+		give_up_neighbours();
+	*settled = look.left <= 0;
+	return *settled ? 0 : look.left;
 }
 
 /** count_here - see count_open; in the namespace of the stack. Returns the number, or at least 1; -1 when it cannot be told */
-static int count_here(struct stack *stack, const struct wire_request *request, bool *settled)
+static int count_here(const struct stack *stack, const struct wire_request *request, bool *settled)
 {
 	int kept_netlink = (int)request->count.kept_netlink, kept_other = (int)request->count.kept_other;
 	int kept = kept_netlink + kept_other;
-	int used = sockets_used(), netlink, marked, lingering;
+	int used = sockets_used(), netlink, marked;
 
-	if (used < 0)
-		return -1;
-	if (used <= kept) {
-		stack->netlink_gone = stack->netlink_made - (uint32_t)kept_netlink;
-		return 0;
-	}
+	if (used <= kept)
+		return used < 0 ? -1 : 0;
 	netlink = netlink_open();
-	marked = stack->unmarked ? -1 : marks(stack->mark);
+	marked = stack->unmarked ? -1 : marks(stack->mark, request->count.kept_other + 1);
 	if (netlink < 0)
 		return -1;
-	lingering = lingering_max(stack, netlink);
-	if (netlink > kept_netlink || marked > kept_other)
-		return netlink - kept_netlink + (marked < 0 ? 0 : marked - kept_other);
+	if (netlink > kept_netlink)
+		return netlink - kept_netlink;
+	if (marked > kept_other)
+		return marked - kept_other;
 	if (marked >= 0 && !has_accepted())
 		return 0;
-	return count_accepted(stack, used - kept, kept, lingering, request->count.again != 0, settled);
+	return count_accepted(kept, request->count.again != 0, settled);
 }
 
 void count_open(struct stack *stack, const struct wire_request *request, struct wire_reply *reply)
@@ -318,7 +342,7 @@ void count_mark(struct stack *stack, int fd, int domain, int type, int protocol)
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = stack->mark, .l_len = 1};
 
 	if (domain == AF_NETLINK)
-		stack->netlink_made++;
-	else if (!accepts_tcp_only(domain, type, protocol) || fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return;
+	if (!accepts_tcp_only(domain, type, protocol) || fcntl(fd, F_OFD_SETLK, &lock) < 0)
 		stack->unmarked = true;
 }

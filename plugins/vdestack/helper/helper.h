@@ -26,11 +26,6 @@ struct stack {
 	struct conn *owner; /* the connection that made it, or its heir */
 	int ns;             /* descriptor of the namespace */
 	struct port *ports;
-	/* what count.c has to know about sockets */
-	uint32_t netlink_made;   /* AF_NETLINK sockets made in it, ever */
-	uint32_t netlink_gone;   /* how many of them are closed and known to be freed */
-	uint32_t netlink_closed; /* how many were closed when last looked at, */
-	uint64_t closed_since;   /* and since when, in ms */
 	int64_t mark;            /* offset that its sockets are marked at */
 	bool unmarked;           /* not all of them are, or one may accept connections unseen */
 };
