@@ -20,8 +20,8 @@
 
 #define RSS_ALLOWANCE 3072            /* KiB */
 #define UNRECLAIMABLE_ALLOWANCE 24576 /* KiB, shared with the rest of the machine */
-#define AVAILABLE_ALLOWANCE 98304     /* KiB, shared with the rest of the machine */
-#define SETTLE_MS 30000               /* the kernel frees a network namespace in the background */
+#define AVAILABLE_ALLOWANCE 262144    /* KiB, shared with the rest of the machine */
+#define SETTLE_MS 200000              /* the kernel frees namespaces in the background, see account_compare */
 
 /** entries - how many names a directory has, without . and .., and without the descriptor that counts them */
 static int entries(const char *path)
@@ -73,6 +73,10 @@ void account_take(struct account *out)
 	out->available = field("/proc/meminfo", "MemAvailable:");
 }
 
+/*
+ * A TCP connection that was closed, but whose network is gone before the other side has acknowledged the end, keeps its
+ * namespace until the kernel gives it up, after a hundred seconds or so.
+ */
 void account_compare(const struct account *before, unsigned int cycles)
 {
 	long deadline = wait_now_ms() + SETTLE_MS;

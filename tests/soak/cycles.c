@@ -107,12 +107,12 @@ static void one_by_one(const struct visit *v)
 
 void case_stack_cycles(const struct soak *soak)
 {
-	cycles(soak, soak_count(soak, 500, 10000), one_by_one, true);
+	cycles(soak, soak_count(soak, 2000, 10000), one_by_one, true);
 }
 
 void case_stack_cycles_in_threads(const struct soak *soak)
 {
-	cycles(soak, soak_count(soak, 400, 10000), in_threads, false);
+	cycles(soak, soak_count(soak, 2000, 10000), in_threads, false);
 }
 
 /** sockets - open and close @count sockets of every kind, each second one by a plain close(2) */

@@ -4,12 +4,17 @@
  *
  * Cable i joins the interface "next" of stack i, 10.x.y.1, with the interface "prev" of stack i+1, 10.x.y.2; x.y is i.
  * All requests are sent before the first answer is read.
+ *
+ * The ends of a cable know each other's hardware addresses. Linux has one ARP table for all network namespaces, and it
+ * is full at 1024 entries (net.ipv4.neigh.default.gc_thresh3 of the host); permanent entries do not count.
  */
 #include "soak.h"
 
+#include "nlmsg.h"
 #include "wait.h"
 
 #include <errno.h>
+#include <linux/neighbour.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
@@ -26,15 +31,39 @@ static struct sockaddr_in cable_address(unsigned int i, unsigned int end)
 	return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a000000U | i << 8 | end)};
 }
 
+/** struct plug - an end of a cable in its stack */
+struct plug {
+	struct ioth *node;
+	unsigned int ifindex;
+	struct in_addr addr;
+	unsigned char mac[6];
+};
+
 /** plug - configure an interface as end @end of cable @i */
-static void plug(struct ioth *node, const char *ifname, unsigned int i, unsigned int end)
+static struct plug plug(struct ioth *node, const char *ifname, unsigned int i, unsigned int end)
 {
-	struct in_addr addr = cable_address(i, end).sin_addr;
+	struct plug plug = {.node = node, .addr = cable_address(i, end).sin_addr};
 	int ifindex = ioth_if_nametoindex(node, ifname);
 
-	if (ifindex < 0 || ioth_linksetupdown(node, (unsigned int)ifindex, 1) < 0 ||
-	    ioth_ipaddr_add(node, AF_INET, &addr, 24, (unsigned int)ifindex) < 0)
+	plug.ifindex = (unsigned int)ifindex;
+	if (ifindex < 0 || ioth_linkgetaddr(node, plug.ifindex, plug.mac) < 0 ||
+	    ioth_linksetupdown(node, plug.ifindex, 1) < 0 ||
+	    ioth_ipaddr_add(node, AF_INET, &plug.addr, 24, plug.ifindex) < 0)
 		soak_fail("cannot configure %s of stack %u", ifname, i);
+	return plug;
+}
+
+/** introduce - tell the stack at @here the hardware address of the other end */
+static void introduce(const struct plug *here, const struct plug *other)
+{
+	struct ndmsg nd = {.ndm_family = AF_INET, .ndm_ifindex = (int)here->ifindex, .ndm_state = NUD_PERMANENT};
+	struct nlmsg msg;
+
+	nlmsg_start(&msg, RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, 1, &nd, sizeof(nd));
+	nlmsg_add(&msg, NDA_DST, &other->addr, sizeof(other->addr));
+	nlmsg_add(&msg, NDA_LLADDR, other->mac, sizeof(other->mac));
+	if (nlmsg_size(&msg) == 0 || ioth_nldialog(here->node, &msg.head) < 0)
+		soak_fail("cannot add a neighbour");
 }
 
 /** checksum - of RFC 1071 */
@@ -94,8 +123,10 @@ static void ping_around(struct pollfd *sock, unsigned int count, unsigned int tu
 		ask(sock[i].fd, i, turn);
 	}
 	while (open > 0) {
-		int ready = poll(sock, count, 6 * WAIT_MS);
+		int ready;
 
+		errno = 0;
+		ready = poll(sock, count, 6 * WAIT_MS);
 		if (ready <= 0)
 			soak_fail("turn %u: %u of %u stacks got no answer", turn, open, count);
 		for (unsigned int i = 0; i < count; i++)
@@ -121,14 +152,15 @@ static void enough_descriptors(unsigned int count)
 
 void case_ring(const struct soak *soak)
 {
-	unsigned int count = soak_count(soak, 200, 1000);
+	unsigned int count = soak_count(soak, 1000, 1000);
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of handles */
 	struct ioth **node = calloc(count, sizeof(*node));
+	struct plug *next_plug = calloc(count, sizeof(*next_plug)), *prev_plug = calloc(count, sizeof(*prev_plug));
 	struct pollfd *sock = calloc(count, sizeof(*sock));
 	struct account before, full;
 	char next[200], prev[200];
 
-	if (node == NULL || sock == NULL)
+	if (node == NULL || sock == NULL || next_plug == NULL || prev_plug == NULL)
 		soak_fail("no memory");
 	enough_descriptors(count);
 	account_take(&before);
@@ -140,11 +172,15 @@ void case_ring(const struct soak *soak)
 		node[i] = ioth_newstackl(soak->stack, next, prev, (char *)NULL);
 		if (node[i] == NULL)
 			soak_fail("stack %u", i);
-		plug(node[i], "next", i, 1);
-		plug(node[i], "prev", behind, 2);
+		next_plug[i] = plug(node[i], "next", i, 1);
+		prev_plug[behind] = plug(node[i], "prev", behind, 2);
 		sock[i].fd = ioth_msocket(node[i], AF_INET, SOCK_RAW, IPPROTO_ICMP);
 		if (sock[i].fd < 0)
 			soak_fail("raw socket of stack %u", i);
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		introduce(&next_plug[i], &prev_plug[i]);
+		introduce(&prev_plug[i], &next_plug[i]);
 	}
 	account_take(&full);
 	for (unsigned int turn = 1; turn <= 3; turn++)
@@ -157,5 +193,7 @@ void case_ring(const struct soak *soak)
 	         (before.available - full.available) / (long)count,
 	         (double)(full.processes - before.processes) / (double)count);
 	free(node);
+	free(next_plug);
+	free(prev_plug);
 	free(sock);
 }
