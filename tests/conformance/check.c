@@ -56,6 +56,13 @@ void conf_skip(const char *format, ...)
 	leave(CONF_EXIT_SKIP, format, args);
 }
 
+/** mark_again - the place of the check that has been evaluated; NULL in helpers, whose caller's place counts */
+static void mark_again(const char *file, int line)
+{
+	if (file != NULL)
+		conf_mark(file, line);
+}
+
 /** errno_name - "ECONNRESET", or the number of what has no name */
 static const char *errno_name(int error)
 {
@@ -78,37 +85,41 @@ static const char *result_text(long long got, int error, char *text, size_t size
 	return text;
 }
 
-void conf_check_int(const char *text, long long got, long long want)
+void conf_check_int(const char *file, int line, const char *text, long long got, long long want)
 {
+	mark_again(file, line);
 	if (got != want)
 		conf_fail("%s: expected %lld (0x%llx), got %lld (0x%llx)", text, want, (unsigned long long)want, got,
 		          (unsigned long long)got);
 }
 
-void conf_check_ret(const char *text, long long got, long long want)
+void conf_check_ret(const char *file, int line, const char *text, long long got, long long want)
 {
 	char result[64];
 	int error = errno;
 
+	mark_again(file, line);
 	if (got != want)
 		conf_fail("%s: expected %lld, got %s", text, want, result_text(got, error, result, sizeof(result)));
 }
 
-long long conf_check_ge0(const char *text, long long got)
+long long conf_check_ge0(const char *file, int line, const char *text, long long got)
 {
 	char result[64];
 	int error = errno;
 
+	mark_again(file, line);
 	if (got < 0)
 		conf_fail("%s: expected success, got %s", text, result_text(got, error, result, sizeof(result)));
 	return got;
 }
 
-void conf_check_err(const char *text, long long got, int want)
+void conf_check_err(const char *file, int line, const char *text, long long got, int want)
 {
 	char result[64];
 	int error = errno;
 
+	mark_again(file, line);
 	if (got != -1 || error != want)
 		conf_fail("%s: expected -1 %s, got %s", text, errno_name(want),
 		          result_text(got, error, result, sizeof(result)));
@@ -159,17 +170,19 @@ void conf_check_poll_now(const char *text, int fd, int want)
 		          poll_text(p.revents, got, sizeof(got)));
 }
 
-void conf_check_mem(const char *text, const void *got, const void *want, size_t len)
+void conf_check_mem(const char *file, int line, const char *text, const void *got, const void *want, size_t len)
 {
 	const unsigned char *x = got, *y = want;
 
+	mark_again(file, line);
 	for (size_t i = 0; i < len; i++)
 		if (x[i] != y[i])
 			conf_fail("%s: byte %zu of %zu: expected 0x%02x, got 0x%02x", text, i, len, y[i], x[i]);
 }
 
-void conf_check_str(const char *text, const char *got, const char *want)
+void conf_check_str(const char *file, int line, const char *text, const char *got, const char *want)
 {
+	mark_again(file, line);
 	if (strcmp(got, want) != 0)
 		conf_fail("%s: expected \"%s\", got \"%s\"", text, want, got);
 }
@@ -189,11 +202,12 @@ static const char *addr_show(const struct addr *addr, char *text, size_t size)
 	return text;
 }
 
-void conf_check_addr(const char *text, struct addr got, struct addr want)
+void conf_check_addr(const char *file, int line, const char *text, struct addr got, struct addr want)
 {
 	char x[80], y[80];
 	bool same = got.sa.sa_family == want.sa.sa_family;
 
+	mark_again(file, line);
 	if (same && got.len != want.len)
 		conf_fail("%s: length: expected %d, got %d", text, (int)want.len, (int)got.len);
 	if (same)

@@ -143,29 +143,31 @@ bool oracle(const struct conf *c);
 /* --------------------------------------------------------------------------------------------------- checks */
 
 #define HERE conf_mark(__FILE__, __LINE__)
+/* Told again with the value that was found, since other marks have been set while it was. */
+#define AT __FILE__, __LINE__
 
 #define CHECK(condition) (HERE, (condition) ? (void)0 : conf_fail("%s: false", #condition))
 #define FAIL(...) (HERE, conf_fail(__VA_ARGS__))
 #define SKIP(...) (HERE, conf_skip(__VA_ARGS__))
 
 /* got == want, both integers */
-#define CHECK_INT(got, want) (HERE, conf_check_int(#got, (long long)(got), (long long)(want)))
+#define CHECK_INT(got, want) (HERE, conf_check_int(AT, #got, (long long)(got), (long long)(want)))
 
 /* the call returns exactly 0; exactly n; at least 0, and gives that; -1 with that errno */
-#define CHECK_OK(call) (HERE, errno = 0, conf_check_ret(#call, (long long)(call), 0))
-#define CHECK_LEN(call, n) (HERE, errno = 0, conf_check_ret(#call, (long long)(call), (long long)(n)))
-#define CHECK_GE0(call) (HERE, errno = 0, (int)conf_check_ge0(#call, (long long)(call)))
-#define CHECK_ERR(call, want) (HERE, errno = 0, conf_check_err(#call, (long long)(call), want))
+#define CHECK_OK(call) (HERE, errno = 0, conf_check_ret(AT, #call, (long long)(call), 0))
+#define CHECK_LEN(call, n) (HERE, errno = 0, conf_check_ret(AT, #call, (long long)(call), (long long)(n)))
+#define CHECK_GE0(call) (HERE, errno = 0, (int)conf_check_ge0(AT, #call, (long long)(call)))
+#define CHECK_ERR(call, want) (HERE, errno = 0, conf_check_err(AT, #call, (long long)(call), want))
 
 /* poll(2) answers exactly @want to IN OUT PRI RDHUP (ERR HUP NVAL come unasked), now or when the event has arrived */
 #define CHECK_POLL(fd, want) (HERE, conf_check_poll(#fd, fd, want))
 /* ... and these bits and no others right now */
 #define CHECK_POLL_NOW(fd, want) (HERE, conf_check_poll_now(#fd, fd, want))
 
-#define CHECK_MEM(got, want, len) (HERE, conf_check_mem(#got, got, want, len))
-#define CHECK_STR(got, want) (HERE, conf_check_str(#got, got, want))
+#define CHECK_MEM(got, want, len) (HERE, conf_check_mem(AT, #got, got, want, len))
+#define CHECK_STR(got, want) (HERE, conf_check_str(AT, #got, got, want))
 /* two addresses are the same: family, address, port, scope */
-#define CHECK_ADDR(got, want) (HERE, conf_check_addr(#got, got, want))
+#define CHECK_ADDR(got, want) (HERE, conf_check_addr(AT, #got, got, want))
 /* an integer socket option has that value; setting it succeeds */
 #define CHECK_OPT(fd, level, name, want) (HERE, conf_check_opt(#name, fd, level, name, want))
 #define SETOPT(fd, level, name, value) (HERE, conf_setopt(#name, fd, level, name, value))
@@ -173,15 +175,15 @@ bool oracle(const struct conf *c);
 void conf_mark(const char *file, int line);
 __attribute__((noreturn, format(printf, 1, 2))) void conf_fail(const char *format, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void conf_skip(const char *format, ...);
-void conf_check_int(const char *text, long long got, long long want);
-void conf_check_ret(const char *text, long long got, long long want);
-long long conf_check_ge0(const char *text, long long got);
-void conf_check_err(const char *text, long long got, int want);
+void conf_check_int(const char *file, int line, const char *text, long long got, long long want);
+void conf_check_ret(const char *file, int line, const char *text, long long got, long long want);
+long long conf_check_ge0(const char *file, int line, const char *text, long long got);
+void conf_check_err(const char *file, int line, const char *text, long long got, int want);
 void conf_check_poll(const char *text, int fd, int want);
 void conf_check_poll_now(const char *text, int fd, int want);
-void conf_check_mem(const char *text, const void *got, const void *want, size_t len);
-void conf_check_str(const char *text, const char *got, const char *want);
-void conf_check_addr(const char *text, struct addr got, struct addr want);
+void conf_check_mem(const char *file, int line, const char *text, const void *got, const void *want, size_t len);
+void conf_check_str(const char *file, int line, const char *text, const char *got, const char *want);
+void conf_check_addr(const char *file, int line, const char *text, struct addr got, struct addr want);
 void conf_check_opt(const char *text, int fd, int level, int name, int want);
 void conf_setopt(const char *text, int fd, int level, int name, int value);
 

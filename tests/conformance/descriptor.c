@@ -114,6 +114,22 @@ CASE(close, twice, INET, "closing twice is EBADF the second time")
 	CHECK_ERR(close(fd), EBADF);
 }
 
+CASE(close, frees_name, INET, "a name is free the moment its socket is closed, three hundred times in a row")
+{
+	const int types[] = {SOCK_DGRAM, SOCK_STREAM};
+
+	for (int i = 0; i < 2; i++) {
+		struct addr addr;
+		int fd = bound(c, c->a, types[i], &addr);
+
+		for (int n = 0; n < 300; n++) {
+			drop(c, fd);
+			fd = sock(c, c->a, types[i]);
+			CHECK_OK(ioth_bind(fd, &addr.sa, addr.len));
+		}
+	}
+}
+
 CASE(close, plain, INET, "a plain close(2) closes the socket: the peer sees it, the name is free")
 {
 	struct pair p = tcp_pair(c);

@@ -175,8 +175,6 @@ void hosts_create(struct conf *c)
 	int family = c->family;
 
 	c->a = ioth_newstack(c->stack, oracle(c) ? NULL : c->vnl);
-	if (c->a == NULL && errno == EPERM)
-		conf_skip("ioth_newstack(\"%s\"): EPERM: forbidden here", c->stack);
 	if (c->a == NULL)
 		conf_fail("ioth_newstack(\"%s\", \"%s\"): %s", c->stack, c->vnl, strerrorname_np(errno));
 	c->b = ioth_newstack(c->stack, oracle(c) ? NULL : c->vnl);

@@ -86,6 +86,23 @@ CASE(stack, busy_inherited, INET, "a socket inherited by a child keeps a stack b
 	c->a = NULL;
 }
 
+CASE(stack, busy_in_call, INET, "a thread in a call keeps a stack busy when the descriptor is closed already",
+     LIMITS({"kernel", COUNTS_OURS}))
+{
+	struct pair p = udp_pair(c);
+	char text[8];
+	struct call call = {.run = call_recv, .fd = p.b, .buf = text, .len = sizeof(text)};
+
+	call_start(&call);
+	call_blocked(&call);
+	drop(c, p.b);
+	CHECK_ERR(ioth_delstack(c->b), EBUSY);
+	send_text(p.a, "abc");
+	CHECK_CALL(&call, 3, 0);
+	CHECK_OK(ioth_delstack(c->b));
+	c->b = NULL;
+}
+
 CASE(stack, plain_close, INET, "sockets closed by close(2) do not keep a stack busy")
 {
 	for (int i = 0; i < 5; i++) {
@@ -175,6 +192,18 @@ CASE(stack, thread_default, INET, "ioth_set_thread_defstack overrides the defaul
 	ioth_set_defstack(NULL);
 }
 
+CASE(stack, default_deleted, ONCE, "a stack that is deleted is nobody's default any more")
+{
+	struct ioth *native = ioth_newstack(NULL, NULL);
+
+	ioth_set_thread_defstack(c->a);
+	CHECK(ioth_get_defstack() == c->a);
+	CHECK_OK(ioth_delstack(c->a));
+	c->a = NULL;
+	CHECK(ioth_get_defstack() == native);
+	keep(c, ioth_socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
 CASE(stack, bad_names, ONCE, "a malformed stack name is EINVAL, one that no plugin has ENOTSUP")
 {
 	static const char *const malformed[] = {"a/b",       "../kernel", "a b",     "a.b",
@@ -194,6 +223,16 @@ CASE(stack, bad_names, ONCE, "a malformed stack name is EINVAL, one that no plug
 	errno = 0;
 	CHECK(ioth_newstack(huge, NULL) == NULL);
 	CHECK(errno == EINVAL || errno == ENOTSUP);
+}
+
+CASE(stack, bad_option, ONCE, "an option that a stack does not have is EINVAL")
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s,nonesuch=1", c->stack);
+	errno = 0;
+	CHECK(ioth_newstack(name, NULL) == NULL);
+	CHECK_INT(errno, EINVAL);
 }
 
 CASE(stack, bad_vnl, ONCE, "a malformed locator or interface name is EINVAL", LIMITS({"kernel", HAS_NETWORK}))
@@ -224,8 +263,10 @@ CASE(stack, unreachable_network, ONCE,
 	errno = 0;
 	CHECK(ioth_newstack(c->stack, bad) == NULL);
 	CHECK(errno != 0);
+	errno = 0;
 	CHECK(ioth_newstackl(c->stack, good, bad, (char *)NULL) == NULL);
 	CHECK(errno != 0);
+	errno = 0;
 	CHECK(ioth_newstack(c->stack, "nonesuch:///tmp/x") == NULL);
 	CHECK(errno != 0);
 }
@@ -283,6 +324,64 @@ CASE(stack, no_network, INET, "a stack without a network has lo, and talks to it
 	recv_text(fd, "me");
 	drop(c, fd);
 	CHECK_OK(ioth_delstack(s));
+}
+
+/** alone - make a stack, talk over its loopback, delete it */
+static void alone(struct conf *c, void *arg)
+{
+	struct addr addr = addr_loopback(c, 0);
+	struct ioth *s;
+	int fd;
+
+	(void)arg;
+	on(c, c->a);
+	s = ioth_newstack(c->stack, NULL);
+	CHECK(s != NULL);
+	CHECK_OK(ioth_linksetupdown(s, 1, 1));
+	fd = CHECK_GE0(ioth_msocket(s, c->family, SOCK_DGRAM, 0));
+	CHECK_OK(ioth_bind(fd, &addr.sa, addr.len));
+	addr = sockname(fd);
+	CHECK_LEN(ioth_sendto(fd, "me", 2, 0, &addr.sa, addr.len), 2);
+	recv_text(fd, "me");
+	CHECK_ERR(ioth_delstack(s), EBUSY);
+	CHECK_OK(ioth_close(fd));
+	CHECK_OK(ioth_delstack(s));
+}
+
+CASE(stack, in_child, INET, "a forked child makes, uses and deletes a stack of its own; the parent's go on")
+{
+	struct pair p = tcp_pair(c);
+
+	in_child(c, alone, NULL);
+	alone(c, NULL);
+	send_text(p.a, "unharmed");
+	recv_text(p.b, "unharmed");
+}
+
+CASE(stack, peer_deleted, INET,
+     "when the other stack of a network is deleted this one stays; another can take its place",
+     LIMITS({"kernel", HAS_NETWORK}))
+{
+	struct addr own = addr_of(c, c->b, 0);
+	struct pair p = udp_pair(c), q = tcp_pair(c);
+	char byte;
+	int index;
+
+	drop(c, p.b);
+	drop(c, q.b);
+	CHECK_LEN(ioth_recv(q.a, &byte, 1, 0), 0);
+	CHECK_OK(ioth_delstack(c->b));
+	c->b = NULL;
+	CHECK_LEN(ioth_send(p.a, "lost", 4, 0), 4);
+	CHECK_POLL_NOW(q.a, POLLIN | POLLOUT | POLLRDHUP);
+	CHECK((c->b = ioth_newstack(c->stack, c->vnl)) != NULL);
+	index = CHECK_GE0(ioth_if_nametoindex(c->b, CONF_IFNAME));
+	CHECK_OK(ioth_linksetupdown(c->b, (unsigned int)index, 1));
+	CHECK_OK(ioth_ipaddr_add(c->b, c->family, addr_raw(&own),
+	                         c->family == AF_INET ? 24 : nl_addrdata2prefix(64, IFA_F_NODAD, 0),
+	                         (unsigned int)index));
+	running(c, c->b, CONF_IFNAME);
+	crossed(c, c->b, c->a);
 }
 
 CASE(stack, cycles, ONCE, "thirty stacks are made and deleted, some with a socket that was used")

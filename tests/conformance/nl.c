@@ -70,7 +70,7 @@ int conf_nl_ask(int fd, const struct nlmsg *msg)
 	while (in.head->nlmsg_seq != msg->head.nlmsg_seq);
 	if (conf_nl_error(&in) != 0) {
 		err = nlmsg_body(in.head, sizeof(*err));
-		conf_check_mem("the request in the answer", &err->msg, &msg->head, sizeof(err->msg));
+		conf_check_mem(NULL, 0, "the request in the answer", &err->msg, &msg->head, sizeof(err->msg));
 	}
 	return conf_nl_error(&in);
 }

@@ -3,7 +3,11 @@
  * process.c - the process of one run: make the hosts, run the case, prove that nothing is left.
  *
  * The process is a fork of the runner, leader of a session of its own, its output in a file that the runner shows when
- * the case fails. Accounts are taken before the first stack exists and compared after the last is gone.
+ * the case fails.
+ *
+ * Accounts are taken after a first stack has come and gone, and compared after the last one has. What an engine keeps
+ * for the process, such as the connection to its helper, is thereby told from what a stack leaves behind; it may be one
+ * descriptor and no thread.
  */
 #include "left.h"
 #include "private.h"
@@ -47,6 +51,26 @@ static void raise_limits(void)
 	}
 }
 
+/** first_stack - make and delete a stack; what is kept from then on for the process has a limit */
+static void first_stack(const struct conf *c)
+{
+	static struct left before;
+	char text[512];
+	struct ioth *stack;
+
+	if (left_count(&before) != 0)
+		conf_fail("/proc cannot be read");
+	stack = ioth_newstack(c->stack, NULL);
+	if (stack == NULL && errno == EPERM)
+		conf_skip("ioth_newstack(\"%s\"): EPERM: forbidden here", c->stack);
+	if (stack == NULL)
+		conf_fail("ioth_newstack(\"%s\", NULL): %s", c->stack, strerrorname_np(errno));
+	if (ioth_delstack(stack) != 0)
+		conf_fail("the first ioth_delstack: %s", strerrorname_np(errno));
+	if (left_since_but(&before, 1, text, sizeof(text)) > 1 || strstr(text, "thread") != NULL)
+		conf_fail("kept for the process: %s", text);
+}
+
 void process_run(const struct row *row, const char *stack, const char *dir)
 {
 	static struct conf c;
@@ -62,6 +86,7 @@ void process_run(const struct row *row, const char *stack, const char *dir)
 	HERE;
 	hosts_prepare(&c);
 	settle();
+	first_stack(&c);
 	if (left_count(&before) != 0)
 		conf_fail("/proc cannot be read");
 	hosts_create(&c);

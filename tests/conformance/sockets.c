@@ -160,7 +160,7 @@ void conf_recv_text(int fd, const char *text)
 			conf_fail("end of file after %zu bytes instead of \"%s\"", have, text);
 		have += (size_t)n;
 	}
-	conf_check_mem("received", got, text, want);
+	conf_check_mem(NULL, 0, "received", got, text, want);
 }
 
 void conf_nonblock(int fd)

@@ -95,7 +95,7 @@ static int say_fds(struct page *page, const struct left *before, const struct le
 	return count;
 }
 
-int left_since(const struct left *before, char *text, size_t size)
+int left_since_but(const struct left *before, int kept, char *text, size_t size)
 {
 	long deadline = wait_now_ms() + 2000;
 	struct left *now = malloc(sizeof(*now));
@@ -109,7 +109,7 @@ int left_since(const struct left *before, char *text, size_t size)
 		return -ENOMEM;
 	do {
 		ret = left_count(now);
-	} while (ret == 0 && (now->threads > before->threads || now->fds > before->fds) && wait_again(deadline));
+	} while (ret == 0 && (now->threads > before->threads || now->fds > before->fds + kept) && wait_again(deadline));
 	if (ret == 0) {
 		count = say_fds(&page, before, now);
 		if (now->fds > before->fds && count == 0) {
@@ -129,4 +129,9 @@ int left_since(const struct left *before, char *text, size_t size)
 	}
 	free(now);
 	return ret < 0 ? ret : count;
+}
+
+int left_since(const struct left *before, char *text, size_t size)
+{
+	return left_since_but(before, 0, text, size);
 }

@@ -30,4 +30,7 @@ int left_count(struct left *out);
  */
 int left_since(const struct left *before, char *text, size_t size);
 
+/** left_since_but - the same where @kept descriptors may stay: it does not wait for these to go, but names and counts them */
+int left_since_but(const struct left *before, int kept, char *text, size_t size);
+
 #endif
