@@ -2,8 +2,8 @@
 /*
  * test_nlq_kernel.c - the client functions of libnlq on the Linux kernel, in a private network namespace.
  *
- * Every test runs twice: with nlq_*, and with nlqx_* on the native stack of libioth. What the functions claim to have done is
- * checked with ip(8), the C library and /proc, which share no code with them.
+ * Every test runs twice: with nlq_*, and with nlqx_* on the native stack of libioth. What the functions claim to have
+ * done is checked with ip(8), the C library and /proc, which share no code with them.
  */
 #include <fcntl.h>
 #include <ioth.h>
@@ -164,7 +164,7 @@ static void test_link(void **state)
 
 	(void)state;
 	assert_int_equal(NLQ(iplink_add, "b0", 0, "bridge", NULL, 0), 0);
-	expect("ip link", "b0:");
+	expect("ip link", " b0:");
 	assert_error(EEXIST, NLQ(iplink_add, "b0", 0, "bridge", NULL, 0));
 	assert_int_equal(NLQ(iplink_add, "b1", 77, "bridge", NULL, 0), 0);
 	assert_int_equal(if_nametoindex("b1"), 77);
@@ -194,7 +194,7 @@ static void test_link(void **state)
 
 	assert_int_equal(NLQ(iplink_del, "b0", 0), 0);
 	assert_int_equal(NLQ(iplink_del, NULL, 77), 0);
-	expect_not("ip link", "b0:");
+	expect_not("ip link", " b0:");
 	expect_not("ip link", "b1:");
 	assert_error(ENODEV, NLQ(iplink_del, "b0", 0));
 	assert_error(ENODEV, NLQ(iplink_del, "a_name_that_is_too_long", 0));
@@ -453,8 +453,9 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(names),  TEST(updown),  TEST(addr),   TEST(route),         TEST(link),          TEST(proc),    TEST(dialog),
-		TEST(steps),  TEST(receive), TEST(forged), TEST(no_capability), TEST(no_descriptor), TEST(threads),
+	        TEST(names),         TEST(updown),        TEST(addr),    TEST(route),   TEST(link),
+	        TEST(proc),          TEST(dialog),        TEST(steps),   TEST(receive), TEST(forged),
+	        TEST(no_capability), TEST(no_descriptor), TEST(threads),
 	};
 	int status = enter();
 
