@@ -179,7 +179,10 @@ static void *link_search(struct nlmsghdr *msg, struct nlattr **attr, void *stack
 	}
 	if (nlq_attr_str(attr[IFLA_IFNAME], name, sizeof(name)) != NULL)
 		return link_by_name(model, name);
-	nlq_error(-EINVAL, NULL, "Neither an index nor a name");
+	/* for the other requests ENODEV: with one that names no link iproute2 finds out whether there can be new ones
+	 */
+	if (msg->nlmsg_type == RTM_GETLINK)
+		nlq_error(-EINVAL, NULL, "Neither an index nor a name");
 	return NULL;
 }
 
@@ -187,6 +190,21 @@ static int link_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, str
 {
 	(void)msg, (void)attr;
 	return object_get(entry, RTMF_LINK, queue, stackinfo);
+}
+
+/** relabel - labels of addresses begin with the name of their link */
+static void relabel(struct model *model, const struct link *link, const char *name)
+{
+	for (struct object *object = NULL; (object = object_next(model, object, RTMF_ADDR)) != NULL;) {
+		struct addr *addr = &object->u.addr;
+		char label[16];
+
+		if (addr->header.ifa_index != (uint32_t)link->header.ifi_index || addr->label[0] == '\0')
+			continue;
+		snprintf(label, sizeof(label), "%s%s", name,
+		         strchr(addr->label, ':') == NULL ? "" : strchr(addr->label, ':'));
+		memcpy(addr->label, label, sizeof(label));
+	}
 }
 
 static int link_rename(struct model *model, struct link *link, const struct nlattr *attr)
@@ -199,6 +217,7 @@ static int link_rename(struct model *model, struct link *link, const struct nlat
 		return -EINVAL;
 	if (link_by_name(model, name) != NULL)
 		return -EEXIST;
+	relabel(model, link, name);
 	memcpy(link->name, name, sizeof(name));
 	return 0;
 }

@@ -215,6 +215,7 @@ int route_fill(const struct route *route, struct nlq_msg **queue)
 {
 	struct nlq_msg *msg = nlq_createmsg(RTM_NEWROUTE, 0, 0, 0);
 	size_t len = nlq_family2addrlen(route->header.rtm_family);
+	uint8_t medium = 0;
 
 	nlq_add(msg, &route->header, sizeof(route->header));
 	nlq_addattr(msg, RTA_TABLE, &route->table, sizeof(route->table));
@@ -228,6 +229,8 @@ int route_fill(const struct route *route, struct nlq_msg **queue)
 		nlq_addattr(msg, RTA_GATEWAY, route->gw, len);
 	if (route->oif != 0)
 		nlq_addattr(msg, RTA_OIF, &route->oif, sizeof(route->oif));
+	if (len == 16)
+		nlq_addattr(msg, RTA_PREF, &medium, sizeof(medium));
 	return nlq_complete_enqueue(msg, queue);
 }
 
@@ -311,6 +314,7 @@ int route_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, struct nl
 	route.header.rtm_flags |= RTM_F_CLONED;
 	route.header.rtm_protocol = RTPROT_UNSPEC;
 	route.header.rtm_scope = RT_SCOPE_UNIVERSE;
+	route.priority = 0;
 	memcpy(route.dst, nlq_attr_data(attr[RTA_DST], 0), nlq_attr_len(attr[RTA_DST]));
 	for (struct object *via = NULL; !route.has_prefsrc && (via = object_next(stackinfo, via, RTMF_ADDR)) != NULL;) {
 		const struct addr *addr = &via->u.addr;

@@ -2,8 +2,8 @@
 /*
  * test_nlq_ioctl.c - the ioctls of netdevice(7) by netlink, with the ioctls of Linux as the oracle.
  *
- * A script of ioctls runs in one private network by ioctl(2), in another by nlq_ioctl, in a third by nlqx_ioctl. After each step result, errno,
- * what was written into the argument, and what ip(8) then shows must be the same.
+ * A script of ioctls runs in one private network by ioctl(2), in another by nlq_ioctl, in a third by nlqx_ioctl. After
+ * each step result, errno, what was written into the argument, and what ip(8) then shows must be the same.
  */
 #include <libnlq.h>
 #include <net/if_arp.h>
@@ -38,7 +38,8 @@ static int by_nlqx(int fd, unsigned long request, void *arg)
 static int (*const ways[])(int fd, unsigned long request, void *arg) = {by_ioctl, nlq_ioctl, by_nlqx};
 #define WAYS ((int)(sizeof(ways) / sizeof(ways[0])))
 
-/* ---------------------------------------------------------------------------------------------- notes of what happened */
+/* ---------------------------------------------------------------------------------------------- notes of what happened
+ */
 
 #define NOTES_MAX 262144
 
@@ -69,7 +70,7 @@ static void note_bytes(const void *bytes, size_t len)
 static void note_network(void)
 {
 	note("%s", output("ip -4 addr; ip -o link | sed 's/@[^:]*//; s/qdisc [a-z]*//'; ip -4 route show table all; "
-			  "ip -6 route show table main | grep -v fe80; ip -6 -o addr show scope global"));
+	                  "ip -6 route show table main | grep -v fe80; ip -6 -o addr show scope global"));
 }
 
 static int fd4, fd6, fd_packet;
@@ -101,13 +102,14 @@ static void with_addr(struct ifreq *ifr, int family, const char *text)
 	memcpy(&ifr->ifr_addr, &sin, sizeof(sin));
 }
 
-/* ------------------------------------------------------------------------------------------------------- the scripts */
+/* ------------------------------------------------------------------------------------------------------- the scripts
+ */
 
 static void get(const char *name, int fd)
 {
 	static const unsigned long requests[] = {
-		SIOCGIFINDEX, SIOCGIFFLAGS, SIOCGIFMTU,   SIOCGIFHWADDR,  SIOCGIFTXQLEN,  SIOCGIFMAP,
-		SIOCGIFMETRIC, SIOCGIFADDR, SIOCGIFNETMASK, SIOCGIFBRDADDR, SIOCGIFDSTADDR,
+	        SIOCGIFINDEX,  SIOCGIFFLAGS, SIOCGIFMTU,     SIOCGIFHWADDR,  SIOCGIFTXQLEN,  SIOCGIFMAP,
+	        SIOCGIFMETRIC, SIOCGIFADDR,  SIOCGIFNETMASK, SIOCGIFBRDADDR, SIOCGIFDSTADDR,
 	};
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -151,7 +153,8 @@ static void script_conf(void)
 	struct ifreq list[6];
 	struct ifconf conf;
 
-	output("ip addr add 10.1.0.1/16 dev v0; ip addr add 10.1.0.2/16 dev v0 label v0:x; ip addr add 10.1.0.3/16 dev v1; "
+	output("ip addr add 10.1.0.1/16 dev v0; ip addr add 10.1.0.2/16 dev v0 label v0:x; ip addr add 10.1.0.3/16 dev "
+	       "v1; "
 	       "ip addr add fd00::1/64 dev v0 nodad");
 	for (int len = 0; len <= (int)sizeof(list); len += (int)sizeof(list[0]) / 2) {
 		memset(list, 0xee, sizeof(list));
@@ -255,8 +258,8 @@ static void set_addr(unsigned long request, const char *name, int family, const 
 
 static void script_addr(void)
 {
-	static const char *const classes[] = {"9.1.2.3",    "130.5.6.7",  "200.9.9.9", "250.1.1.1",
-					      "230.1.1.1", "255.255.255.255", "127.3.3.3", "0.0.0.0"};
+	static const char *const classes[] = {"9.1.2.3",   "130.5.6.7",       "200.9.9.9", "250.1.1.1",
+	                                      "230.1.1.1", "255.255.255.255", "127.3.3.3", "0.0.0.0"};
 
 	set_addr(SIOCSIFNETMASK, "v0", AF_INET, "255.255.0.0"); /* there is no address yet */
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
@@ -298,11 +301,11 @@ static void script_lifetime(void)
 	with_addr(&ifr, AF_INET, "255.255.255.0");
 	step("v1", fd4, SIOCSIFNETMASK, &ifr, sizeof(ifr));
 	note("%d", strstr(output("ip addr show v1"), "valid_lft forever preferred_lft forever\n    inet ") == NULL &&
-			   strstr(output("ip addr show v1"), "10.2.0.1/24 ") != NULL);
+	                   strstr(output("ip addr show v1"), "10.2.0.1/24 ") != NULL);
 }
 
-static void route(const char *what, unsigned long request, const char *dst, const char *mask, const char *gw, const char *dev,
-		  int flags, int metric)
+static void route(const char *what, unsigned long request, const char *dst, const char *mask, const char *gw,
+                  const char *dev, int flags, int metric)
 {
 	struct rtentry entry;
 	char name[IF_NAMESIZE + 8] = "";
@@ -338,7 +341,8 @@ static void script_route(void)
 	route("metric", SIOCADDRT, "10.7.0.0", "255.255.0.0", NULL, "v0", 0, 5);
 	route("default", SIOCADDRT, "0.0.0.0", "0.0.0.0", "10.1.0.9", NULL, RTF_GATEWAY, 0);
 	route("host", SIOCADDRT, "10.8.0.1", NULL, "10.1.0.9", NULL, RTF_GATEWAY | RTF_HOST, 0);
-	route("metrics", SIOCADDRT, "10.8.0.2", NULL, "10.1.0.9", NULL, RTF_GATEWAY | RTF_HOST | RTF_MTU | RTF_WINDOW | RTF_IRTT, 1);
+	route("metrics", SIOCADDRT, "10.8.0.2", NULL, "10.1.0.9", NULL,
+	      RTF_GATEWAY | RTF_HOST | RTF_MTU | RTF_WINDOW | RTF_IRTT, 1);
 	route("reject", SIOCADDRT, "10.9.0.0", "255.255.0.0", NULL, NULL, RTF_REJECT, 0);
 	route("alias", SIOCADDRT, "10.10.0.0", "255.255.0.0", NULL, "v0:x", 0, 0);
 	route("no alias", SIOCADDRT, "10.10.0.0", "255.255.0.0", NULL, "v0:y", 0, 0);
@@ -371,14 +375,14 @@ static void addr6(const char *what, unsigned long request, const char *addr, uin
 }
 
 static void route6(const char *what, unsigned long request, const char *dst, uint16_t len, const char *gw, int ifindex,
-		   uint32_t metric)
+                   uint32_t metric)
 {
 	struct in6_rtmsg msg = {
-		.rtmsg_dst = ip6(dst),
-		.rtmsg_dst_len = len,
-		.rtmsg_ifindex = ifindex,
-		.rtmsg_metric = metric,
-		.rtmsg_flags = RTF_UP,
+	        .rtmsg_dst = ip6(dst),
+	        .rtmsg_dst_len = len,
+	        .rtmsg_ifindex = ifindex,
+	        .rtmsg_metric = metric,
+	        .rtmsg_flags = RTF_UP,
 	};
 
 	if (gw != NULL) {
@@ -522,10 +526,15 @@ static void test_nofd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get),   cmocka_unit_test(test_conf),     cmocka_unit_test(test_link),
-		cmocka_unit_test(test_addr),  cmocka_unit_test(test_lifetime), cmocka_unit_test(test_route),
-		cmocka_unit_test(test_inet6), cmocka_unit_test(test_other),
-		cmocka_unit_test_setup_teardown(test_nofd, setup, teardown),
+	        cmocka_unit_test(test_get),
+	        cmocka_unit_test(test_conf),
+	        cmocka_unit_test(test_link),
+	        cmocka_unit_test(test_addr),
+	        cmocka_unit_test(test_lifetime),
+	        cmocka_unit_test(test_route),
+	        cmocka_unit_test(test_inet6),
+	        cmocka_unit_test(test_other),
+	        cmocka_unit_test_setup_teardown(test_nofd, setup, teardown),
 	};
 	int status = enter();
 
