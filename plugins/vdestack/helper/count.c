@@ -17,7 +17,8 @@
  * What is left then is in neither list; most likely it is about to vanish, and there may be an accepted socket whose connection
  * is over. The answer is "unsettled", and if it is that for long, the last one counts.
  *
- * Where sockets cannot be marked, or accept connections in ways unknown here, all of them are treated like accepted ones.
+ * Sockets that cannot be marked are treated like accepted ones; and where there has been one that may accept connections in
+ * other ways than TCP, there may be accepted ones.
  *
  * The files in /proc/thread-self/net are about the network namespace that this thread is in.
  */
@@ -308,7 +309,7 @@ static int count_here(const struct stack *stack, const struct wire_request *requ
 		return netlink - kept_netlink;
 	if (marked > kept_other)
 		return marked - kept_other;
-	if (marked >= 0 && !has_accepted())
+	if (marked >= 0 && !stack->accepts && !has_accepted())
 		return 0;
 	return count_accepted(kept, request->count.again != 0, settled);
 }
@@ -343,6 +344,8 @@ void count_mark(struct stack *stack, int fd, int domain, int type, int protocol)
 
 	if (domain == AF_NETLINK)
 		return;
-	if (!accepts_tcp_only(domain, type, protocol) || fcntl(fd, F_OFD_SETLK, &lock) < 0)
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
 		stack->unmarked = true;
+	if (!accepts_tcp_only(domain, type, protocol))
+		stack->accepts = true;
 }

@@ -27,7 +27,8 @@ struct stack {
 	int ns;             /* descriptor of the namespace */
 	struct port *ports;
 	int64_t mark;            /* offset that its sockets are marked at */
-	bool unmarked;           /* not all of them are, or one may accept connections unseen */
+	bool unmarked;           /* not all of them are */
+	bool accepts;            /* one may have accepted connections that TCP has not counted */
 };
 
 /** struct port - an interface, seen from its other end; it outlives its stack until the kernel has removed the interface */
