@@ -27,7 +27,7 @@ void conf_mark(const char *file, int line)
 }
 
 /** leave - end the process with a report; only the first report of a case counts */
-__attribute__((noreturn)) static void leave(int status, const char *format, va_list args)
+__attribute__((noreturn, format(printf, 2, 0))) static void leave(int status, const char *format, va_list args)
 {
 	struct progress *p = conf_progress;
 	int len = 0;

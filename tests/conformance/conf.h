@@ -288,10 +288,7 @@ struct inbox {
 	ssize_t len;
 	int flags; /* msg_flags */
 	struct addr from;
-	union {
-		struct cmsghdr head;
-		char room[512];
-	} control;
+	_Alignas(struct cmsghdr) char control[512];
 	struct msghdr msg;
 	struct iovec iov;
 };
@@ -334,7 +331,7 @@ struct call {
 	int error;
 	/* private */
 	pthread_t thread;
-	_Atomic pid_t tid;
+	pid_t tid; /* 0 till the thread runs; atomic operations only */
 };
 
 #define call_start(call) (HERE, conf_call_start(call))

@@ -15,7 +15,7 @@ void conf_receive(int fd, int flags, struct inbox *in)
 	        .msg_namelen = sizeof(in->from.ss),
 	        .msg_iov = &in->iov,
 	        .msg_iovlen = 1,
-	        .msg_control = &in->control,
+	        .msg_control = in->control,
 	        .msg_controllen = sizeof(in->control),
 	};
 	in->len = ioth_recvmsg(fd, &in->msg, flags);
