@@ -213,7 +213,7 @@ struct neighbours {
 static void take_neighbour(const struct nlmsghdr *nlh, void *arg)
 {
 	struct neighbours *list = arg;
-	const struct ndmsg *ndm = NLMSG_DATA(nlh);
+	const struct ndmsg *ndm = (const void *)((const char *)nlh + NLMSG_HDRLEN);
 	size_t len;
 	const void *addr;
 
