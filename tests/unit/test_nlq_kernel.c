@@ -195,7 +195,7 @@ static void test_link(void **state)
 	assert_int_equal(NLQ(iplink_del, "b0", 0), 0);
 	assert_int_equal(NLQ(iplink_del, NULL, 77), 0);
 	expect_not("ip link", " b0:");
-	expect_not("ip link", "b1:");
+	expect_not("ip link", " b1:");
 	assert_error(ENODEV, NLQ(iplink_del, "b0", 0));
 	assert_error(ENODEV, NLQ(iplink_del, "a_name_that_is_too_long", 0));
 	assert_error(ENODEV, NLQ(iplink_del, NULL, 99));
@@ -450,6 +450,11 @@ static void test_threads(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 
+static void *nothing(void *argument)
+{
+	return argument;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,9 +463,13 @@ int main(void)
 	        TEST(no_capability), TEST(no_descriptor), TEST(threads),
 	};
 	int status = enter();
+	pthread_t first;
 
 	if (status != 0)
 		return status;
+	/* with the first thread a sanitizer may start one of its own, which is nobody's that a test left behind */
+	if (pthread_create(&first, NULL, nothing, NULL) == 0)
+		pthread_join(first, NULL);
 	status = cmocka_run_group_tests_name("nlq_kernel", tests, NULL, NULL);
 	by_ioth = true;
 	return status + cmocka_run_group_tests_name("nlqx_kernel", tests, NULL, NULL);
