@@ -3,7 +3,9 @@
 #include "private.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -171,15 +173,26 @@ void conf_nonblock(int fd)
 		failed("ioth_fcntl");
 }
 
+/** in_flight - bytes of a stream that were sent and are not acknowledged; 0 where the stack does not tell */
+static int in_flight(int fd)
+{
+	int queued = 0, unsent = 0;
+
+	if (ioth_ioctl(fd, SIOCOUTQ, &queued) != 0 || ioth_ioctl(fd, SIOCOUTQNSD, &unsent) != 0)
+		return 0;
+	return queued - unsent;
+}
+
 size_t conf_fill(int fd)
 {
 	static unsigned char chunk[16384];
+	long deadline = wait_now_ms() + WAIT_MS;
 	size_t sum = 0;
 	bool quiet = false;
 
 	conf_nonblock(fd);
-	/* Full means full for good. A buffer that grows would make room; so does the peer's last acknowledgement, which
-	   is waited for; and poll calls a socket full that has a little room, so that is used up, too. */
+	/* Full means full for good. A buffer that grows would make room; so do acknowledgements that are still to come;
+	   and poll calls a socket full that has a little room, so that is used up, too. */
 	conf_setopt("SO_SNDBUF", fd, SOL_SOCKET, SO_SNDBUF, 30000);
 	for (;;) {
 		struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -193,9 +206,11 @@ size_t conf_fill(int fd)
 		if (n < 0 && quiet)
 			return sum;
 		if (n < 0)
-			quiet = poll(&p, 1, 60) == 0;
+			quiet = poll(&p, 1, 60) == 0 && in_flight(fd) == 0;
 		else
 			sum += (size_t)n;
+		if (wait_now_ms() > deadline)
+			conf_fail("a stream that nobody reads does not become full");
 	}
 }
 
