@@ -10,14 +10,23 @@ typedef void dispatch_spin(int fd, unsigned int count);
 struct dispatch_call {
 	dispatch_spin *plain;
 	dispatch_spin *again; /* the same as plain, a second copy of the code: what it differs by is noise */
+	dispatch_spin
+	        *delayed; /* the same and ten multiplications, each of which waits for the one before: some 30 cycles */
 	dispatch_spin *ioth;
+};
+
+/** enum dispatch_other - what the plain call is compared with: members of struct dispatch_call */
+enum dispatch_other {
+	DISPATCH_IOTH,
+	DISPATCH_AGAIN,
+	DISPATCH_DELAYED,
 };
 
 /** struct dispatch_place - one call on one kind of descriptor */
 struct dispatch_place {
 	const char *stack; /* plugin, NULL: a descriptor that is not of libioth */
 	const struct dispatch_call *call;
-	bool control; /* measure again in place of ioth */
+	enum dispatch_other other;
 };
 
 /* All of them return fast and change nothing, so that the few nanoseconds of libioth stand out. */

@@ -25,11 +25,23 @@
 			call;                                                                                          \
 	}
 
+/** delay - take ten multiplications' time */
+static inline void delay(void)
+{
+	unsigned int x = 1;
+
+	for (int i = 0; i < 10; i++) {
+		x *= x;
+		__asm__ volatile("" : "+r"(x)); /* a number that the compiler cannot know */
+	}
+}
+
 #define CALL(name, plain_call, ioth_call)                                                                              \
 	SPIN(name##_plain, plain_call)                                                                                 \
 	SPIN(name##_again, plain_call)                                                                                 \
+	SPIN(name##_delayed, (delay(), plain_call))                                                                    \
 	SPIN(name##_ioth, ioth_call)                                                                                   \
-	const struct dispatch_call dispatch_##name = {name##_plain, name##_again, name##_ioth};
+	const struct dispatch_call dispatch_##name = {name##_plain, name##_again, name##_delayed, name##_ioth};
 
 CALL(fcntl, fcntl(fd, F_GETFD, 0L), ioth_fcntl(fd, F_GETFD, 0L))
 CALL(getsockopt, getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &len),

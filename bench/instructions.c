@@ -129,13 +129,13 @@ static const struct bench_metric metrics[] = {
         [PLAIN] = {"plain call", "instr", BENCH_NEITHER},
 };
 static const struct bench_subject subjects[] = {
-        {"foreign fcntl", {NULL}, &(const struct dispatch_place){NULL, &dispatch_fcntl, false}},
-        {"foreign recv", {NULL}, &(const struct dispatch_place){NULL, &dispatch_recv, false}},
-        {"kernel fcntl", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_fcntl, false}},
-        {"kernel getsockopt", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_getsockopt, false}},
-        {"kernel recv", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_recv, false}},
-        {"kernel send", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_send, false}},
-        {"vdestack recv", {NULL}, &(const struct dispatch_place){"vdestack", &dispatch_recv, false}},
+        {"foreign fcntl", {NULL}, &(const struct dispatch_place){NULL, &dispatch_fcntl, DISPATCH_IOTH}},
+        {"foreign recv", {NULL}, &(const struct dispatch_place){NULL, &dispatch_recv, DISPATCH_IOTH}},
+        {"kernel fcntl", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_fcntl, DISPATCH_IOTH}},
+        {"kernel getsockopt", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_getsockopt, DISPATCH_IOTH}},
+        {"kernel recv", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_recv, DISPATCH_IOTH}},
+        {"kernel send", {NULL}, &(const struct dispatch_place){"kernel", &dispatch_send, DISPATCH_IOTH}},
+        {"vdestack recv", {NULL}, &(const struct dispatch_place){"vdestack", &dispatch_recv, DISPATCH_IOTH}},
 };
 
 const struct bench_row bench_row_instructions = {
