@@ -16,12 +16,14 @@
 #include "vdestack.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define AT_A_TIME 8 /* interfaces asked for before the first answer is taken */
+#define AT_A_TIME 8   /* interfaces asked for before the first answer is taken */
+#define UNDO_MS 1000 /* for the kernel to take an interface away, which takes some tens */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -54,6 +56,20 @@ static void port_delete(struct vde_stack *stack, struct vde_port *port)
 
 	port_leave(port);
 	client_tell(stack->client, &request);
+}
+
+/** port_undo - as port_delete, and wait until the interface has vanished: it should never have been there */
+static void port_undo(struct vde_stack *stack, struct vde_port *port)
+{
+	struct wire_request request = {.op = WIRE_DELPORT, .stack = stack->id, .delport = {port->device.peer}};
+
+	if (port->port)
+		link_port_close(port->port);
+	port->port = NULL;
+	client_tell(stack->client, &request);
+	for (int waited = 0; waited < UNDO_MS && !packetdev_gone(&port->device); waited++)
+		poll(NULL, 0, 1);
+	port_leave(port);
 }
 
 /** leave_all - a list of ports */
@@ -106,13 +122,13 @@ static bool is_index(const struct vde_port *port, uint32_t ifindex)
 	return port->ifindex == ifindex;
 }
 
-/** delete_all - a list of ports */
-static void delete_all(struct vde_stack *stack, struct vde_port *port)
+/** end_all - a list of ports, with @end */
+static void end_all(struct vde_stack *stack, struct vde_port *port, void (*end)(struct vde_stack *, struct vde_port *))
 {
 	while (port) {
 		struct vde_port *next = port->next;
 
-		port_delete(stack, port);
+		end(stack, port);
 		port = next;
 	}
 }
@@ -120,12 +136,12 @@ static void delete_all(struct vde_stack *stack, struct vde_port *port)
 void vde_ports_prune(struct vde_stack *stack)
 {
 	if (!stack->foreign)
-		delete_all(stack, unlist(stack, is_gone, 0));
+		end_all(stack, unlist(stack, is_gone, 0), port_delete);
 }
 
 void vde_port_remove(struct vde_stack *stack, uint32_t ifindex)
 {
-	delete_all(stack, unlist(stack, is_index, ifindex));
+	end_all(stack, unlist(stack, is_index, ifindex), port_undo);
 }
 
 void vde_ports_leave(struct vde_stack *stack)
@@ -298,7 +314,7 @@ int vde_port_add(struct vde_stack *stack, const char *vnl, struct wire_request *
 	}
 	err = port_join(stack, port, vnl, reply.wire.newport.ifname);
 	if (err) {
-		port_delete(stack, port);
+		port_undo(stack, port);
 		return err;
 	}
 	*ifindex = port->ifindex;
