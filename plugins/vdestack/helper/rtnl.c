@@ -44,14 +44,14 @@ void rtnl_begin(struct rtnl_msg *msg, int type, int flags, const void *body, siz
 
 void rtnl_put(struct rtnl_msg *msg, int type, const void *data, size_t len)
 {
-	struct nlattr *attr = reserve(msg, ATTR_HEAD + len);
+	struct nlattr attr = {.nla_len = (uint16_t)(ATTR_HEAD + len), .nla_type = (uint16_t)type};
+	unsigned char *room = reserve(msg, ATTR_HEAD + len);
 
-	if (attr == NULL)
+	if (room == NULL)
 		return;
-	attr->nla_type = (uint16_t)type;
-	attr->nla_len = (uint16_t)(ATTR_HEAD + len);
+	memcpy(room, &attr, ATTR_HEAD);
 	if (data && len)
-		memcpy((char *)attr + ATTR_HEAD, data, len);
+		memcpy(room + ATTR_HEAD, data, len);
 }
 
 void rtnl_put_u32(struct rtnl_msg *msg, int type, uint32_t value)
