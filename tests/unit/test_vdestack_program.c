@@ -551,7 +551,7 @@ int main(void)
 		cmocka_unit_test(test_forbidden_network), cmocka_unit_test(test_forbidden_user),
 	};
 	struct ioth *stack;
-	int status;
+	int status = 0;
 	pid_t pid = fork(); /* what the first stack brings into the process would be in all the tests */
 
 	if (pid == 0) {

@@ -16,14 +16,14 @@
 /** reserve - @len more bytes, zeroed and aligned; NULL when they do not fit */
 static void *reserve(struct rtnl_msg *msg, size_t len)
 {
-	size_t start = ALIGNED(msg->hdr.nlmsg_len), end = start + ALIGNED(len);
+	size_t start = msg->len, end = start + ALIGNED(len);
 
 	if (msg->full || end > sizeof(msg->room)) {
 		msg->full = true;
 		return NULL;
 	}
 	memset(msg->room + start, 0, end - start);
-	msg->hdr.nlmsg_len = (uint32_t)end;
+	msg->len = end;
 	return msg->room + start;
 }
 
@@ -33,8 +33,8 @@ void rtnl_begin(struct rtnl_msg *msg, int type, int flags, const void *body, siz
 	void *room;
 
 	msg->full = false;
-	msg->hdr = (struct nlmsghdr){.nlmsg_len = HEAD,
-	                             .nlmsg_type = (uint16_t)type,
+	msg->len = HEAD;
+	msg->hdr = (struct nlmsghdr){.nlmsg_type = (uint16_t)type,
 	                             .nlmsg_flags = (uint16_t)(flags | NLM_F_REQUEST),
 	                             .nlmsg_seq = __atomic_add_fetch(&seq, 1, __ATOMIC_RELAXED)};
 	room = reserve(msg, len);
@@ -66,7 +66,7 @@ void rtnl_put_string(struct rtnl_msg *msg, int type, const char *text)
 
 size_t rtnl_nest(struct rtnl_msg *msg, int type, const void *body, size_t len)
 {
-	size_t start = ALIGNED(msg->hdr.nlmsg_len);
+	size_t start = msg->len;
 
 	rtnl_put(msg, type, body, len);
 	return start;
@@ -79,7 +79,7 @@ void rtnl_unnest(struct rtnl_msg *msg, size_t start)
 	if (msg->full)
 		return;
 	memcpy(&attr, msg->room + start, sizeof(attr));
-	attr.nla_len = (uint16_t)(msg->hdr.nlmsg_len - start);
+	attr.nla_len = (uint16_t)(msg->len - start);
 	memcpy(msg->room + start, &attr, sizeof(attr));
 }
 
@@ -132,7 +132,8 @@ int rtnl_talk(int fd, struct rtnl_msg *msg, void (*answer)(const struct nlmsghdr
 		return -EMSGSIZE;
 	if ((msg->hdr.nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP) /* a bit of it is NLM_F_EXCL */
 		msg->hdr.nlmsg_flags |= NLM_F_ACK;
-	if (send(fd, msg->room, msg->hdr.nlmsg_len, 0) < 0)
+	msg->hdr.nlmsg_len = (uint32_t)msg->len;
+	if (send(fd, msg->room, msg->len, 0) < 0)
 		return -errno;
 	for (;;) {
 		ssize_t got = recv(fd, packet.bytes, sizeof(packet), 0);

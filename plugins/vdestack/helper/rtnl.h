@@ -17,7 +17,8 @@ struct rtnl_msg {
 		struct nlmsghdr hdr;
 		unsigned char room[RTNL_ROOM];
 	};
-	bool full; /* something did not fit; rtnl_talk will say so */
+	size_t len; /* so far, aligned */
+	bool full;  /* something did not fit; rtnl_talk will say so */
 };
 
 /** rtnl_begin - a request of @type with these @flags (NLM_F_REQUEST is added) and a fixed part of @len bytes at @body */
