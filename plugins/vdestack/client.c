@@ -9,14 +9,15 @@
  * order of the questions. A question may be left without anybody waiting for its answer (stock.c does that); whoever
  * waits for a later one takes it in, and gives it to stock_arrived.
  *
- * A connection that fails, or ends, is the end of the helper for its stacks (*dead*): their sockets go on, since they are the
- * kernel's, but there are no new ones, and no network. The next new stack starts another helper.
+ * A connection that fails, or ends, is the end of the helper for its stacks (*dead*): their sockets go on, since they
+ * are the kernel's, but there are no new ones, and no network. The next new stack starts another helper.
  *
- * The descriptor of the connection is one among the program's, and there are programs that close descriptors they know
- * nothing of. So it is looked at before anything is said: if it is not the socket it was, the helper is gone as well.
+ * The descriptor of the connection is one among the program's, and there are programs that close descriptors they
+ * know nothing of. So it is looked at before anything is said: if it is not the socket it was, the helper is gone as
+ * well.
  *
- * fork(2). A connection belongs to one process. The child of a fork inherits the descriptor, and uses it only once, to send
- * one end of a new pair over it (WIRE_CONNECT).
+ * fork(2). A connection belongs to one process. The child of a fork inherits the descriptor, and uses it only once,
+ * to send one end of a new pair over it (WIRE_CONNECT).
  */
 #include "client.h"
 
@@ -36,11 +37,11 @@
 #include <unistd.h>
 
 struct client {
-	int fd;          /* the connection, or -1 when the helper is gone */
-	ino_t inode;     /* of the connection, to know it by */
-	pid_t process;   /* whose connection it is */
+	int fd;            /* the connection, or -1 when the helper is gone */
+	ino_t inode;       /* of the connection, to know it by */
+	pid_t process;     /* whose connection it is */
 	unsigned int refs; /* stacks, and one for being current */
-	uint32_t seq;    /* of the last question */
+	uint32_t seq;      /* of the last question */
 };
 
 static pthread_mutex_t talk = PTHREAD_MUTEX_INITIALIZER;
@@ -147,7 +148,7 @@ static int reconnect(struct client *client)
 	struct wire_request request = {.op = WIRE_CONNECT};
 	struct iovec iov = {&request, sizeof(request)};
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	int pair[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -221,7 +222,7 @@ static int receive_message(struct client *client, struct client_reply *reply)
 	} control;
 	struct iovec iov = {&reply->wire, sizeof(reply->wire)};
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t got;
 
 	do

@@ -2,14 +2,16 @@
 /*
  * launch.c - start the helper, an executable that lies beside the plugin.
  *
- * It must not be a child that the program could come across: no SIGCHLD, nothing for wait(2) to return. So the program
- * makes a clone without an exit signal, which wait(2) does not see, and waits for that one by name; this *go-between* makes
- * a second clone and ends; the second executes the helper and, being an orphan, is adopted by init. (It takes two: execve
- * gives a process its exit signal back. A program that is init, or a subreaper, adopts the helper itself.)
+ * It must not be a child that the program could come across: no SIGCHLD, nothing for wait(2) to return. So the
+ * program makes a clone without an exit signal, which wait(2) does not see, and waits for that one by name; this
+ * *go-between* makes a second clone and ends; the second executes the helper and, being an orphan, is adopted by
+ * init. (It takes two: execve gives a process its exit signal back. A program that is init, or a subreaper, adopts
+ * the helper itself.)
  *
- * The clones have a copy of the program's memory, not the memory itself, because other threads go on. Of these threads
- * any may hold any lock, so a clone makes bare system calls and nothing else: no libc function that has state, none that a
- * sanitizer or a profiler intercepts. Signals are blocked from before the first clone until after exec.
+ * The clones have a copy of the program's memory, not the memory itself, because other threads go on. Of these
+ * threads any may hold any lock, so a clone makes bare system calls and nothing else: no libc function that has
+ * state, none that a sanitizer or a profiler intercepts. Signals are blocked from before the first clone until after
+ * exec.
  */
 #include "launch.h"
 
@@ -166,11 +168,13 @@ int launch_refused(uint32_t step, int error)
 
 	if (!atomic_exchange(&said, true)) {
 		if (step == WIRE_STEP_USERNS || step == WIRE_STEP_NETNS)
-			fprintf(stderr, "ioth: vdestack needs a %s namespace and may not have one (%s): %s; or use a stack "
+			fprintf(stderr,
+			        "ioth: vdestack needs a %s namespace and may not have one (%s): %s; or use a stack "
 			        "that needs none, such as lwip\n",
 			        step == WIRE_STEP_USERNS ? "user" : "network", strerror(error), permission());
 		else if (step == WIRE_STEP_EXEC)
-			fprintf(stderr, "ioth: vdestack cannot start %s: %s\n", helper[0] ? helper : HELPER, strerror(error));
+			fprintf(stderr, "ioth: vdestack cannot start %s: %s\n", helper[0] ? helper : HELPER,
+			        strerror(error));
 		else if (step == WIRE_STEP_VERSION)
 			fprintf(stderr, "ioth: %s does not belong to this version of vdestack\n", helper);
 		else

@@ -10,7 +10,7 @@
 /** launch - start the helper; returns a connection to it, or a negative errno */
 int launch(void);
 
-/** launch_refused - say on standard error, once, why the helper could not work; returns the negative errno for the caller */
+/** launch_refused - say once, on standard error, why the helper cannot work; returns what the caller shall return */
 int launch_refused(uint32_t step, int error);
 
 #endif

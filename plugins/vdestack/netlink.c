@@ -2,10 +2,11 @@
 /*
  * netlink.c - what is sent over a NETLINK_ROUTE socket of a stack.
  *
- * It is the kernel's socket and the kernel answers. But requests for interfaces of kind "vde" are seen to here and sent as something else
- * (nlvde.c), and a request to delete an interface may have been for one of ours.
+ * It is the kernel's socket and the kernel answers. But requests for interfaces of kind "vde" are seen to here and
+ * sent as something else (nlvde.c), and a request to delete an interface may have been for one of ours.
  *
- * An interface of kind vde that cannot be made is an error of the call that sends the request, and nothing is sent then.
+ * An interface of kind vde that cannot be made is an error of the call that sends the request, and nothing is sent
+ * then.
  */
 #include "vdestack.h"
 
@@ -22,7 +23,7 @@
 struct packet {
 	void *bytes;
 	size_t len;
-	bool owned; /* bytes are to be freed */
+	bool owned;                  /* bytes are to be freed */
 	uint32_t made[REQUESTS_MAX]; /* the interfaces it has made already */
 	unsigned int count;
 };
@@ -50,7 +51,8 @@ static int packet_take(struct packet *packet, const struct msghdr *msg)
 		return 0;
 	}
 	for (size_t i = 0; i < msg->msg_iovlen; i++)
-		if (__builtin_add_overflow(packet->len, msg->msg_iov[i].iov_len, &packet->len) || packet->len > INT32_MAX)
+		if (__builtin_add_overflow(packet->len, msg->msg_iov[i].iov_len, &packet->len) ||
+		    packet->len > INT32_MAX)
 			return -EMSGSIZE;
 	packet->bytes = malloc(packet->len + 1);
 	if (packet->bytes == NULL)
@@ -65,7 +67,7 @@ static int packet_take(struct packet *packet, const struct msghdr *msg)
 
 /** make - the interface that is asked for */
 static int make(struct vde_stack *stack, const struct packet *packet, const struct nlvde_request *request,
-		uint32_t *ifindex)
+                uint32_t *ifindex)
 {
 	struct wire_request want = {.newport = {.ifname = "vde%d", .ifindex = request->ifindex, .mtu = request->mtu}};
 	char *vnl = strndup((const char *)packet->bytes + request->vnl, request->vnl_len);
@@ -103,7 +105,8 @@ static int serve(struct vde_stack *stack, struct packet *packet)
 			free(bytes);
 			return err;
 		}
-		packet->len = nlvde_replace(packet->bytes, packet->len, &request, packet->made[packet->count++], bytes, &from);
+		packet->len = nlvde_replace(packet->bytes, packet->len, &request, packet->made[packet->count++], bytes,
+		                            &from);
 		packet_free(packet, 0);
 		packet->bytes = bytes;
 		packet->owned = true;
@@ -172,8 +175,7 @@ ssize_t vde_sendto(int fd, const void *buf, size_t len, int flags, const struct 
 {
 	/* sendmsg does not write to what it is given */
 	struct iovec iov = {(void *)(uintptr_t)buf, len};
-	struct msghdr msg = {
-		.msg_name = (void *)(uintptr_t)to, .msg_namelen = tolen, .msg_iov = &iov, .msg_iovlen = 1};
+	struct msghdr msg = {.msg_name = (void *)(uintptr_t)to, .msg_namelen = tolen, .msg_iov = &iov, .msg_iovlen = 1};
 
 	return vde_sendmsg(fd, &msg, flags);
 }

@@ -2,16 +2,19 @@
 /*
  * nlvde.c - interfaces of kind "vde" made by netlink.
  *
- * The kernel knows no such kind. A packet that a program sends to it is looked through for an RTM_NEWLINK that creates one;
- * the plugin makes the interface, and then the packet is sent with the request replaced by
+ * The kernel knows no such kind. A packet that a program sends to it is looked through for an RTM_NEWLINK that
+ * creates one; the plugin makes the interface, and then the packet is sent with the request replaced by
  *
- *   - an RTM_NEWLINK for the interface that is there now, with what else the request said of it (up, master, alias, ...), and,
+ *   - an RTM_NEWLINK for the interface that is there now, with what else the request said of it (up, master, alias,
+ *     ...), and,
  *   - if the sender wants to be told the index, an RTM_GETLINK,
  *
- * with the sequence number of the request. So it is the kernel that answers and acknowledges, in order with everything else that
- * goes over the socket. The sender is told the index in answer to an empty IFLA_NEW_IFINDEX or to NLM_F_ECHO.
+ * with the sequence number of the request. So it is the kernel that answers and acknowledges, in order with
+ * everything else that goes over the socket. The sender is told the index in answer to an empty IFLA_NEW_IFINDEX or
+ * to NLM_F_ECHO.
  *
- * Nothing here is trusted: every length is checked before what it measures is read, and nothing is assumed to be aligned.
+ * Nothing here is trusted: every length is checked before what it measures is read, and nothing is assumed to be
+ * aligned.
  */
 #include "nlvde.h"
 
@@ -152,7 +155,8 @@ static bool take_attr(const struct attr *attr, struct nlvde_request *out)
 }
 
 /** take_request - understand an RTM_NEWLINK of our kind; see nlvde_find */
-static int take_request(const unsigned char *packet, size_t start, const struct nlmsghdr *nlh, struct nlvde_request *out)
+static int take_request(const unsigned char *packet, size_t start, const struct nlmsghdr *nlh,
+                        struct nlvde_request *out)
 {
 	struct view attrs = {packet, start + LINK_HEAD, start + nlh->nlmsg_len};
 	struct ifinfomsg link;
@@ -195,8 +199,9 @@ int nlvde_find(const void *packet, size_t len, size_t from, struct nlvde_request
 	while (message_next(bytes, len, &from, &start, &nlh)) {
 		struct view attrs = {bytes, start + LINK_HEAD, start + nlh.nlmsg_len};
 
-		if (nlh.nlmsg_type == RTM_NEWLINK && (nlh.nlmsg_flags & NLM_F_REQUEST) && (nlh.nlmsg_flags & NLM_F_CREATE) &&
-		    nlh.nlmsg_len >= LINK_HEAD && find_in(attrs, IFLA_LINKINFO, &linkinfo) && is_vde(&linkinfo.data))
+		if (nlh.nlmsg_type == RTM_NEWLINK && (nlh.nlmsg_flags & NLM_F_REQUEST) &&
+		    (nlh.nlmsg_flags & NLM_F_CREATE) && nlh.nlmsg_len >= LINK_HEAD &&
+		    find_in(attrs, IFLA_LINKINFO, &linkinfo) && is_vde(&linkinfo.data))
 			return take_request(bytes, start, &nlh, out);
 	}
 	return 0;
@@ -222,7 +227,7 @@ static bool is_done(int type)
 
 /** put_setlink - the rest of the request, for the interface that is there now; returns its length */
 static size_t put_setlink(const unsigned char *packet, const struct nlvde_request *request, uint32_t ifindex,
-			  unsigned char *out)
+                          unsigned char *out)
 {
 	struct view attrs = {packet, request->start + LINK_HEAD, request->start + request->len};
 	size_t len = LINK_HEAD;
@@ -251,7 +256,7 @@ static size_t put_setlink(const unsigned char *packet, const struct nlvde_reques
 
 /** put_getlink - ask about the interface; returns its length */
 static size_t put_getlink(const unsigned char *packet, const struct nlvde_request *request, uint32_t ifindex,
-			  unsigned char *out)
+                          unsigned char *out)
 {
 	struct ifinfomsg link = {.ifi_index = (int)ifindex};
 	struct nlmsghdr nlh;
@@ -266,7 +271,7 @@ static size_t put_getlink(const unsigned char *packet, const struct nlvde_reques
 }
 
 size_t nlvde_replace(const void *packet, size_t len, const struct nlvde_request *request, uint32_t ifindex, void *out,
-		     size_t *next)
+                     size_t *next)
 {
 	const unsigned char *bytes = packet;
 	unsigned char *to = out;

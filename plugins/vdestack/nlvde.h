@@ -18,17 +18,17 @@ struct nlvde_request {
 	uint32_t mtu;              /* 0 when not given */
 	uint8_t mac[6];
 	bool has_mac;
-	bool tell;       /* the sender wants to be told the index */
-	size_t vnl;      /* where the locator is in the packet; not NUL-terminated */
-	size_t vnl_len;  /* its bytes */
+	bool tell;      /* the sender wants to be told the index */
+	size_t vnl;     /* where the locator is in the packet; not NUL-terminated */
+	size_t vnl_len; /* its bytes */
 };
 
 /**
  * nlvde_find - look through a packet, as sent to a NETLINK_ROUTE socket
  * @from: where to begin
  *
- * Returns 1 when there is such a request, 0 when there is none, -EINVAL when there is one that cannot be understood. What is
- * malformed otherwise is left for the kernel to judge.
+ * Returns 1 when there is such a request, 0 when there is none, -EINVAL when there is one that cannot be understood.
+ * What is malformed otherwise is left for the kernel to judge.
  */
 int nlvde_find(const void *packet, size_t len, size_t from, struct nlvde_request *out);
 
@@ -44,6 +44,6 @@ bool nlvde_is_dellink(const void *packet, size_t len);
  * The kernel's answer to them is what the sender of the request waits for. Returns the length of the new packet.
  */
 size_t nlvde_replace(const void *packet, size_t len, const struct nlvde_request *request, uint32_t ifindex, void *out,
-		     size_t *next);
+                     size_t *next);
 
 #endif

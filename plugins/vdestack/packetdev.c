@@ -2,12 +2,12 @@
 /*
  * packetdev.c - frames in and out of a packet socket, many per system call.
  *
- * Each frame is preceded by a struct virtio_net_hdr. The stack gives TCP segments of up to 64 KiB and leaves checksums to be done; the
- * port finishes them. It takes such segments too. Frames that the port has not merged go in saying nothing, so that the stack
- * checks them itself.
+ * Each frame is preceded by a struct virtio_net_hdr. The stack gives TCP segments of up to 64 KiB and leaves
+ * checksums to be done; the port finishes them. It takes such segments too. Frames that the port has not merged go in
+ * saying nothing, so that the stack checks them itself.
  *
- * The kernel takes a VLAN tag out of a frame and hands it over beside it. Frames are received four bytes into their buffer, so
- * that the tag can be put back by moving two addresses.
+ * The kernel takes a VLAN tag out of a frame and hands it over beside it. Frames are received four bytes into their
+ * buffer, so that the tag can be put back by moving two addresses.
  *
  * The device's functions are called by one thread at a time, but by different ones for different devices. The message
  * headers they need belong to the thread.
@@ -22,7 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define TAG 4 /* bytes of a VLAN tag */
+#define TAG 4        /* bytes of a VLAN tag */
 #define ADDRESSES 12 /* bytes of the two addresses a frame begins with */
 #define HEADER 14    /* bytes of an Ethernet header */
 #define TPID_8021Q 0x8100
@@ -39,7 +39,10 @@ struct lane {
 
 static _Thread_local struct lane lane;
 
-/** lane_fill - headers for these frames, whose data starts @skip bytes into the buffer; @room: bytes in it, 0 for the frame's length */
+/**
+ * lane_fill - headers for these frames, whose data starts @skip bytes into the buffer; @room: bytes in it, 0 for the
+ * frame's length
+ */
 static void lane_fill(struct link_frame *frames, unsigned int count, size_t skip, size_t room)
 {
 	for (unsigned int i = 0; i < count; i++) {

@@ -11,10 +11,10 @@
 
 /** struct packetdev - a device */
 struct packetdev {
-	int fd;        /* packet socket, owned by whoever made the device */
-	uint32_t peer; /* the interface it is bound to */
-	atomic_int error;          /* why the port went down; 0 while it works */
-	_Atomic uint64_t dropped;  /* frames that could not be passed on */
+	int fd;                   /* packet socket, owned by whoever made the device */
+	uint32_t peer;            /* the interface it is bound to */
+	atomic_int error;         /* why the port went down; 0 while it works */
+	_Atomic uint64_t dropped; /* frames that could not be passed on */
 };
 
 extern const struct link_device packetdev_ops;

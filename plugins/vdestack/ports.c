@@ -2,16 +2,17 @@
 /*
  * ports.c - the interfaces of a stack, and their ports on VDE networks.
  *
- * The helper makes an interface and hands over the packet socket at its other end; a port (link.h) moves frames between
- * that and the network. To give up a port is: leave the network, close our copy of the packet socket, tell the helper, in
- * this order. The helper has the last copy of the descriptor, which is the one that takes long to close.
+ * The helper makes an interface and hands over the packet socket at its other end; a port (link.h) moves frames
+ * between that and the network. To give up a port is: leave the network, close our copy of the packet socket, tell
+ * the helper, in this order. The helper has the last copy of the descriptor, which is the one that takes long to
+ * close.
  *
- * An interface may be deleted by the program in the way of the kernel, by netlink. Then its packet socket is in error, and
- * the port goes down by itself; what is left of it is cleared away the next time somebody looks (vde_ports_prune): after a
- * request to delete that came by here, and before anything is added or ended.
+ * An interface may be deleted by the program in the way of the kernel, by netlink. Then its packet socket is in
+ * error, and the port goes down by itself; what is left of it is cleared away the next time somebody looks
+ * (vde_ports_prune): after a request to delete that came by here, and before anything is added or ended.
  *
- * Lock. `lock` guards the lists of ports of all stacks. No network is joined or left, and nothing asked of the helper,
- * while it is held.
+ * Lock. `lock` guards the lists of ports of all stacks. No network is joined or left, and nothing asked of the
+ * helper, while it is held.
  */
 #include "vdestack.h"
 
@@ -22,7 +23,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AT_A_TIME 8   /* interfaces asked for before the first answer is taken */
+#define AT_A_TIME 8  /* interfaces asked for before the first answer is taken */
+#define FLUSH_MS 5   /* for frames on their way out */
 #define UNDO_MS 1000 /* for the kernel to take an interface away, which takes some tens */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -38,6 +40,20 @@ void vde_ports_unlock(void)
 }
 
 /* -------------------------------------------------------------------------------------------------- ending */
+
+/**
+ * port_flush - let the event loop pass on the frames that the stack has sent already
+ *
+ * What a program sent before it deleted the stack should get on its way, as it would from a machine that is switched
+ * off. It is not worth waiting for a network that does not take it.
+ */
+static void port_flush(const struct vde_port *port)
+{
+	struct pollfd pfd = {.fd = port->device.fd, .events = POLLIN};
+
+	for (int waited = 0; waited < FLUSH_MS && poll(&pfd, 1, 0) == 1 && pfd.revents == POLLIN; waited++)
+		poll(NULL, 0, 1);
+}
 
 /** port_leave - leave the network, close our copy of the packet socket, and forget the port */
 static void port_leave(struct vde_port *port)
@@ -146,7 +162,12 @@ void vde_port_remove(struct vde_stack *stack, uint32_t ifindex)
 
 void vde_ports_leave(struct vde_stack *stack)
 {
-	leave_all(unlist(stack, every, 0));
+	struct vde_port *list = unlist(stack, every, 0);
+
+	for (struct vde_port *port = list; port && !stack->foreign; port = port->next)
+		if (port->port && atomic_load(&port->device.error) == 0)
+			port_flush(port);
+	leave_all(list);
 }
 
 void vde_ports_forked(struct vde_stack *stack)
@@ -194,7 +215,10 @@ static int port_join(struct vde_stack *stack, struct vde_port *port, const char 
 	return link_port_open(vnl, ifname, stack->pcap, &packetdev_ops, &port->device, port->device.fd, &port->port);
 }
 
-/** send_all - the questions for these interfaces, behind that for the stack itself if it is @new; their numbers in seq[] */
+/**
+ * send_all - the questions for these interfaces, behind that for the stack itself if it is @new; their numbers in
+ * seq[]
+ */
 static int send_all(struct vde_stack *stack, bool new, const struct link_vnl *vnl, unsigned int count, uint32_t *seq)
 {
 	int err = 0;
@@ -216,10 +240,11 @@ static int send_all(struct vde_stack *stack, bool new, const struct link_vnl *vn
 /**
  * ask - for at most AT_A_TIME interfaces; see send_all
  *
- * All questions are sent before the first answer is awaited. If there is no stack there are no interfaces either, and the
- * first error is the one that counts.
+ * All questions are sent before the first answer is awaited. If there is no stack there are no interfaces either, and
+ * the first error is the one that counts.
  */
-static int ask(struct vde_stack *stack, bool new, const struct link_vnl *vnl, struct vde_port **port, unsigned int count)
+static int ask(struct vde_stack *stack, bool new, const struct link_vnl *vnl, struct vde_port **port,
+               unsigned int count)
 {
 	uint32_t seq[AT_A_TIME + 1];
 	int result;

@@ -2,18 +2,18 @@
 /*
  * stock.c - sockets made in advance.
  *
- * To ask the helper for a socket costs two wake-ups, far more than the socket. So from the second socket of a kind (domain,
- * type, protocol) on, a stack gets several at a time, first few, then more, and asks for the next when half of them are gone,
- * without waiting for the answer.
+ * To ask the helper for a socket costs two wake-ups, far more than the socket. So from the second socket of a kind
+ * (domain, type, protocol) on, a stack gets several at a time, first few, then more, and asks for the next when half
+ * of them are gone, without waiting for the answer.
  *
  * Nothing is kept for a stack that does not use it: all stacks together keep at most STOCK_MAX sockets, and the kind
  * that has not been used for longest gives way.
  *
- * socket(2) returns the lowest number that is free, and so do we: a kept socket has a high number and is moved when it is
- * given away. When the program has no number left, the stock is given up before the program is told so.
+ * socket(2) returns the lowest number that is free, and so do we: a kept socket has a high number and is moved when
+ * it is given away. When the program has no number left, the stock is given up before the program is told so.
  *
- * fork(2). A socket must not be given away twice, so the child closes its copies. It keeps no stock for stacks that it
- * inherited, because who counts the open sockets of a stack (stock_count) must know what is in stock.
+ * fork(2). A socket must not be given away twice, so the child closes its copies. It keeps no stock for stacks that
+ * it inherited, because who counts the open sockets of a stack (stock_count) must know what is in stock.
  *
  * Locks. `lock` guards everything here and is never held while anybody waits. The client's lock is taken before it.
  */
@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #define FIRST_BATCH 4
-#define LOOK_AGAIN_MS 4   /* between two looks at sockets that are about to vanish */
+#define LOOK_AGAIN_MS 4    /* between two looks at sockets that are about to vanish */
 #define LOOK_AGAIN_MAX 500 /* ms in all; then they are open */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -119,7 +119,7 @@ static struct stock_kind *find(struct stock *stock, int domain, int type, int pr
 	return NULL;
 }
 
-/** place - find, or make room for it: the kind that was not used for longest has to go. NULL while all are waited for */
+/** place - find, or make room: the kind that was not used for longest has to go. NULL while all are waited for */
 static struct stock_kind *place(struct stock *stock, int domain, int type, int protocol)
 {
 	struct stock_kind *kind = find(stock, domain, type, protocol), *victim = NULL;
@@ -196,9 +196,8 @@ static int dress(int fd, int flags)
 /** question - for @count sockets of a kind */
 static struct wire_request question(const struct stock *stock, int domain, int type, int protocol, unsigned int count)
 {
-	return (struct wire_request){.op = WIRE_SOCKET,
-	                             .stack = stock->stack,
-	                             .socket = {domain, type, protocol, count}};
+	return (struct wire_request){
+	        .op = WIRE_SOCKET, .stack = stock->stack, .socket = {domain, type, protocol, count}};
 }
 
 /** arrived - an answer: put its sockets into stock. The lock is held; the client's, too */

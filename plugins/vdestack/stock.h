@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STOCK_KINDS 8    /* of sockets, that are kept for one stack */
-#define STOCK_BATCH 16   /* sockets asked for at a time, at most */
-#define STOCK_ROOM 24    /* sockets of a kind: more are asked for when half a batch is left */
-#define STOCK_MAX 64     /* sockets in stock, of all the stacks of the process */
-#define STOCK_FD_MIN 768 /* descriptors the program has not asked for have numbers from here on, where there is room */
+#define STOCK_KINDS 8  /* of sockets, that are kept for one stack */
+#define STOCK_BATCH 16 /* sockets asked for at a time, at most */
+#define STOCK_ROOM 24  /* sockets of a kind: more are asked for when half a batch is left */
+#define STOCK_MAX 64   /* sockets in stock, of all the stacks of the process */
+#define STOCK_FD_MIN                                                                                                   \
+	768 /* descriptors the program has not asked for have numbers from here on, where there is room                \
+	     */
 
 /** struct stock_kind - sockets of one kind for one stack */
 struct stock_kind {
@@ -31,7 +33,7 @@ struct stock {
 	struct client *client;
 	uint64_t stack; /* its number */
 	uint32_t clock;
-	bool foreign;     /* the stack was inherited by fork: keep nothing */
+	bool foreign; /* the stack was inherited by fork: keep nothing */
 	struct stock_kind kind[STOCK_KINDS];
 };
 

@@ -2,18 +2,18 @@
 /*
  * vdestack.c - the stack "vdestack": the Linux kernel's own, in a private network namespace, on VDE networks.
  *
- * A helper process has the namespaces (wire.h, helper/). It makes the sockets and the interfaces; from then on a socket
- * is the kernel's, and each call on it is the system call itself. The frames of an interface are moved by the program's
- * event loops, between the VDE network and a packet socket at the other end of the interface (packetdev.c). Only
- * NETLINK_ROUTE sockets are looked after, for the sake of interfaces made at run time (netlink.c).
+ * A helper process has the namespaces (wire.h, helper/). It makes the sockets and the interfaces; from then on a
+ * socket is the kernel's, and each call on it is the system call itself. The frames of an interface are moved by the
+ * program's event loops, between the VDE network and a packet socket at the other end of the interface (packetdev.c).
+ * Only NETLINK_ROUTE sockets are looked after, for the sake of interfaces made at run time (netlink.c).
  *
- * fork(2). A child may use the sockets it inherited and make new ones in the stacks it inherited, for as long as there is a
- * process of the program that made the stack. The ports are driven by the parent. A child that deletes an inherited stack
- * forgets it; the parent's goes on.
+ * fork(2). A child may use the sockets it inherited and make new ones in the stacks it inherited, for as long as
+ * there is a process of the program that made the stack. The ports are driven by the parent. A child that deletes an
+ * inherited stack forgets it; the parent's goes on.
  *
- * Locks, in this order: that of the list of stacks (here), of the ports (ports.c), of the conversation with the helper
- * (client.c), of the stock (stock.c). All of them are held across a fork, so that they are free and what they guard is
- * whole in the child.
+ * Locks, in this order: that of the list of stacks (here), of the ports (ports.c), of the conversation with the
+ * helper (client.c), of the stock (stock.c). All of them are held across a fork, so that they are free and what they
+ * guard is whole in the child.
  */
 #include "vdestack.h"
 
@@ -197,7 +197,9 @@ static int parse_vnls(const char *vnlv[], struct link_vnl **out, unsigned int *c
 	return 0;
 }
 
-/** new_id - a number for a stack, unlike those of other processes that may have the same helper; 0 or a negative errno */
+/**
+ * new_id - a number for a stack, unlike those of other processes that may have the same helper; 0 or a negative errno
+ */
 static int new_id(uint64_t *id)
 {
 	return getrandom(id, sizeof(*id), 0) == (ssize_t)sizeof(*id) ? 0 : -errno;
@@ -232,7 +234,8 @@ static int stack_make(struct vde_stack *stack, const struct link_vnl *vnl, unsig
 }
 
 /** stack_new - from parsed arguments; takes the options over */
-static int stack_new(const struct link_vnl *vnl, unsigned int count, struct vde_options *options, struct vde_stack **out)
+static int stack_new(const struct link_vnl *vnl, unsigned int count, struct vde_options *options,
+                     struct vde_stack **out)
 {
 	struct vde_stack *stack = calloc(1, sizeof(*stack));
 	int err;
@@ -254,8 +257,9 @@ static int stack_new(const struct link_vnl *vnl, unsigned int count, struct vde_
 /**
  * ioth_vdestack_newstack - see newstack_prototype
  *
- * errno: EINVAL locators, names or options are malformed, or two interfaces have one name; EPERM namespaces are forbidden here;
- * EMFILE no more descriptors, or namespaces; ENOMEM; what vde_open set; the errno of opening the capture file.
+ * errno: EINVAL locators, names or options are malformed, or two interfaces have one name; EPERM namespaces are
+ * forbidden here; EMFILE no more descriptors, or namespaces; ENOMEM; what vde_open set; the errno of opening the
+ * capture file.
  */
 void *ioth_vdestack_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions)
 {

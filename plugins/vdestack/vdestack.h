@@ -28,7 +28,7 @@ struct vde_stack {
 	uint64_t id;            /* its number, for the helper */
 	struct client *client;
 	struct vde_port *ports;
-	char *pcap; /* capture file, or NULL */
+	char *pcap;   /* capture file, or NULL */
 	bool foreign; /* inherited by fork: the parent's threads that drive its ports are not here */
 	struct stock stock;
 };

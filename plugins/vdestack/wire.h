@@ -18,9 +18,9 @@
 #include <stdint.h>
 
 #define WIRE_VERSION 2
-#define WIRE_FD 3          /* the helper's first connection, as it is started */
+#define WIRE_FD 3           /* the helper's first connection, as it is started */
 #define WIRE_SOCKETS_MAX 32 /* sockets in one answer */
-#define WIRE_IFNAME 16     /* bytes of an interface name with its final NUL */
+#define WIRE_IFNAME 16      /* bytes of an interface name with its final NUL */
 
 enum wire_op {
 	WIRE_HELLO = 1, /* first message of a program: is it the same version, and may it work here? */
@@ -70,7 +70,8 @@ struct wire_request {
 			uint32_t count;                 /* 1 to WIRE_SOCKETS_MAX; fewer may come */
 		} socket;
 		struct {
-			uint32_t kept_netlink; /* AF_NETLINK sockets that the program has in stock, not given to anybody */
+			uint32_t kept_netlink; /* AF_NETLINK sockets that the program has in stock, not given to anybody
+			                        */
 			uint32_t kept_other;   /* others in stock */
 			uint32_t again;        /* 1: the last answer was unsettled */
 		} count;

@@ -2,8 +2,9 @@
 /*
  * fuzz_nlvde.c - the reader of netlink packets of plugins/vdestack/nlvde.c, which sees whatever a program sends
  *
- * It must not read beyond the packet (the sanitizer, or the page behind it, sees to that), what it finds must lie within the
- * packet, and what it makes of the packet must be a packet again, without the request and in the room there is.
+ * It must not read beyond the packet (the sanitizer, or the page behind it, sees to that), what it finds must lie
+ * within the packet, and what it makes of the packet must be a packet again, without the request and in the room
+ * there is.
  */
 #include "nlvde.h"
 

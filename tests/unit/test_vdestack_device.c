@@ -44,9 +44,8 @@ static void frames_reset(void)
 /** packet - a packet socket on interface @name */
 static int packet(const char *name, bool vnet)
 {
-	struct sockaddr_ll addr = {.sll_family = AF_PACKET,
-	                           .sll_protocol = htons(ETH_P_ALL),
-	                           .sll_ifindex = (int)if_nametoindex(name)};
+	struct sockaddr_ll addr = {
+	        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(name)};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), one = 1;
 
 	assert_true(fd >= 0);
@@ -222,8 +221,8 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_output), cmocka_unit_test(test_output_batch), cmocka_unit_test(test_tag),
-		cmocka_unit_test(test_input),  cmocka_unit_test(test_input_bad),    cmocka_unit_test(test_gone),
+	        cmocka_unit_test(test_output), cmocka_unit_test(test_output_batch), cmocka_unit_test(test_tag),
+	        cmocka_unit_test(test_input),  cmocka_unit_test(test_input_bad),    cmocka_unit_test(test_gone),
 	};
 	int err = netns_private();
 
@@ -232,7 +231,8 @@ int main(void)
 		return 77;
 	}
 	/* IPv6 would talk in between */
-	if (system("echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/default/disable_ipv6; ip link add left type veth peer name right &&"
+	if (system("echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/default/disable_ipv6; ip link add left type veth peer "
+	           "name right &&"
 	           " ip link set left up && ip link set right up") != 0) {
 		printf("no veth pair, or no ip(8), here\n");
 		return 77;

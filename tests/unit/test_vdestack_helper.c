@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_vdestack_helper.c - the helper of vdestack, spoken to directly: what it answers, what it refuses, what it survives
+ * test_vdestack_helper.c - the helper of vdestack, spoken to directly: what it answers, what it refuses, what it
+ * survives
  *
- * Each test starts a helper of its own, as a child here, and ends by proving that it ends by itself when it is left alone.
+ * Each test starts a helper of its own, as a child here, and ends by proving that it ends by itself when it is left
+ * alone.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UNSETTLED_MS 500 /* after that what is not settled is open */
+#define UNSETTLED_MS 500           /* after that what is not settled is open */
 #define FDS (WIRE_SOCKETS_MAX + 1) /* room for those of an answer */
 
 static pid_t helper;
@@ -59,7 +61,10 @@ static void tell(int to, const struct wire_request *request)
 	assert_int_equal(tell_raw(to, request, sizeof(*request), -1), 0);
 }
 
-/** hear_message - the next message into @reply, the descriptors beside it into fd[], how many into @count; false at the end */
+/**
+ * hear_message - the next message into @reply, the descriptors beside it into fd[], how many into @count; false at
+ * the end
+ */
 static bool hear_message(int from, struct wire_reply *reply, int *fd, unsigned int *count)
 {
 	union {
@@ -67,7 +72,8 @@ static bool hear_message(int from, struct wire_reply *reply, int *fd, unsigned i
 		char room[CMSG_SPACE(WIRE_SOCKETS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {reply, sizeof(*reply)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	struct pollfd pfd = {.fd = from, .events = POLLIN};
 	struct cmsghdr *cmsg;
 	ssize_t got;
@@ -361,7 +367,7 @@ static void test_sockets(void **state)
 	(void)state;
 	assert_int_equal(ask(conn, request_stack(WIRE_NEWSTACK, 1)), 0);
 	assert_int_equal(
-		ask_fds(conn, request_socket(1, AF_INET6, SOCK_DGRAM, 0, WIRE_SOCKETS_MAX), &reply, fd, &count), 0);
+	        ask_fds(conn, request_socket(1, AF_INET6, SOCK_DGRAM, 0, WIRE_SOCKETS_MAX), &reply, fd, &count), 0);
 	assert_int_equal(count, WIRE_SOCKETS_MAX);
 	assert_int_equal(reply.socket.domain, AF_INET6);
 	while (count > 0) {
@@ -614,20 +620,20 @@ static void test_held_stack(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alone),
-		cmocka_unit_test_setup_teardown(test_version, setup_silent, teardown),
-		cmocka_unit_test_setup_teardown(test_no_hello, setup_silent, teardown),
-		cmocka_unit_test(test_garbage),
-		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_sockets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_count, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_count_accepted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_family, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_childless, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_child, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_deaf, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_cycles, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_held_stack, setup, teardown),
+	        cmocka_unit_test(test_alone),
+	        cmocka_unit_test_setup_teardown(test_version, setup_silent, teardown),
+	        cmocka_unit_test_setup_teardown(test_no_hello, setup_silent, teardown),
+	        cmocka_unit_test(test_garbage),
+	        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_sockets, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_count, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_count_accepted, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_family, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_childless, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_bad_child, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_deaf, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_cycles, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_held_stack, setup, teardown),
 	};
 	int err = netns_private();
 

@@ -41,7 +41,7 @@ static char join[64];   /* the second one, where somebody is already */
 static struct ioth *stack;
 static unsigned int ifindex;
 static VDECONN *wire; /* the other end of the first */
-static int before; /* descriptors */
+static int before;    /* descriptors */
 
 /** descriptors - of this process, without those that the plugin keeps for later */
 static int descriptors(void)
@@ -103,7 +103,8 @@ static size_t wire_receive(unsigned char *frame, size_t size)
 /** raw - a packet socket on the stack's interface */
 static int raw(void)
 {
-	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)ifindex};
+	struct sockaddr_ll addr = {
+	        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)ifindex};
 	int fd = ioth_msocket(stack, AF_PACKET, SOCK_RAW, 0), one = 1;
 	struct timeval patience = {.tv_sec = WAIT_MS / 1000};
 
@@ -150,7 +151,7 @@ static size_t stack_receive(int fd, unsigned char *frame, size_t size, unsigned 
 	do {
 		struct iovec iov = {frame, size};
 		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+		        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 		struct cmsghdr *cmsg;
 
 		len = ioth_recvmsg(fd, &msg, 0);
@@ -197,9 +198,9 @@ static uint16_t sum(const unsigned char *data, size_t len, uint32_t start)
 static size_t datagram(unsigned char *frame, char letter, int wrong)
 {
 	static const unsigned char head[] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0,                       /* Ethernet */
-		0x45, 0, 0, 29, 0, 0, 0, 0, 64, IPPROTO_UDP, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1,      /* IP */
-		0, 99, 0, 99, 0, 9, 0, 0,                                                         /* UDP */
+	        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0,  0,           0, 1, 8,  0, /* Ethernet */
+	        0x45, 0,    0,    29,   0,    0,    0, 0, 64, IPPROTO_UDP, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1, /* IP */
+	        0,    99,   0,    99,   0,    9,    0, 0,                                                  /* UDP */
 	};
 	uint16_t check;
 
@@ -348,7 +349,8 @@ static void test_request(void **state)
 	for (uint32_t i = 0; i < 2; i++) {
 		struct nlmsg msg;
 
-		nlmsg_start(&msg, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 100 + i, &up, sizeof(up));
+		nlmsg_start(&msg, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 100 + i, &up,
+		            sizeof(up));
 		nlmsg_add(&msg, IFLA_IFNAME, i ? "eth9" : "eth8", 5);
 		nlmsg_add(&msg, IFLA_MTU, &mtu, sizeof(mtu));
 		nlmsg_add(&msg, IFLA_ADDRESS, i ? "\2\0\0\0\0\x19" : "\2\0\0\0\0\x18", 6);
@@ -457,7 +459,8 @@ static void test_orphan(void **state)
 	assert_true(accepted >= 0);
 	/* nobody will hear the last words of either */
 	for (int i = 0; i < 2; i++)
-		assert_return_code(ioth_linksetupdown(host[i], (unsigned int)ioth_if_nametoindex(host[i], "vde0"), 0), errno);
+		assert_return_code(ioth_linksetupdown(host[i], (unsigned int)ioth_if_nametoindex(host[i], "vde0"), 0),
+		                   errno);
 	assert_int_equal(ioth_send(accepted, "good bye", 8, 0), 8);
 	assert_int_equal(ioth_send(client, "good bye", 8, 0), 8);
 	assert_return_code(ioth_close(accepted), errno);
@@ -504,8 +507,8 @@ static int setup(void **state)
 		return -1;
 	index = ioth_if_nametoindex(stack, "vde0");
 	ifindex = (unsigned int)index;
-	return index < 0 || ioth_linksetmtu(stack, ifindex, JUMBO) || ioth_ipaddr_add(stack, AF_INET, &address, 24, ifindex) ||
-	       ioth_linksetupdown(stack, ifindex, 1);
+	return index < 0 || ioth_linksetmtu(stack, ifindex, JUMBO) ||
+	       ioth_ipaddr_add(stack, AF_INET, &address, 24, ifindex) || ioth_linksetupdown(stack, ifindex, 1);
 }
 
 static int teardown(void **state)
@@ -527,10 +530,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_frames_out), cmocka_unit_test(test_frames_in),    cmocka_unit_test(test_checksum),
-		cmocka_unit_test(test_add),        cmocka_unit_test(test_add_refused),  cmocka_unit_test(test_leaves),
-		cmocka_unit_test(test_request),    cmocka_unit_test(test_request_half), cmocka_unit_test(test_orphan),
-		cmocka_unit_test(test_neighbour),
+	        cmocka_unit_test(test_frames_out), cmocka_unit_test(test_frames_in),    cmocka_unit_test(test_checksum),
+	        cmocka_unit_test(test_add),        cmocka_unit_test(test_add_refused),  cmocka_unit_test(test_leaves),
+	        cmocka_unit_test(test_request),    cmocka_unit_test(test_request_half), cmocka_unit_test(test_orphan),
+	        cmocka_unit_test(test_neighbour),
 	};
 
 	stack = ioth_newstack("vdestack", NULL); /* what is kept for the process is made now */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test_vdestack_nlvde.c - requests for interfaces of kind vde: finding them among others, reading them, replacing them */
+/* test_vdestack_nlvde.c - requests for interfaces of kind vde: found among others, read, replaced */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -220,7 +220,8 @@ static void test_cut(void **state)
 }
 
 /** message - the next of a packet, which must be of @type, with @flags and @seq, about @ifindex */
-static struct nlmsghdr *message(void *packet, size_t len, struct nlmsghdr *at, int type, int flags, uint32_t seq, int ifindex)
+static struct nlmsghdr *message(void *packet, size_t len, struct nlmsghdr *at, int type, int flags, uint32_t seq,
+                                int ifindex)
 {
 	struct ifinfomsg *link;
 
@@ -295,7 +296,8 @@ static void test_replace_among(void **state)
 	assert_int_equal(nlvde_find(packet, len, 0, &request), 1);
 	size = nlvde_replace(packet, len, &request, 42, out, &next);
 	at = message(out, size, NULL, RTM_GETLINK, NLM_F_REQUEST, 1, 3);
-	at = message(out, size, at, RTM_NEWLINK, NLM_F_REQUEST, 2, 42); /* the question behind it is acknowledged instead */
+	at = message(out, size, at, RTM_NEWLINK, NLM_F_REQUEST, 2,
+	             42); /* the question behind it is acknowledged instead */
 	at = message(out, size, at, RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, 2, 42);
 	at = message(out, size, at, RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK, 3, 3);
 	assert_ptr_equal(out + next, at);
@@ -305,9 +307,9 @@ static void test_replace_among(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),      cmocka_unit_test(test_tell), cmocka_unit_test(test_others),
-		cmocka_unit_test(test_malformed), cmocka_unit_test(test_cut),  cmocka_unit_test(test_replace),
-		cmocka_unit_test(test_replace_among),
+	        cmocka_unit_test(test_find),          cmocka_unit_test(test_tell), cmocka_unit_test(test_others),
+	        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_cut),  cmocka_unit_test(test_replace),
+	        cmocka_unit_test(test_replace_among),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,8 +31,8 @@ static void test_good(void **state)
 
 static void test_bad(void **state)
 {
-	static const char *const bad[] = {"pcap", "pcap=",   "pcap=a,",       ",pcap=a",   ",",
-	                                  "PCAP=a", "pcap=a,pcap=b", "pcap=a,mtu=1", "pcapa=b", "=", " pcap=a"};
+	static const char *const bad[] = {"pcap",          "pcap=",        "pcap=a,", ",pcap=a", ",",      "PCAP=a",
+	                                  "pcap=a,pcap=b", "pcap=a,mtu=1", "pcapa=b", "=",       " pcap=a"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

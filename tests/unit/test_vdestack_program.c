@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_vdestack_program.c - vdestack and the process it is in: what a program must not notice, fork, and what goes wrong
+ * test_vdestack_program.c - vdestack and the process it is in: what a program must not notice, fork, and what goes
+ * wrong
  *
  * Each test runs in a process of its own, because what is kept for the process is what many of them are about.
  */
@@ -35,12 +36,12 @@
 #define HIDDEN_FD 768 /* descriptors that the plugin keeps for itself have numbers from here on */
 
 /** must - in a process of the test: @what holds, or it ends with a message */
-#define must(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "%s:%d: %s: errno %d\n", __FILE__, __LINE__, #what, errno); \
-			_exit(1); \
-		} \
+#define must(what)                                                                                                     \
+	do {                                                                                                           \
+		if (!(what)) {                                                                                         \
+			fprintf(stderr, "%s:%d: %s: errno %d\n", __FILE__, __LINE__, #what, errno);                    \
+			_exit(1);                                                                                      \
+		}                                                                                                      \
 	} while (0)
 
 #define SKIPPED 77
@@ -192,7 +193,8 @@ static void lowest(void)
 	for (int i = 0; i < 40; i++) {
 		int want = lowest_free();
 
-		fd[i] = ioth_msocket(stack, AF_INET, SOCK_STREAM | (i & 1 ? SOCK_CLOEXEC : 0) | (i & 2 ? SOCK_NONBLOCK : 0), 0);
+		fd[i] = ioth_msocket(stack, AF_INET,
+		                     SOCK_STREAM | (i & 1 ? SOCK_CLOEXEC : 0) | (i & 2 ? SOCK_NONBLOCK : 0), 0);
 		must(fd[i] == want);
 		must(fcntl(fd[i], F_GETFD) == (i & 1 ? FD_CLOEXEC : 0));
 		must(((fcntl(fd[i], F_GETFL) & O_NONBLOCK) != 0) == ((i & 2) != 0));
@@ -238,9 +240,9 @@ static void threads(void)
 {
 	struct ioth *stack[2] = {stack_new(), stack_new()};
 	const struct kind kind[] = {
-		{stack[0], AF_INET, SOCK_STREAM, 0},           {stack[0], AF_INET6, SOCK_DGRAM, 0},
-		{stack[1], AF_INET, SOCK_STREAM, IPPROTO_TCP}, {stack[1], AF_NETLINK, SOCK_RAW, 0},
-		{stack[1], AF_INET, SOCK_RAW, IPPROTO_ICMP},   {stack[0], AF_INET, SOCK_STREAM, 0},
+	        {stack[0], AF_INET, SOCK_STREAM, 0},           {stack[0], AF_INET6, SOCK_DGRAM, 0},
+	        {stack[1], AF_INET, SOCK_STREAM, IPPROTO_TCP}, {stack[1], AF_NETLINK, SOCK_RAW, 0},
+	        {stack[1], AF_INET, SOCK_RAW, IPPROTO_ICMP},   {stack[0], AF_INET, SOCK_STREAM, 0},
 	};
 	const size_t count = sizeof(kind) / sizeof(kind[0]);
 	pthread_t thread[sizeof(kind) / sizeof(kind[0])];
@@ -463,7 +465,10 @@ static void closed_behind(void)
 		must(fcntl(fd, F_GETFD) == 0);
 }
 
-/** user_namespace - one of one's own, whose limits may be set; there is none for a process with threads, as with ThreadSanitizer */
+/**
+ * user_namespace - one of one's own, whose limits may be set; there is none for a process with threads, as with
+ * ThreadSanitizer
+ */
 static void user_namespace(void)
 {
 	char before[64] = "", after[64] = "";
@@ -520,11 +525,11 @@ static void forbidden_user(void)
 	is_refused();
 }
 
-#define TEST(name) \
-	static void test_##name(void **state) \
-	{ \
-		(void)state; \
-		in_process(name); \
+#define TEST(name)                                                                                                     \
+	static void test_##name(void **state)                                                                          \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		in_process(name);                                                                                      \
 	}
 
 TEST(no_child)
@@ -543,12 +548,18 @@ TEST(forbidden_user)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_child),          cmocka_unit_test(test_independent),
-		cmocka_unit_test(test_lowest),            cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_fork_both),         cmocka_unit_test(test_fork_orphan),
-		cmocka_unit_test(test_fork_delete),       cmocka_unit_test(test_fork_busy),
-		cmocka_unit_test(test_killed),            cmocka_unit_test(test_closed_behind),
-		cmocka_unit_test(test_forbidden_network), cmocka_unit_test(test_forbidden_user),
+	        cmocka_unit_test(test_no_child),
+	        cmocka_unit_test(test_independent),
+	        cmocka_unit_test(test_lowest),
+	        cmocka_unit_test(test_threads),
+	        cmocka_unit_test(test_fork_both),
+	        cmocka_unit_test(test_fork_orphan),
+	        cmocka_unit_test(test_fork_delete),
+	        cmocka_unit_test(test_fork_busy),
+	        cmocka_unit_test(test_killed),
+	        cmocka_unit_test(test_closed_behind),
+	        cmocka_unit_test(test_forbidden_network),
+	        cmocka_unit_test(test_forbidden_user),
 	};
 	struct ioth *stack;
 	int status = 0;

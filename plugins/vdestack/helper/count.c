@@ -2,23 +2,25 @@
 /*
  * count.c - how many sockets of a stack are open, in whatever process?
  *
- * The kernel counts the sockets of a namespace: "sockets: used" of /proc/net/sockstat. When these are no more than what the
- * program keeps in stock, none is open. But a socket may go on for the kernel when its last descriptor has been closed: a TCP
- * connection has still to be ended; a frame on its way keeps its socket, and so does a datagram that waits for the link layer
- * address of its destination; a netlink socket is freed at the end of a grace period, 10 to 50 ms later. So when there are too
- * many we look closer.
+ * The kernel counts the sockets of a namespace: "sockets: used" of /proc/net/sockstat. When these are no more than
+ * what the program keeps in stock, none is open. But a socket may go on for the kernel when its last descriptor has
+ * been closed: a TCP connection has still to be ended; a frame on its way keeps its socket, and so does a datagram
+ * that waits for the link layer address of its destination; a netlink socket is freed at the end of a grace period,
+ * 10 to 50 ms later. So when there are too many we look closer.
  *
- * Sockets are *marked* when they are made: with a file lock of the open file description, at an offset that is the stack's own.
- * Nobody locks sockets, and the kernel takes such a lock away with the last descriptor, in whatever process that was closed.
- * It lists all locks in /proc/locks. (Netlink sockets need no mark; how many are open is in /proc/net/protocols.)
+ * Sockets are *marked* when they are made: with a file lock of the open file description, at an offset that is the
+ * stack's own. Nobody locks sockets, and the kernel takes such a lock away with the last descriptor, in whatever
+ * process that was closed. It lists all locks in /proc/locks. (Netlink sockets need no mark; how many are open is in
+ * /proc/net/protocols.)
  *
  * That leaves sockets that came from accept(2). Whether there can have been any is known from the counters in
- * /proc/net/snmp. If so, /proc/net/tcp and tcp6 tell: connections with an inode are open, those without have no descriptor any more.
- * What is left then is in neither list; most likely it is about to vanish, and there may be an accepted socket whose connection
- * is over. The answer is "unsettled", and if it is that for long, the last one counts.
+ * /proc/net/snmp. If so, /proc/net/tcp and tcp6 tell: connections with an inode are open, those without have no
+ * descriptor any more. What is left then is in neither list; most likely it is about to vanish, and there may be an
+ * accepted socket whose connection is over. The answer is "unsettled", and if it is that for long, the last one
+ * counts.
  *
- * Sockets that cannot be marked are treated like accepted ones; and where there has been one that may accept connections in
- * other ways than TCP, there may be accepted ones.
+ * Sockets that cannot be marked are treated like accepted ones; and where there has been one that may accept
+ * connections in other ways than TCP, there may be accepted ones.
  *
  * The files in /proc/thread-self/net are about the network namespace that this thread is in.
  */
@@ -107,7 +109,8 @@ static size_t marked_take(struct marked *marked, char *text)
 		long long start;
 
 		*end = '\0';
-		if (sscanf(text, "%*d: OFDLCK %*s %*s %*s %*x:%*x:%lu %lld", &inode, &start) == 2 && start == marked->mark)
+		if (sscanf(text, "%*d: OFDLCK %*s %*s %*s %*x:%*x:%lu %lld", &inode, &start) == 2 &&
+		    start == marked->mark)
 			marked_add(marked, inode);
 		text = end + 1;
 	}
@@ -117,8 +120,8 @@ static size_t marked_take(struct marked *marked, char *text)
 /**
  * marked_look - look through all locks once; false when the kernel does not list them
  *
- * One read gives a page of lines, as they are at that moment. From one page to the next the list may have changed, and a
- * line come twice, or not at all. *@whole says that there was one page only.
+ * One read gives a page of lines, as they are at that moment. From one page to the next the list may have changed,
+ * and a line come twice, or not at all. *@whole says that there was one page only.
  */
 static bool marked_look(struct marked *marked, bool *whole)
 {
@@ -292,7 +295,7 @@ static int count_accepted(int kept, bool again, bool *settled)
 	return *settled ? 0 : look.left;
 }
 
-/** count_here - see count_open; in the namespace of the stack. Returns the number, or at least 1; -1 when it cannot be told */
+/** count_here - see count_open; in the namespace of the stack. Returns the number, or at least 1; -1 for unknown */
 static int count_here(const struct stack *stack, const struct wire_request *request, bool *settled)
 {
 	int kept_netlink = (int)request->count.kept_netlink, kept_other = (int)request->count.kept_other;
@@ -335,7 +338,8 @@ static bool accepts_tcp_only(int domain, int type, int protocol)
 		return true;
 	if (domain != AF_INET && domain != AF_INET6)
 		return false;
-	return type == SOCK_DGRAM || type == SOCK_RAW || (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP));
+	return type == SOCK_DGRAM || type == SOCK_RAW ||
+	       (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP));
 }
 
 void count_mark(struct stack *stack, int fd, int domain, int type, int protocol)

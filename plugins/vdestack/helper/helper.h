@@ -26,17 +26,17 @@ struct stack {
 	struct conn *owner; /* the connection that made it, or its heir */
 	int ns;             /* descriptor of the namespace */
 	struct port *ports;
-	int64_t mark;            /* offset that its sockets are marked at */
-	bool unmarked;           /* not all of them are */
-	bool accepts;            /* one may have accepted connections that TCP has not counted */
+	int64_t mark;  /* offset that its sockets are marked at */
+	bool unmarked; /* not all of them are */
+	bool accepts;  /* one may have accepted connections that TCP has not counted */
 };
 
-/** struct port - an interface, seen from its other end; it outlives its stack until the kernel has removed the interface */
+/** struct port - an interface, seen from its other end; it outlives its stack till the interface is removed */
 struct port {
-	struct port *next;   /* of the stack, or of the list it waits in */
-	uint32_t peer;       /* index of the other end */
-	int fd;              /* packet socket bound to it */
-	uint64_t expires;    /* when waiting: time in ms at which it is removed by force */
+	struct port *next; /* of the stack, or of the list it waits in */
+	uint32_t peer;     /* index of the other end */
+	int fd;            /* packet socket bound to it */
+	uint64_t expires;  /* when waiting: time in ms at which it is removed by force */
 };
 
 /* -------------------------------------------------------------------------------------------------- netns.c */
@@ -78,7 +78,7 @@ void veth_stop(int ns);
 
 /** port_begin - @epfd is where port_event wants its events from */
 int port_begin(int epfd);
-/** port_new - an interface for @stack; answers WIRE_NEWPORT in @reply, and with the packet socket in @fd, which stays ours */
+/** port_new - an interface for @stack; answers WIRE_NEWPORT in @reply and *@fd, the packet socket, which stays ours */
 int port_new(struct stack *stack, const struct wire_request *want, struct wire_reply *reply, int *fd);
 /** port_delete - remove the interface of @stack whose other end is @peer */
 void port_delete(struct stack *stack, uint32_t peer);

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TURN 16 /* questions of one connection before the others have theirs */
+#define TURN 16           /* questions of one connection before the others have theirs */
 #define DESCRIPTORS 65536 /* that are looked for where close_range(2) is not known */
 
 /** struct conn - a connection to a process of the program */
@@ -83,7 +83,7 @@ static struct conn *conn_new(int fd, struct conn *parent)
 	return conn;
 }
 
-/** conn_end - the process is gone, or misbehaves: its stacks pass to a process that was forked from it, if there is one */
+/** conn_end - the process is gone, or misbehaves: its stacks pass to one that was forked from it, if there is any */
 static void conn_end(struct conn *conn)
 {
 	struct conn *heir = NULL;
@@ -249,8 +249,8 @@ static bool send_answer(const struct conn *conn, struct answer *a)
 /**
  * send_settled - repeat an answer without its descriptors: they are the program's alone now
  *
- * A program that closes a socket may rely on it: the name is free, the peer is told, no set of epoll(7) knows it any more. It must not get
- * to use one before our copy is closed.
+ * A program that closes a socket may rely on it: the name is free, the peer is told, no set of epoll(7) knows it any
+ * more. It must not get to use one before our copy is closed.
  */
 static bool send_settled(const struct conn *conn, const struct wire_reply *reply)
 {
@@ -261,8 +261,8 @@ static bool send_settled(const struct conn *conn, const struct wire_reply *reply
 static bool serve(const struct question *q)
 {
 	static int (*const answers[])(const struct question *, struct answer *) = {
-		[WIRE_HELLO] = answer_hello,   [WIRE_NEWSTACK] = answer_newstack, [WIRE_NEWPORT] = answer_newport,
-		[WIRE_SOCKET] = answer_socket, [WIRE_COUNT] = answer_count,
+	        [WIRE_HELLO] = answer_hello,   [WIRE_NEWSTACK] = answer_newstack, [WIRE_NEWPORT] = answer_newport,
+	        [WIRE_SOCKET] = answer_socket, [WIRE_COUNT] = answer_count,
 	};
 	uint32_t op = q->request.op, made;
 	struct answer a = {.reply = {.op = op, .seq = q->request.seq, .stack = q->request.stack}};
@@ -294,7 +294,8 @@ static int take_fd(struct msghdr *msg)
 	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
 	int fd = -1;
 
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS && cmsg->cmsg_len == CMSG_LEN(sizeof(fd)))
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(fd)))
 		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	return fd;
 }
@@ -308,7 +309,7 @@ static int receive(struct conn *conn, struct question *q)
 	} control;
 	struct iovec iov = {&q->request, sizeof(q->request)};
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
 	ssize_t got;
 
 	do

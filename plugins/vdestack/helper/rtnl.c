@@ -92,7 +92,7 @@ int rtnl_open(void)
 
 /** take_packet - one packet of the answer to request @seq; returns its status once *@done is set */
 static int take_packet(const unsigned char *bytes, size_t len, uint32_t seq, bool *done,
-		       void (*answer)(const struct nlmsghdr *, void *), void *arg)
+                       void (*answer)(const struct nlmsghdr *, void *), void *arg)
 {
 	while (len >= HEAD) {
 		const struct nlmsghdr *nlh = (const void *)bytes;

@@ -21,7 +21,9 @@ struct rtnl_msg {
 	bool full;  /* something did not fit; rtnl_talk will say so */
 };
 
-/** rtnl_begin - a request of @type with these @flags (NLM_F_REQUEST is added) and a fixed part of @len bytes at @body */
+/**
+ * rtnl_begin - a request of @type with these @flags (NLM_F_REQUEST is added) and a fixed part of @len bytes at @body
+ */
 void rtnl_begin(struct rtnl_msg *msg, int type, int flags, const void *body, size_t len);
 /** rtnl_put - append an attribute of @len bytes; @data NULL leaves them zero */
 void rtnl_put(struct rtnl_msg *msg, int type, const void *data, size_t len);
@@ -42,7 +44,7 @@ int rtnl_open(void);
  */
 int rtnl_talk(int fd, struct rtnl_msg *msg, void (*answer)(const struct nlmsghdr *, void *), void *arg);
 
-/** rtnl_attr - attribute @type after a fixed part of @body bytes, with at least @min bytes of data; NULL when there is none */
+/** rtnl_attr - data, @min bytes at least, of attribute @type after a fixed part of @body bytes; NULL: there is none */
 const void *rtnl_attr(const struct nlmsghdr *nlh, size_t body, int type, size_t min);
 
 #endif

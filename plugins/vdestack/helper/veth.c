@@ -3,14 +3,14 @@
  * veth.c - interfaces: a veth pair, one end in the stack, the *peer* in the hidden namespace.
  *
  * Both are made by one request from the hidden namespace, so no netlink socket is ever opened in the stack's own: the
- * kernel counts such a socket for a while after it is closed (see count.c). One queue each way: a port is served by one
- * thread, and every further queue costs memory.
+ * kernel counts such a socket for a while after it is closed (see count.c). One queue each way: a port is served by
+ * one thread, and every further queue costs memory.
  *
  * The peer is mute: no address, no ARP, no IPv6. It accepts frames of any size the network can carry, whatever the
  * stack's end is set to.
  *
- * The stack's end leaves checksums and the cutting of TCP segments to the port (TSO): forty frames then cost the kernel little more
- * than one. What a virtio-net header cannot describe, or the port does not do, is turned off.
+ * The stack's end leaves checksums and the cutting of TCP segments to the port (TSO): forty frames then cost the
+ * kernel little more than one. What a virtio-net header cannot describe, or the port does not do, is turned off.
  */
 #include "helper.h"
 #include "rtnl.h"
@@ -111,7 +111,10 @@ static struct {
 	struct ethtool_set_features_block block[FEATURE_BLOCKS];
 } features;
 
-/** unwanted - a feature, by the name that ethtool(8) has for it: segmentation of what is not plain TCP, and the checksum of SCTP */
+/**
+ * unwanted - a feature, by the name that ethtool(8) has for it: segmentation of what is not plain TCP, and the
+ * checksum of SCTP
+ */
 static bool unwanted(const char *name)
 {
 	static const char *const wanted[] = {"tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation"};
@@ -119,7 +122,8 @@ static bool unwanted(const char *name)
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (strcmp(name, wanted[i]) == 0)
 			return false;
-	return strstr(name, "-segmentation") || strncmp(name, "tx-gso", 6) == 0 || strcmp(name, "tx-checksum-sctp") == 0;
+	return strstr(name, "-segmentation") || strncmp(name, "tx-gso", 6) == 0 ||
+	       strcmp(name, "tx-checksum-sctp") == 0;
 }
 
 /** features_list - learn the numbers that this kernel has for features, from any interface; 0 or a negative errno */
@@ -152,7 +156,9 @@ static int features_list(int fd, struct ifreq *ifr)
 	return 0;
 }
 
-/** set_offload - have interface @ifindex of namespace @ns leave to the port what the port can do; its name in @ifname */
+/**
+ * set_offload - have interface @ifindex of namespace @ns leave to the port what the port can do; its name in @ifname
+ */
 static int set_offload(int ns, uint32_t ifindex, char *ifname)
 {
 	struct ifreq ifr = {.ifr_ifindex = (int)ifindex};
@@ -160,7 +166,8 @@ static int set_offload(int ns, uint32_t ifindex, char *ifname)
 
 	if (err)
 		return err;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* any socket will do; this kind is gone when it is closed */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC,
+	            0); /* any socket will do; this kind is gone when it is closed */
 	if (fd < 0 || ioctl(fd, SIOCGIFNAME, &ifr) < 0)
 		err = -errno;
 	if (!err && features.header.size == 0)
