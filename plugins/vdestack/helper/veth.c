@@ -126,8 +126,8 @@ static bool unwanted(const char *name)
 	       strcmp(name, "tx-checksum-sctp") == 0;
 }
 
-/** features_list - learn the numbers that this kernel has for features, from any interface; 0 or a negative errno */
-static int features_list(int fd, struct ifreq *ifr)
+/** features_list - learn the numbers that this kernel has for features, from an interface; 0 or a negative errno */
+static int features_list(int fd, struct ifreq ifr)
 {
 	struct {
 		struct ethtool_sset_info header;
@@ -138,14 +138,14 @@ static int features_list(int fd, struct ifreq *ifr)
 		char name[FEATURES_MAX][ETH_GSTRING_LEN];
 	} strings = {.header = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
 
-	ifr->ifr_data = (char *)&info;
-	if (ioctl(fd, SIOCETHTOOL, ifr) < 0)
+	ifr.ifr_data = (char *)&info;
+	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0)
 		return -errno;
 	if (info.count > FEATURES_MAX)
 		return -E2BIG;
 	strings.header.len = info.count;
-	ifr->ifr_data = (char *)&strings;
-	if (ioctl(fd, SIOCETHTOOL, ifr) < 0)
+	ifr.ifr_data = (char *)&strings;
+	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0)
 		return -errno;
 	for (uint32_t i = 0; i < info.count; i++) {
 		strings.name[i][ETH_GSTRING_LEN - 1] = '\0';
@@ -156,9 +156,7 @@ static int features_list(int fd, struct ifreq *ifr)
 	return 0;
 }
 
-/**
- * set_offload - have interface @ifindex of namespace @ns leave to the port what the port can do; its name in @ifname
- */
+/** set_offload - have interface @ifindex in @ns leave to the port what the port can do; its name in @ifname */
 static int set_offload(int ns, uint32_t ifindex, char *ifname)
 {
 	struct ifreq ifr = {.ifr_ifindex = (int)ifindex};
@@ -166,12 +164,12 @@ static int set_offload(int ns, uint32_t ifindex, char *ifname)
 
 	if (err)
 		return err;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC,
-	            0); /* any socket will do; this kind is gone when it is closed */
+	/* any socket will do; this kind is gone when it is closed */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || ioctl(fd, SIOCGIFNAME, &ifr) < 0)
 		err = -errno;
 	if (!err && features.header.size == 0)
-		err = features_list(fd, &ifr);
+		err = features_list(fd, ifr);
 	ifr.ifr_data = (char *)&features;
 	/* a positive answer says that some bits were off already or depend on others */
 	if (!err && ioctl(fd, SIOCETHTOOL, &ifr) < 0)
