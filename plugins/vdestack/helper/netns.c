@@ -13,11 +13,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int home = -1;
@@ -36,12 +39,21 @@ static int put(const char *path, const char *text)
 	return result;
 }
 
-/** current_ns - a descriptor of the namespace that this thread is in */
+/** current_ns - a descriptor of the namespace that this thread is in; where there is no /proc a socket knows as well */
 static int current_ns(void)
 {
-	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), any;
 
-	return fd < 0 ? -errno : fd;
+	if (fd >= 0)
+		return fd;
+	any = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (any < 0)
+		return -errno;
+	fd = ioctl(any, SIOCGSKNS);
+	if (fd < 0)
+		fd = -errno;
+	close(any);
+	return fd;
 }
 
 /**
