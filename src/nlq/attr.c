@@ -18,7 +18,7 @@ struct nlmsghdr *nlq__nextmsg(void *datagram, size_t len, size_t *at)
 
 	if (left < NLMSG_HDRLEN || msg->nlmsg_len < NLMSG_HDRLEN || msg->nlmsg_len > left)
 		return NULL;
-	step = NLMSG_ALIGN((size_t)msg->nlmsg_len);
+	step = nlq__align(msg->nlmsg_len);
 	*at += step > left ? left : step; /* the last message needs no padding */
 	return msg;
 }
@@ -61,7 +61,7 @@ size_t nlq__parse(const void *data, size_t len, struct nlattr **table, unsigned 
 	while (len >= NLQ__ATTRHDR) {
 		struct nlattr *attr = (struct nlattr *)(void *)(uintptr_t)at;
 		unsigned int type = attr->nla_type & (unsigned int)NLA_TYPE_MASK;
-		size_t step = NLMSG_ALIGN((size_t)attr->nla_len);
+		size_t step = nlq__align(attr->nla_len);
 
 		if (attr->nla_len < NLQ__ATTRHDR || attr->nla_len > len)
 			break;
@@ -76,7 +76,7 @@ size_t nlq__parse(const void *data, size_t len, struct nlattr **table, unsigned 
 
 size_t nlq__parsebody(const struct nlmsghdr *msg, struct nlattr **table, unsigned int n)
 {
-	size_t header = NLMSG_HDRLEN + NLMSG_ALIGN(nlq__headerlen(msg->nlmsg_type));
+	size_t header = NLMSG_HDRLEN + nlq__align(nlq__headerlen(msg->nlmsg_type));
 
 	/* nothing is known of the body of a message without a fixed header */
 	if (header == NLMSG_HDRLEN || msg->nlmsg_len < header) {

@@ -70,8 +70,8 @@ static void message_put(struct message *message, const void *data, size_t len)
 
 	if (len > 0)
 		memcpy(end, data, len);
-	memset(end + len, 0, NLMSG_ALIGN(len) - len);
-	message->shown.nlq_size += NLMSG_ALIGN(len);
+	memset(end + len, 0, nlq__align(len) - len);
+	message->shown.nlq_size += nlq__align(len);
 }
 
 struct nlq_msg *nlq__createmsg(uint16_t type, uint16_t flags, uint32_t seq, uint32_t pid, size_t room)
@@ -123,7 +123,7 @@ int nlq_add(struct nlq_msg *msg, const void *data, size_t len)
 		message->error = -EINVAL;
 	if (message->error == 0 && len > NLQ_MSG_MAX)
 		message->error = -EMSGSIZE;
-	if (message->error == 0 && message_grow(message, NLMSG_ALIGN(len)) == 0)
+	if (message->error == 0 && message_grow(message, nlq__align(len)) == 0)
 		message_put(message, data, len);
 	return message->error;
 }
@@ -139,7 +139,7 @@ int nlq_addattr(struct nlq_msg *msg, uint16_t type, const void *data, size_t len
 		message->error = -EINVAL;
 	if (message->error == 0 && len > ATTR_MAX)
 		message->error = -EMSGSIZE;
-	if (message->error == 0 && message_grow(message, NLQ__ATTRHDR + NLMSG_ALIGN(len)) == 0) {
+	if (message->error == 0 && message_grow(message, NLQ__ATTRHDR + nlq__align(len)) == 0) {
 		message_put(message, &attr, sizeof(attr));
 		message_put(message, data, len);
 	}

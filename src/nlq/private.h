@@ -18,6 +18,12 @@
 #define NLQ__IFLA_NEW_IFINDEX 49 /* newer than some installed <linux/if_link.h> */
 #define NLQ__ATTEMPTS 16         /* how often a dump that changed under way is begun again */
 
+/** nlq__align - a length up to the alignment of netlink; NLMSG_ALIGN of the uapi headers cuts it to 32 bits */
+static inline size_t nlq__align(size_t len)
+{
+	return (len + 3) & ~(size_t)3;
+}
+
 /* ------------------------------------------------------------------------------------------------------ messages */
 
 /** nlq__createmsg - nlq_createmsg that will not need memory for the first @room bytes */

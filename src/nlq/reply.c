@@ -61,7 +61,7 @@ int nlq_error(int error, const struct nlattr *attr, const char *format, ...)
 
 struct nlq_msg *reply_prepare(const struct request *request)
 {
-	size_t echo = request->msg->nlmsg_len < ECHO_MAX ? NLMSG_ALIGN(request->msg->nlmsg_len) : NLMSG_HDRLEN;
+	size_t echo = request->msg->nlmsg_len < ECHO_MAX ? nlq__align(request->msg->nlmsg_len) : NLMSG_HDRLEN;
 	size_t tlvs = 2 * NLQ__ATTRHDR + sizeof(uint32_t) + REQUEST_TEXT;
 
 	return nlq__createmsg(NLMSG_ERROR, 0, request->msg->nlmsg_seq, request->portid,

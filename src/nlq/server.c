@@ -27,7 +27,7 @@ _Static_assert(FAMILIES == 22 && FAMILIES <= RTM_NR_FAMILIES, "the limit is part
  * be */
 static struct nlmsghdr *dump_message(struct nlmsghdr *msg, unsigned char *copy)
 {
-	size_t len = NLMSG_ALIGN(nlq__headerlen(msg->nlmsg_type));
+	size_t len = nlq__align(nlq__headerlen(msg->nlmsg_type));
 	struct nlmsghdr *completed = (struct nlmsghdr *)(void *)copy;
 
 	if (nlq__msgdata(msg, len) != NULL)
