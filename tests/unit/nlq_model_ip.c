@@ -259,7 +259,7 @@ static uint32_t default_priority(uint8_t family)
 /** route_matches - whether a request is about a route; what a request to delete does not name does not count */
 static bool route_matches(const struct route *route, const struct nlmsghdr *msg, struct nlattr **attr)
 {
-	const struct rtmsg *header = NLMSG_DATA(msg);
+	const struct rtmsg *header = (const void *)((const char *)msg + NLMSG_HDRLEN);
 	const unsigned char *dst = address(attr[RTA_DST], header->rtm_family),
 	                    *gw = address(attr[RTA_GATEWAY], header->rtm_family);
 	static const unsigned char any[16];
