@@ -282,8 +282,16 @@ unsigned int nlqx_if_nametoindex(struct ioth *stack, const char *ifname);
 char *nlq_if_indextoname(unsigned int ifindex, char *ifname);
 char *nlqx_if_indextoname(struct ioth *stack, unsigned int ifindex, char *ifname);
 
+/* A structure and a function have one name, as in <net/if.h>; g++ tells about it where it should not. */
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 /** nlq_if_nameindex - if_nameindex(3): the list, ended by an entry of zeros; NULL with errno */
 struct nlq_if_nameindex *nlq_if_nameindex(void);
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 struct nlq_if_nameindex *nlqx_if_nameindex(struct ioth *stack);
 
 /** nlq_if_freenameindex - free such a list, wherever it came from; NULL is allowed */

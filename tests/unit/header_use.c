@@ -5,6 +5,7 @@
  * number of the line that went wrong, or 0.
  */
 #include "iothaddr.h"
+#include "libnlq.h"
 #include "nlinline.h"
 
 /* Like ioth.h: many stacks of an opaque type. Its netlink refuses everything. */
@@ -107,6 +108,27 @@ static int take_data(struct nl_iplink_data *ifd, int nifd)
 	return nifd;
 }
 
+/* of libnlq.h what needs no library */
+static const struct nlq_iplink_data *last_nlq_data;
+
+static int take_nlq_data(const struct nlq_iplink_data *ifd, int nifd)
+{
+	static struct nlq_iplink_data copy;
+
+	copy = ifd[0];
+	last_nlq_data = &copy;
+	return nifd;
+}
+
+static int set_nothing(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
+{
+	(void)entry;
+	(void)msg;
+	(void)attr;
+	(void)stackinfo;
+	return 0;
+}
+
 #define CHECK(condition)                                                                                               \
 	do {                                                                                                           \
 		if (!(condition))                                                                                      \
@@ -117,6 +139,7 @@ int main(void)
 {
 	static char memory[8];
 	struct opaque *stack = (struct opaque *)(void *)memory;
+	struct nlq_request_handlers handlers;
 	struct nl_iplink_data list[] = {{nl_iplink_strattr(5, "five")}, {6, 0, NULL}};
 
 	CHECK(own_if_nametoindex(stack, "lo") == -1 && errno == ENOTSUP);
@@ -135,6 +158,15 @@ int main(void)
 	CHECK(list[0].tag == 5 && list[0].len == 5 && strcmp((const char *)list[0].data, "five") == 0);
 	CHECK(nl_addrdata2prefix(24, 0, 0) == 24 && nl_routedata2prefix(64, 0, 0) == 64);
 	CHECK(nl_addrdata2prefix(255, 255, 255) > 0 && nl_routedata2prefix(255, 255, 255) > 0);
+
+	CHECK(take_nlq_data(nlq_iplink_strdata(3, "three")) == 1);
+	CHECK(last_nlq_data->tag == 3 && last_nlq_data->len == 6);
+	CHECK(strcmp((const char *)last_nlq_data->data, "three") == 0);
+	CHECK(nlq_return_errno(-EDOM) == -1 && errno == EDOM && nlq_return_errno(3) == 3);
+	/* the member that C++ must call otherwise is where C has it */
+	handlers.set = set_nothing;
+	CHECK(offsetof(struct nlq_request_handlers, del) == 3 * sizeof(handlers.set));
+	CHECK(sizeof(handlers) == 5 * sizeof(handlers.set) && handlers.set(NULL, NULL, NULL, NULL) == 0);
 
 	CHECK(iothaddr_otiptime(0, 5) == 0);
 	CHECK(iothaddr_otiptime(1000, 0) > 1000000);

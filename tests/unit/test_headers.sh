@@ -13,7 +13,7 @@ source=${2:-$(dirname "$0")}
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
 
-headers='ioth.h nlinline.h nlinline+.h iothaddr.h'
+headers='ioth.h nlinline.h nlinline+.h libnlq.h iothaddr.h'
 warnings='-Wall -Wextra -pedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Wcast-qual -Wunused -Werror'
 
 # Sets of neighbours, in the order of their inclusion, joined by commas.
@@ -137,7 +137,7 @@ try_neighbour() { # compiler standard define header neighbour
 	fi
 }
 for neighbour in $neighbours; do
-	for header in ioth.h nlinline.h; do
+	for header in ioth.h nlinline.h libnlq.h; do
 		for compiler in $c_compilers; do
 			try_neighbour "$compiler" c11 - $header "$neighbour"
 		done
@@ -156,8 +156,8 @@ for compiler in $c_compilers $cxx_compilers; do
 	*) standard='c99' ;;
 	esac
 	for header in $headers; do
-		job "$compiler" $standard - "$header" - ioth.h,nlinline.h,nlinline+.h,iothaddr.h
-		job "$compiler" $standard - "$header" iothaddr.h,nlinline+.h,nlinline.h,ioth.h -
+		job "$compiler" $standard - "$header" - ioth.h,nlinline.h,nlinline+.h,libnlq.h,iothaddr.h
+		job "$compiler" $standard - "$header" iothaddr.h,libnlq.h,nlinline+.h,nlinline.h,ioth.h -
 	done
 done
 compiled=$n

@@ -66,11 +66,15 @@ static void note_bytes(const void *bytes, size_t len)
 	note("\n");
 }
 
-/* what ip(8) shows, without what differs from one namespace to the next */
+/*
+ * What ip(8) shows, without what differs from one namespace to the next, and without the state of the line, which
+ * follows the flags a moment later.
+ */
 static void note_network(void)
 {
-	note("%s", output("ip -4 addr; ip -o link | sed 's/@[^:]*//; s/qdisc [a-z]*//'; ip -4 route show table all; "
-	                  "ip -6 route show table main | grep -v fe80; ip -6 -o addr show scope global"));
+	note("%s", output("{ ip -4 addr; ip -o link | sed 's/@[^:]*//; s/qdisc [a-z]*//'; ip -4 route show table all; "
+	                  "ip -6 route show table main | grep -v fe80; ip -6 -o addr show scope global; } | "
+	                  "sed 's/NO-CARRIER,//; s/,LOWER_UP//; s/,M-DOWN//; s/ state [A-Z]*//; s/ linkdown//'"));
 }
 
 static int fd4, fd6, fd_packet;
@@ -467,6 +471,8 @@ static void compare(void (*script)(void))
 		assert_int_equal(unshare(CLONE_NEWNET), 0);
 		output("ip link add v0 address 02:00:00:00:00:01 type veth peer name v1 address 02:00:00:00:00:02 && "
 		       "ip link set v0 up && ip link set v1 up");
+		while (strstr(output("ip -o link show v0"), "state UP") == NULL)
+			; /* IFF_RUNNING comes with it */
 		fd4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		fd_packet = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
