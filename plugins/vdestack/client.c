@@ -46,20 +46,36 @@ struct client {
 
 static pthread_mutex_t talk = PTHREAD_MUTEX_INITIALIZER;
 static struct client *current; /* the helper for new stacks */
+static int cancel_state;       /* of the thread that talks: socket(2) is no cancellation point, and no lock is left */
 
 void client_lock(void)
 {
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	pthread_mutex_lock(&talk);
+	cancel_state = state;
 }
 
 bool client_trylock(void)
 {
-	return pthread_mutex_trylock(&talk) == 0;
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	if (pthread_mutex_trylock(&talk) == 0) {
+		cancel_state = state;
+		return true;
+	}
+	pthread_setcancelstate(state, NULL);
+	return false;
 }
 
 void client_unlock(void)
 {
+	int state = cancel_state;
+
 	pthread_mutex_unlock(&talk);
+	pthread_setcancelstate(state, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------- the connection */
@@ -134,7 +150,7 @@ static int die(struct client *client)
 static int lost(struct client *client)
 {
 	if (client->fd >= 0)
-		fprintf(stderr, "ioth: the helper of vdestack has ended: the stacks it served are off the network\n");
+		fprintf(stderr, "libioth: vdestack: the helper has ended: the stacks it served are off the network\n");
 	return die(client);
 }
 
@@ -263,12 +279,11 @@ void client_drop(struct client_reply *reply)
 
 int client_wait(struct client *client, uint32_t seq, struct client_reply *reply)
 {
-	int cancel, err;
+	int err;
 
 	reply->fds = 0;
 	if (client->fd < 0)
 		return -ENETDOWN;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel); /* socket(2) is no cancellation point */
 	for (;;) {
 		err = receive(client, reply);
 		if (err) {
@@ -279,7 +294,6 @@ int client_wait(struct client *client, uint32_t seq, struct client_reply *reply)
 			break;
 		stock_arrived(reply);
 	}
-	pthread_setcancelstate(cancel, NULL);
 	return err;
 }
 
@@ -347,11 +361,10 @@ static int hello(struct client *client)
 static int start(void)
 {
 	struct client *client = calloc(1, sizeof(*client));
-	int fd, err, cancel;
+	int fd, err;
 
 	if (client == NULL)
 		return -ENOMEM;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	fd = launch();
 	err = fd < 0 ? fd : adopt(client, fd);
 	if (!err) {
@@ -359,7 +372,6 @@ static int start(void)
 		if (err)
 			close(client->fd);
 	}
-	pthread_setcancelstate(cancel, NULL);
 	if (err) {
 		free(client);
 		return err;

@@ -169,16 +169,16 @@ int launch_refused(uint32_t step, int error)
 	if (!atomic_exchange(&said, true)) {
 		if (step == WIRE_STEP_USERNS || step == WIRE_STEP_NETNS)
 			fprintf(stderr,
-			        "ioth: vdestack needs a %s namespace and may not have one (%s): %s; or use a stack "
+			        "libioth: vdestack needs a %s namespace and may not have one (%s): %s; or use a stack "
 			        "that needs none, such as lwip\n",
 			        step == WIRE_STEP_USERNS ? "user" : "network", strerror(error), permission());
 		else if (step == WIRE_STEP_EXEC)
-			fprintf(stderr, "ioth: vdestack cannot start %s: %s\n", helper[0] ? helper : HELPER,
+			fprintf(stderr, "libioth: vdestack cannot start %s: %s\n", helper[0] ? helper : HELPER,
 			        strerror(error));
 		else if (step == WIRE_STEP_VERSION)
-			fprintf(stderr, "ioth: %s does not belong to this version of vdestack\n", helper);
+			fprintf(stderr, "libioth: %s does not belong to this version of vdestack\n", helper);
 		else
-			fprintf(stderr, "ioth: the helper of vdestack cannot work: %s\n", strerror(error));
+			fprintf(stderr, "libioth: the helper of vdestack cannot work: %s\n", strerror(error));
 	}
 	return step == WIRE_STEP_USERNS || step == WIRE_STEP_NETNS ? -EPERM : -error;
 }

@@ -261,6 +261,28 @@ static void threads(void)
 		must(ioth_delstack(stack[i]) == 0);
 }
 
+static void *make_for_ever(void *arg)
+{
+	for (;;)
+		close(ioth_msocket(arg, AF_INET6, SOCK_DGRAM, 0));
+	return NULL;
+}
+
+/* socket(2) is no cancellation point; and a thread that is cancelled leaves the helper to the others. */
+static void cancelled(void)
+{
+	struct ioth *stack = stack_new();
+
+	for (int i = 0; i < 100; i++) {
+		pthread_t thread;
+
+		must(pthread_create(&thread, NULL, make_for_ever, stack) == 0);
+		works(stack);
+		must(pthread_cancel(thread) == 0 && pthread_join(thread, NULL) == 0);
+	}
+	works(stack);
+}
+
 /* ------------------------------------------------------------------------------------------------------- fork */
 
 /** child_of - fork; returns 0 in the child */
@@ -536,6 +558,7 @@ TEST(no_child)
 TEST(independent)
 TEST(lowest)
 TEST(threads)
+TEST(cancelled)
 TEST(fork_both)
 TEST(fork_orphan)
 TEST(fork_delete)
@@ -548,17 +571,12 @@ TEST(forbidden_user)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_no_child),
-	        cmocka_unit_test(test_independent),
-	        cmocka_unit_test(test_lowest),
-	        cmocka_unit_test(test_threads),
-	        cmocka_unit_test(test_fork_both),
-	        cmocka_unit_test(test_fork_orphan),
-	        cmocka_unit_test(test_fork_delete),
-	        cmocka_unit_test(test_fork_busy),
-	        cmocka_unit_test(test_killed),
-	        cmocka_unit_test(test_closed_behind),
-	        cmocka_unit_test(test_forbidden_network),
+	        cmocka_unit_test(test_no_child),       cmocka_unit_test(test_independent),
+	        cmocka_unit_test(test_lowest),         cmocka_unit_test(test_threads),
+	        cmocka_unit_test(test_cancelled),      cmocka_unit_test(test_fork_both),
+	        cmocka_unit_test(test_fork_orphan),    cmocka_unit_test(test_fork_delete),
+	        cmocka_unit_test(test_fork_busy),      cmocka_unit_test(test_killed),
+	        cmocka_unit_test(test_closed_behind),  cmocka_unit_test(test_forbidden_network),
 	        cmocka_unit_test(test_forbidden_user),
 	};
 	struct ioth *stack;
