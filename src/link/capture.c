@@ -255,13 +255,10 @@ void link__capture_write(struct link__capture *capture, const struct link_frame 
 	pthread_mutex_unlock(&capture->lock);
 }
 
-bool link__capture_pending(void)
-{
-	return pending;
-}
-
 void link__capture_flush(void)
 {
+	if (!pending)
+		return;
 	pending = false;
 	pthread_mutex_lock(&captures.lock);
 	for (struct link__capture *c = captures.list; c; c = c->next) {

@@ -24,10 +24,7 @@ void link__capture_close(struct link__capture *capture);
  * writes */
 void link__capture_write(struct link__capture *capture, const struct link_frame *frames, unsigned int count);
 
-/** link__capture_pending - has this thread recorded something since it last called link__capture_flush? */
-bool link__capture_pending(void);
-
-/** link__capture_flush - bring all records to their files; a loop does so before it sleeps or ends */
+/** link__capture_flush - bring what this thread recorded to its files; a loop does so before it sleeps or ends */
 void link__capture_flush(void);
 
 /** What fork(2) needs: no record is waiting, and no lock is held, when the process doubles. */

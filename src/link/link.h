@@ -96,6 +96,80 @@ void link_port_close(struct link_port *port);
 /** link_port_stats - counters since the port was opened */
 void link_port_stats(struct link_port *port, struct link_port_stats *out);
 
+/* ------------------------------------------------------------------------- for stacks that live in the process */
+
+/*
+ * Such a stack moves its frames itself, in whatever thread happens to run it: a *connection* is a port without a device and
+ * without a loop, and a *driver* is a loop's promise to run the stack when nobody else does.
+ */
+
+struct link_conn;
+
+/**
+ * link_conn_open - join a network; arguments and errors as link_port_open
+ *
+ * A connection has no lock: one thread at a time.
+ */
+int link_conn_open(const char *vnl, const char *ifname, const char *pcap, struct link_conn **out);
+
+/** link_conn_close - leave the network; in a forked child only the child's copies of its descriptors are closed */
+void link_conn_close(struct link_conn *conn);
+
+/** link_conn_fd - becomes readable when link_conn_recv has something to do; link_conn_ctlfd - when the network has gone, or -1 */
+int link_conn_fd(const struct link_conn *conn);
+int link_conn_ctlfd(const struct link_conn *conn);
+
+/** link_conn_alive - after link_conn_ctlfd became readable: is the network still there? */
+bool link_conn_alive(struct link_conn *conn);
+
+/**
+ * link_conn_recv - receive one frame without blocking
+ * @size: room at @frame; LINK_FRAME_MAX is enough for any
+ * @ready: link_conn_fd was seen to be readable and nothing was received since: saves a system call on some networks
+ *
+ * Returns its length; 0 when what came was not for us (call again); -EAGAIN nothing has come; -ENETDOWN the network has gone.
+ */
+int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready);
+
+/** link_conn_send - send one finished frame without blocking: 0; -EAGAIN the network has no room, which is counted as a drop;
+    -ENETDOWN */
+int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len);
+
+/** link_conn_flush - bring captured packets to their file: before the thread that moved frames sleeps */
+void link_conn_flush(struct link_conn *conn);
+
+/** link_conn_stats - counters since it was opened */
+void link_conn_stats(const struct link_conn *conn, struct link_port_stats *out);
+
+struct link_driver;
+
+/**
+ * link_driver_open - have a stack run by one of the event loops of the process
+ * @run: called in the loop's thread when something in the epoll set of the driver is ready or the deadline has passed;
+ *       never twice at once
+ * @network: drivers and ports with the same number had better share a loop; 0 when it does not matter
+ *
+ * Returns 0, -ENOMEM, -EMFILE, -EAGAIN.
+ */
+int link_driver_open(void (*run)(void *arg), void *arg, uint64_t network, struct link_driver **out);
+
+/** link_driver_close - @run is not running when this returns and will not run again; not to be called by it */
+void link_driver_close(struct link_driver *driver);
+
+/** link_driver_fd - the epoll set, empty at first: the caller adds what @run is for, and fetches the events in @run */
+int link_driver_fd(const struct link_driver *driver);
+
+/** link_driver_deadline - when to call @run at the latest: CLOCK_MONOTONIC nanoseconds, INT64_MAX never. Cheap when it gets no
+    earlier; callable from @run and with any lock of the stack held */
+void link_driver_deadline(struct link_driver *driver, int64_t when);
+
+/**
+ * link_driver_suspend - the calling thread is going to wait on the epoll set and run the stack itself: the loop sleeps through both,
+ * though a call of @run may just be under way. link_driver_resume - over to the loop again; what is ready then makes it run.
+ */
+void link_driver_suspend(struct link_driver *driver);
+void link_driver_resume(struct link_driver *driver);
+
 #pragma GCC visibility pop
 
 #endif

@@ -8,6 +8,10 @@
  * traffic a loop sleeps: it has no timer. Before it sleeps it brings captured packets to their files (capture.c). What
  * moving a batch of frames takes in memory belongs to the loop; a member is a few words.
  *
+ * Waking a sleeping thread costs more than all else that happens to a small frame, and an answer often follows a
+ * question at once. So a loop that has just moved frames looks again for a few microseconds, giving way to any thread
+ * that wants the core, before it sleeps (docs/performance.md). IOTH_POLL_US=0 in the environment turns this off.
+ *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
  *
@@ -37,9 +41,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS 64               /* fetched by one epoll_wait */
+#define POLL_US 50              /* how long a loop looks for more events before it sleeps */
+#define POLL_US_MAX 1000
 #define STACK_SIZE (256 * 1024) /* libvdeplug keeps frames on the stack, and static TLS lives there too */
 #define NEIGHBOUR_BONUS 8       /* how many members more than the others a loop may have to be joined by a neighbour */
 #define SLOTS_PER_CHUNK 256
@@ -71,6 +78,7 @@ static struct {
 	struct link__loop *loops;
 	unsigned int loop_count;
 	uint32_t incarnation;
+	int64_t poll_ns; /* constant once there is a loop */
 	uint32_t slot_count;
 	uint32_t free_slot; /* 1 + index of the first free slot, 0: none */
 	_Atomic(struct slot *) chunk[CHUNKS];
@@ -176,6 +184,35 @@ static void turn_give(struct link__loop *loop, const struct epoll_event *event)
 	turn_end(loop);
 }
 
+/** clock_ns - a clock that only runs forward, in nanoseconds */
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/** loop_wait - the next events: looked for during the poll time, then slept for; their number */
+static int loop_wait(struct link__loop *loop, struct epoll_event *events)
+{
+	int n = epoll_wait(loop->epfd, events, EVENTS, 0);
+
+	if (n == 0 && pool.poll_ns > 0) {
+		int64_t end = clock_ns() + pool.poll_ns;
+
+		do {
+			sched_yield();
+			n = epoll_wait(loop->epfd, events, EVENTS, 0);
+		} while (n == 0 && clock_ns() < end);
+	}
+	if (n == 0) {
+		link__capture_flush();
+		n = epoll_wait(loop->epfd, events, EVENTS, -1);
+	}
+	return n;
+}
+
 /** loop_run - the thread of a loop */
 static void *loop_run(void *arg)
 {
@@ -184,12 +221,8 @@ static void *loop_run(void *arg)
 	bool stop = false;
 
 	while (!stop) {
-		int n = epoll_wait(loop->epfd, events, EVENTS, link__capture_pending() ? 0 : -1);
+		int n = loop_wait(loop, events);
 
-		if (n == 0) {
-			link__capture_flush();
-			continue;
-		}
 		loop->round++;
 		/* Empty the queues of the network before filling them: those of a switch are short, and drop. */
 		for (int i = 0; i < n; i++) {
@@ -251,8 +284,25 @@ static void fork_child(void)
 	pthread_mutex_unlock(&pool.lock);
 }
 
-static void register_fork_handlers(void)
+/** poll_ns_wanted - how long a loop shall poll: IOTH_POLL_US when it is a number of microseconds, else the default */
+static int64_t poll_ns_wanted(void)
 {
+	const char *wanted = secure_getenv("IOTH_POLL_US");
+	char *end;
+	long us;
+
+	if (!wanted || !*wanted)
+		return POLL_US * 1000;
+	us = strtol(wanted, &end, 10);
+	if (*end || us < 0)
+		return POLL_US * 1000;
+	return (us < POLL_US_MAX ? us : POLL_US_MAX) * 1000;
+}
+
+/** pool_init - what a process does once */
+static void pool_init(void)
+{
+	pool.poll_ns = poll_ns_wanted();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
@@ -376,7 +426,7 @@ int link__loop_join(struct link__member *member)
 	struct link__loop *loop;
 	int err;
 
-	pthread_once(&once, register_fork_handlers);
+	pthread_once(&once, pool_init);
 	pthread_mutex_lock(&pool.lock);
 	err = slot_take(member);
 	if (err)
