@@ -38,9 +38,11 @@
 #include "usock.h"
 
 #include <link.h>
+#include <linux/errqueue.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 struct usock;
 struct usock__kind;
