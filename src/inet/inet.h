@@ -71,6 +71,8 @@ struct inet_addr {
 	/* The rest belongs to addr.c. */
 	int64_t dad_next;
 	unsigned int dad_left;
+	unsigned int dad_failures;   /* how many addresses before this one were duplicates */
+	struct inet_addr *hash_next; /* in the table of all addresses of the stack */
 };
 
 /** struct inet_iface - an interface */
@@ -170,6 +172,9 @@ struct inet_ops {
 
 /** inet_new - a configuration with nothing but lo, which is down, index 1; or NULL: no memory */
 struct inet *inet_new(const struct inet_ops *ops, void *owner);
+
+/** inet_set_forwarding - is the stack a router? It is not at first */
+void inet_set_forwarding(struct inet *inet, bool forwarding);
 
 /** inet_free - interfaces are deleted first, with all that belongs to them, telling the owner */
 void inet_free(struct inet *inet);
