@@ -16,7 +16,7 @@
  *     raw.c       raw and ping sockets            errqueue.c MSG_ERRQUEUE
  *     icmp.c      ICMP errors, coming and going   mcast.c    multicast memberships
  *     ipsend.c    from a socket's bytes to an IP packet
- *     packet.c    packet sockets
+ *     packet.c    packet sockets                  sockfilter.c SO_ATTACH_FILTER
  *     netlink.c   netlink sockets and their groups
  *     ioctl.c     netdevice(7), SIOCINQ, ...
  *
@@ -261,6 +261,7 @@ struct usock {
 	struct usock__errqueue *errqueue; /* errqueue.c; NULL: nothing was ever in it */
 	uint64_t dropped;           /* datagrams that found the queue full: SO_RXQ_OVFL */
 	struct timespec stamp;      /* SIOCGSTAMP */
+	struct usock__filter *filter; /* SO_ATTACH_FILTER, see sockfilter.h; NULL: none */
 };
 
 /**
@@ -430,6 +431,9 @@ void usock__raw_input(struct usock_stack *stack, const struct usock_packet *pack
 /** usock__packet_tap - packet sockets see a frame: come in (PACKET_HOST, ...) or going out (PACKET_OUTGOING); cheap when there are none */
 void usock__packet_tap(struct usock_stack *stack, struct inet_iface *iface, const unsigned char *frame, size_t len,
 		       unsigned char direction);
+/** usock__packet_iface - an interface has changed (INET_CHANGE_*), or with @gone is about to be freed: packet sockets bound to it hear
+    of it; to be called from inet_ops.iface_change and iface_del */
+void usock__packet_iface(struct usock_stack *stack, struct inet_iface *iface, unsigned int what, bool gone);
 
 /* netlink.c */
 int usock__netlink_open(struct usock_stack *stack);
