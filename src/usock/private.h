@@ -79,7 +79,7 @@ struct usock_stack {
 /** usock__here - false in a child forked after the stack was made: the stack is dead here, its lock must not be taken */
 bool usock__here(const struct usock_stack *stack);
 
-/** usock__later - wake whoever drives the stack so that it runs usock__turn soon; lock held */
+/** usock__later - wake whoever drives the stack so that it runs usock__turn soon; lock held (drive.c) */
 void usock__later(struct usock_stack *stack);
 
 /** usock__turn - everything that is due: frames of lo, timers of inet, engine and sockets; lock held */
@@ -101,8 +101,12 @@ void usock__drive_rewatch(struct usock_stack *stack, int fd, uint32_t events, en
 /** usock__drive_unwatch - stops it, and forgets events of @object that were fetched but not handled yet */
 void usock__drive_unwatch(struct usock_stack *stack, int fd, void *object);
 
-/** usock__drive_settle - lock held, about to be given back: tell the event loop of an earlier deadline */
+/** usock__drive_settle - lock held, about to be given back, all else being done: tell whoever drives of an earlier deadline, hand over to
+    the event loop when nobody waits, write captured packets to their file */
 void usock__drive_settle(struct usock_stack *stack);
+
+/** usock__drive_deadline - when usock__turn has to run: the earliest of inet, engine and timers, INET_NEVER; lock held */
+int64_t usock__drive_deadline(struct usock_stack *stack);
 
 /** struct usock__timer - something a socket wants to be called for; embedded in it */
 struct usock__timer {
@@ -112,6 +116,8 @@ struct usock__timer {
 };
 void usock__timer_set(struct usock_stack *stack, struct usock__timer *timer, int64_t when);
 void usock__timer_clear(struct usock_stack *stack, struct usock__timer *timer);
+/** usock__timers_run - fire those that are due; for usock__turn */
+void usock__timers_run(struct usock_stack *stack);
 
 /* --------------------------------------------------------------------------------------------------------------- wait */
 
@@ -127,6 +133,10 @@ int usock__wait(struct usock *sock, uint32_t events, int64_t until);
 
 /** usock__wait_wake - wake the threads that wait for @events of @sock; what stack.c does for changed sockets */
 void usock__wait_wake(struct usock *sock, uint32_t events);
+
+/** usock__wait_release - how usock_unlock gives stack->lock back, by this instead of pthread_mutex_unlock: the threads that
+    usock__wait_wake chose are woken after that, or they would run into the lock */
+void usock__wait_release(struct usock_stack *stack);
 
 /* -------------------------------------------------------------------------------------------------------------- ready */
 
@@ -310,6 +320,8 @@ void usock__port_event(void *port, enum usock__event event, uint32_t events);
 void usock__port_transmit(struct usock_stack *stack, struct inet_iface *iface, unsigned char *frame, size_t len);
 /** usock__loopback_run - bring back what was sent on lo so far; true when something was */
 bool usock__loopback_run(struct usock_stack *stack);
+/** usock__loopback_clear - forget what has not come back yet, before the engine is closed */
+void usock__loopback_clear(struct usock_stack *stack);
 
 /* ------------------------------------------------------------------------------------------------- Internet sockets */
 
