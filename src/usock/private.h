@@ -10,7 +10,8 @@
  *     socket.c    the Berkeley calls: from ioth_functions to the kinds of sockets
  *     sockopt.c   SOL_SOCKET
  *     bind.c      ports and addresses of TCP and UDP sockets, and who gets what arrives
- *     stream.c    TCP sockets                     tcpopt.c   IPPROTO_TCP
+ *     stream*.c   TCP sockets                     tcpopt.c   IPPROTO_TCP
+ *     listener.c  those that listen               endpoint.c addresses
  *     dgram.c     queues of datagrams             ipopt.c    IPPROTO_IP, IPPROTO_IPV6
  *     udp.c       UDP sockets                     cmsg.c     control messages
  *     raw.c       raw and ping sockets            errqueue.c MSG_ERRQUEUE
@@ -305,6 +306,9 @@ extern const size_t usock__stream_size, usock__udp_size, usock__raw_size, usock_
 /** usock__functions - fill in the members of ioth_functions */
 void usock__functions(struct ioth_functions *f);
 
+/** usock__stream_putback - what kind->accept gave could not get a descriptor: it is the first in the queue again */
+void usock__stream_putback(struct usock *listener, struct usock *made);
+
 /* What SOL_SOCKET and the ioctls of all kinds are: sockopt.c, ioctl.c. */
 void usock__options_init(struct usock__options *options, int type);
 int usock__setsockopt(struct usock *sock, int name, const void *value, socklen_t len);
@@ -360,11 +364,13 @@ struct usock__inet {
 	bool bound;                   /* an address or a port was asked for or chosen */
 	bool bound_addr, bound_port;  /* by bind: shutdown or disconnect keep them */
 	bool connected;
+	bool listening;                /* TCP */
 	struct usock__ip ip;
 	struct usock__member *members; /* mcast.c */
 	/* bind.c */
-	struct usock__inet *bind_next; /* on the same port */
-	uint16_t bind_port;            /* 0: not in the table */
+	struct usock__inet *bind_next, **bind_prev; /* in the bucket of the port */
+	uint16_t bind_port;            /* host byte order; 0: not in the table, so no port is held */
+	bool bind_shared;              /* the port was chosen by connect: connections to other places may have it, too */
 };
 
 /** usock__inet_of - a socket known to be of a kind that is an Internet socket */
@@ -376,6 +382,8 @@ static inline struct usock__inet *usock__inet_of(struct usock *sock)
 /** usock__endpoint_take - read a sockaddr for a socket of @family (an AF_INET6 one takes IPv6 only; v4-mapped is that)
     0; -EINVAL too short; -EAFNOSUPPORT */
 int usock__endpoint_take(int family, const struct sockaddr *addr, socklen_t len, struct usock_endpoint *out);
+/** usock__endpoint_take_bind - the same for bind(2), where an AF_INET socket takes AF_UNSPEC with the wildcard address */
+int usock__endpoint_take_bind(int family, const struct sockaddr *addr, socklen_t len, struct usock_endpoint *out);
 /** usock__endpoint_give - write one; sin6_scope_id only for link-local addresses */
 void usock__endpoint_give(int family, const struct usock_endpoint *endpoint, struct sockaddr_storage *addr, socklen_t *len);
 
@@ -390,11 +398,29 @@ int usock__binds_open(struct usock_stack *stack);
 void usock__binds_close(struct usock_stack *stack);
 /** usock__bind - bind to sock->local as @local says; port 0: choose. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES never (no privileged ports) */
 int usock__bind(struct usock__inet *sock, int proto, const struct usock_endpoint *local);
-/** usock__bind_connect - choose a source address and port for a connection to sock->remote when they are not bound */
+/** usock__bind_address - may the socket have this address? -EADDRNOTAVAIL, -EINVAL, -ENODEV; sets SO_BINDTODEVICE by a link-local one */
+int usock__bind_address(struct usock__inet *sock, const struct usock_endpoint *local);
+/** usock__bind_anywhere - connect to the unspecified address means to this host */
+void usock__bind_anywhere(const struct usock__inet *sock, struct usock_endpoint *remote);
+/** usock__bind_connect - choose a source address and port for a connection to @remote where they are not bound; what inet_route says;
+    -EADDRNOTAVAIL no port is free, or TCP: there is such a connection; -EACCES UDP: broadcast without SO_BROADCAST */
 int usock__bind_connect(struct usock__inet *sock, int proto, const struct usock_endpoint *remote);
+/** usock__bind_disconnect - not connected any more: give back the address and port that bind did not ask for */
+void usock__bind_disconnect(struct usock__inet *sock, int proto);
+/** usock__bind_leave - TCP: the connection has ended: give back a port that bind did not ask for; the name is still shown.
+    @left: the engine goes on with it, closing or in TIME-WAIT, which keeps others from the port as in Linux */
+void usock__bind_leave(struct usock__inet *sock, bool left);
+/** usock__bind_accepted - an accepted connection has the port of its listener */
+void usock__bind_accepted(struct usock__inet *sock);
+/** usock__unbind - give back the port, whoever chose it */
 void usock__unbind(struct usock__inet *sock, int proto);
 /** usock__bind_listen - become a listener on what is bound: -EADDRINUSE another one listens there */
 int usock__bind_listen(struct usock__inet *sock);
+/** usock__bind_group - another listener with SO_REUSEPORT on the very same name, or NULL */
+struct usock__inet *usock__bind_group(struct usock__inet *sock);
+/** usock__bind_hash - unpredictable number of a pair of endpoints, the same each time: for SO_REUSEPORT */
+uint32_t usock__bind_hash(struct usock_stack *stack, int family, const struct usock_endpoint *local,
+			  const struct usock_endpoint *remote);
 /** usock__bind_lookup - the socket that gets a unicast packet: the best match, by hash among SO_REUSEPORT; or NULL */
 struct usock__inet *usock__bind_lookup(struct usock_stack *stack, int proto, int family, const struct usock_endpoint *local,
 				       const struct usock_endpoint *remote, const struct inet_iface *iface);

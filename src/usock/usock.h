@@ -171,6 +171,9 @@ struct usock_engine {
 			 int error, unsigned int mtu);
 	/* Urgent data: queue one more byte, urgent. NULL: the engine cannot (EOPNOTSUPP). */
 	int (*tcp_urgent)(void *e, struct usock_tcp *tcp, unsigned char byte);
+	/* Is a connection that tcp_close has left behind (closing, or in TIME-WAIT) still there? It keeps its port from a bind without
+	   SO_REUSEADDR. NULL: usock assumes a minute of TIME-WAIT where we closed first. */
+	bool (*tcp_left)(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote);
 };
 
 /* ------------------------------------------------------------------------------------------------------------ stacks */
