@@ -269,6 +269,13 @@ void link__capture_flush(void)
 	pthread_mutex_unlock(&captures.lock);
 }
 
+void link__capture_flush_one(struct link__capture *capture)
+{
+	pthread_mutex_lock(&capture->lock);
+	flush_or_complain(capture);
+	pthread_mutex_unlock(&capture->lock);
+}
+
 void link__capture_fork_prepare(void)
 {
 	pthread_mutex_lock(&captures.lock);

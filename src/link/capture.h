@@ -27,6 +27,9 @@ void link__capture_write(struct link__capture *capture, const struct link_frame 
 /** link__capture_flush - bring what this thread recorded to its files; a loop does so before it sleeps or ends */
 void link__capture_flush(void);
 
+/** link__capture_flush_one - bring what anybody recorded with this capture to its file */
+void link__capture_flush_one(struct link__capture *capture);
+
 /** What fork(2) needs: no record is waiting, and no lock is held, when the process doubles. */
 void link__capture_fork_prepare(void);
 void link__capture_fork_parent(void);

@@ -136,6 +136,21 @@ void link__conn_abandon(struct link__conn *conn)
 	conn->vde = NULL;
 }
 
+bool link__peer_error(int error)
+{
+	switch (-error) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case EMSGSIZE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool ready)
 {
 	ssize_t len;

@@ -141,6 +141,10 @@ void link_conn_flush(struct link_conn *conn);
 /** link_conn_stats - counters since it was opened */
 void link_conn_stats(const struct link_conn *conn, struct link_port_stats *out);
 
+/** link_poll_ns - how long a thread that has just moved frames shall look for more before it sleeps, nanoseconds: IOTH_POLL_US, or
+    what proved good. Looks at the environment, so remember what it says */
+int64_t link_poll_ns(void);
+
 struct link_driver;
 
 /**

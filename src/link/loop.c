@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * loop.c - the event loops that drive the ports of the process.
+ * loop.c - the event loops that drive the ports of the process, and the stacks that live in it.
  *
- * A loop is a thread that waits in epoll_wait(2) and hands each event to the member (the port) whose descriptor is
+ * A loop is a thread that waits in epoll_wait(2) and hands each event to the member (a port or a driver) whose descriptor is
  * ready. There are at most as many loops as cores the process may use. A loop is started when a member arrives and no
- * loop has room, and ends when its last member leaves, so a process without ports has no thread of ours. Without
- * traffic a loop sleeps: it has no timer. Before it sleeps it brings captured packets to their files (capture.c). What
- * moving a batch of frames takes in memory belongs to the loop; a member is a few words.
+ * loop has room, and ends when its last member leaves, so a process without members has no thread of ours. Without
+ * traffic a loop sleeps: only members that have set a deadline make it wake up by itself (clock.c). Before it sleeps it
+ * brings captured packets to their files (capture.c). What moving a batch of frames takes in memory belongs to the loop; a
+ * member is a few words.
  *
  * Waking a sleeping thread costs more than all else that happens to a small frame, and an answer often follows a
  * question at once. So a loop that has just moved frames looks again for a few microseconds, giving way to any thread
- * that wants the core, before it sleeps (docs/performance.md). IOTH_POLL_US=0 in the environment turns this off.
+ * that wants the core, before it sleeps (docs/performance.md). IOTH_POLL_US=0 in the environment turns this off. A deadline that
+ * has passed is no reason to expect more.
  *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
@@ -20,18 +22,19 @@
  * turn lock all the time and would starve a thread waiting for it; the *gate*, which whoever wants the turn passes
  * first, makes them queue. The *pool* lock protects the lists of loops, members and free slots. It is never held while
  * a member's turn runs, so a member may join or leave a loop whatever locks of its stack the caller holds, as far as
- * the pool is concerned.
+ * the pool is concerned. The lock of a loop's clock is the innermost, so deadlines may be set at any time.
  *
  * Stale events. epoll_wait may have returned an event of a member that leaves before its turn comes. So an event
  * carries no pointer: it carries a slot of the table of members and the generation of that slot, which changes when the
  * member leaves, under the turn lock of its loop. A thread that holds this lock and finds the generation unchanged may
- * use the member.
+ * use the member. The same goes for deadlines that have passed.
  *
  * fork(2). A child has the memory of the loops but not their threads, and its descriptors are the parent's epoll sets.
  * The child closes its copies without touching the sets, forgets the loops, and starts afresh when it opens a port.
  * Members inherited from the parent (known by their *incarnation*) only give back their slot when they leave.
  */
 #include "capture.h"
+#include "clock.h"
 #include "private.h"
 
 #include <errno.h>
@@ -51,7 +54,9 @@
 #define NEIGHBOUR_BONUS 8       /* how many members more than the others a loop may have to be joined by a neighbour */
 #define SLOTS_PER_CHUNK 256
 #define CHUNKS 4096         /* a million members: more than descriptors */
-#define STOP_KEY UINT64_MAX /* the key of the stop descriptor: no slot number reaches it */
+/* The keys of the loop's own descriptors: no slot number reaches them. */
+#define STOP_KEY UINT64_MAX
+#define CLOCK_KEY (UINT64_MAX - 4)
 
 struct link__loop {
 	pthread_mutex_t gate;
@@ -65,6 +70,7 @@ struct link__loop {
 	struct link__member *members;
 	struct link__loop *next;
 	struct link__batch *batch; /* of the thread, under the turn lock */
+	struct link__clock clock;
 };
 
 struct slot {
@@ -172,15 +178,14 @@ static void turn_end(struct link__loop *loop)
 }
 
 /** turn_give - give the member an event is for its turn */
-static void turn_give(struct link__loop *loop, const struct epoll_event *event)
+static void turn_give(struct link__loop *loop, uint64_t key, uint32_t events)
 {
-	uint64_t key = event->data.u64;
 	struct link__member *member;
 
 	turn_begin(loop);
 	member = event_member(key);
 	if (member)
-		member->event(member, (enum link__source)(key & 3), event->events);
+		member->event(member, (enum link__source)(key & 3), events);
 	turn_end(loop);
 }
 
@@ -193,12 +198,22 @@ static int64_t clock_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/** loop_wait - the next events: looked for during the poll time, then slept for; their number */
-static int loop_wait(struct link__loop *loop, struct epoll_event *events)
+/** turns_due - give the members whose deadlines have passed their turns */
+static void turns_due(struct link__loop *loop)
+{
+	int64_t now = clock_ns();
+	uint64_t key;
+
+	while (link__clock_due(&loop->clock, now, &key))
+		turn_give(loop, key, 0);
+}
+
+/** loop_wait - the next events: looked for during the poll time when @eager, then slept for; their number */
+static int loop_wait(struct link__loop *loop, struct epoll_event *events, bool eager)
 {
 	int n = epoll_wait(loop->epfd, events, EVENTS, 0);
 
-	if (n == 0 && pool.poll_ns > 0) {
+	if (n == 0 && eager && pool.poll_ns > 0) {
 		int64_t end = clock_ns() + pool.poll_ns;
 
 		do {
@@ -218,28 +233,50 @@ static void *loop_run(void *arg)
 {
 	struct link__loop *loop = arg;
 	struct epoll_event events[EVENTS];
-	bool stop = false;
+	bool stop = false, eager = false;
 
 	while (!stop) {
-		int n = loop_wait(loop, events);
+		int n = loop_wait(loop, events, eager);
+		bool due = false;
 
 		loop->round++;
 		/* Empty the queues of the network before filling them: those of a switch are short, and drop. */
 		for (int i = 0; i < n; i++) {
-			if (events[i].data.u64 == STOP_KEY)
+			uint64_t key = events[i].data.u64;
+
+			if (key == STOP_KEY)
 				stop = true;
-			else if ((events[i].data.u64 & 3) != LINK_DEVICE)
-				turn_give(loop, &events[i]);
+			else if (key == CLOCK_KEY)
+				due = true;
+			else if ((key & 3) != LINK_DEVICE)
+				turn_give(loop, key, events[i].events);
 		}
 		for (int i = 0; i < n; i++)
 			if ((events[i].data.u64 & 3) == LINK_DEVICE)
-				turn_give(loop, &events[i]);
+				turn_give(loop, events[i].data.u64, events[i].events);
+		if (due)
+			turns_due(loop);
+		eager = n > (due ? 1 : 0);
 	}
 	link__capture_flush();
 	return NULL;
 }
 
 /* ----------------------------------------------------------------------------------------------------- pool */
+
+int64_t link_poll_ns(void)
+{
+	const char *wanted = secure_getenv("IOTH_POLL_US");
+	char *end;
+	long us;
+
+	if (!wanted || !*wanted)
+		return POLL_US * 1000;
+	us = strtol(wanted, &end, 10);
+	if (*end || us < 0)
+		return POLL_US * 1000;
+	return (us < POLL_US_MAX ? us : POLL_US_MAX) * 1000;
+}
 
 static void fork_prepare(void)
 {
@@ -262,6 +299,7 @@ static void loop_free(struct link__loop *loop)
 		close(loop->epfd);
 	pthread_mutex_destroy(&loop->gate);
 	pthread_mutex_destroy(&loop->turn);
+	link__clock_close(&loop->clock);
 	free(loop->batch);
 	free(loop);
 }
@@ -275,6 +313,7 @@ static void fork_child(void)
 		pool.loops = loop->next;
 		close(loop->stopfd);
 		close(loop->epfd);
+		link__clock_close(&loop->clock);
 		free(loop->batch);
 		free(loop); /* its mutexes may be held by a thread that is not here, so they are not destroyed */
 	}
@@ -284,25 +323,10 @@ static void fork_child(void)
 	pthread_mutex_unlock(&pool.lock);
 }
 
-/** poll_ns_wanted - how long a loop shall poll: IOTH_POLL_US when it is a number of microseconds, else the default */
-static int64_t poll_ns_wanted(void)
-{
-	const char *wanted = secure_getenv("IOTH_POLL_US");
-	char *end;
-	long us;
-
-	if (!wanted || !*wanted)
-		return POLL_US * 1000;
-	us = strtol(wanted, &end, 10);
-	if (*end || us < 0)
-		return POLL_US * 1000;
-	return (us < POLL_US_MAX ? us : POLL_US_MAX) * 1000;
-}
-
 /** pool_init - what a process does once */
 static void pool_init(void)
 {
-	pool.poll_ns = poll_ns_wanted();
+	pool.poll_ns = link_poll_ns();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
@@ -343,6 +367,7 @@ static int loop_thread_start(struct link__loop *loop)
 static struct link__loop *loop_new(int *error)
 {
 	struct epoll_event stop = {.events = EPOLLIN, .data.u64 = STOP_KEY};
+	struct epoll_event due = {.events = EPOLLIN, .data.u64 = CLOCK_KEY};
 	struct link__loop *loop = calloc(1, sizeof(*loop));
 	int err = -ENOMEM;
 
@@ -351,12 +376,18 @@ static struct link__loop *loop_new(int *error)
 		return NULL;
 	pthread_mutex_init(&loop->gate, NULL);
 	pthread_mutex_init(&loop->turn, NULL);
+	loop->epfd = loop->stopfd = -1;
+	err = link__clock_open(&loop->clock);
+	if (err)
+		goto fail;
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	loop->stopfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->epfd < 0 || loop->stopfd < 0 || epoll_ctl(loop->epfd, EPOLL_CTL_ADD, loop->stopfd, &stop) != 0) {
+	if (loop->epfd < 0 || loop->stopfd < 0 || epoll_ctl(loop->epfd, EPOLL_CTL_ADD, loop->stopfd, &stop) != 0 ||
+	    epoll_ctl(loop->epfd, EPOLL_CTL_ADD, loop->clock.fd, &due) != 0) {
 		err = -errno;
 		goto fail;
 	}
+	err = -ENOMEM;
 	loop->batch = aligned_alloc(64, (sizeof(*loop->batch) + 63) & ~(size_t)63);
 	if (!loop->batch)
 		goto fail;
@@ -373,7 +404,7 @@ fail:
 /** loop_burden - how unattractive @loop is for a member of @network; pool lock held */
 static unsigned int loop_burden(const struct link__loop *loop, uint64_t network)
 {
-	for (const struct link__member *m = loop->members; m; m = m->next)
+	for (const struct link__member *m = network != 0 ? loop->members : NULL; m; m = m->next)
 		if (m->network == network)
 			return loop->load > NEIGHBOUR_BONUS ? loop->load - NEIGHBOUR_BONUS : 0;
 	return loop->load;
@@ -420,13 +451,22 @@ static void loop_end(struct link__loop *loop)
 
 /* -------------------------------------------------------------------------------------------------- members */
 
-int link__loop_join(struct link__member *member)
+uint32_t link__loop_incarnation(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, pool_init);
+	return pool.incarnation;
+}
+
+int link__loop_join(struct link__member *member)
+{
+	struct link__alarm *alarm = member->alarm;
 	struct link__loop *loop;
 	int err;
 
-	pthread_once(&once, pool_init);
+	member->alarm = NULL;
+	link__loop_incarnation();
 	pthread_mutex_lock(&pool.lock);
 	err = slot_take(member);
 	if (err)
@@ -451,6 +491,13 @@ int link__loop_join(struct link__member *member)
 	loop->load++;
 out:
 	pthread_mutex_unlock(&pool.lock);
+	if (!err && alarm) {
+		err = link__clock_add(&loop->clock, alarm, event_key(member, LINK_ALARM));
+		if (err)
+			link__loop_leave(member, NULL, 0);
+		else
+			member->alarm = alarm;
+	}
 	return err;
 }
 
@@ -464,6 +511,8 @@ void link__loop_leave(struct link__member *member, const int *fds, unsigned int 
 		turn_begin(loop);
 		for (unsigned int i = 0; i < count; i++)
 			link__loop_unwatch(member, fds[i]);
+		if (member->alarm)
+			link__clock_remove(&loop->clock, member->alarm);
 		slot_retire(member);
 		turn_end(loop);
 	} else {
@@ -497,6 +546,21 @@ void link__loop_unwatch(struct link__member *member, int fd)
 {
 	if (fd >= 0)
 		epoll_ctl(member->loop->epfd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void link__loop_deadline(struct link__member *member, int64_t when)
+{
+	link__clock_set(&member->loop->clock, member->alarm, when);
+}
+
+void link__loop_pause(struct link__member *member)
+{
+	link__clock_pause(member->alarm);
+}
+
+void link__loop_resume(struct link__member *member)
+{
+	link__clock_resume(&member->loop->clock, member->alarm);
 }
 
 struct link__batch *link__loop_batch(struct link__member *member)

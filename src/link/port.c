@@ -117,23 +117,6 @@ static void port_die(struct link_port *port, int error)
 
 /* ---------------------------------------------------------------------------------------- network to device */
 
-/** peer_error - does @error of a connection say that the other side is away, which may change? Errors of this kind are
-    reported once and then forgotten by a socket. */
-static bool peer_error(int error)
-{
-	switch (-error) {
-	case ECONNREFUSED:
-	case ECONNRESET:
-	case EHOSTUNREACH:
-	case EHOSTDOWN:
-	case ENETUNREACH:
-	case EMSGSIZE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /** port_input - a turn: receive what has come and give it to the device */
 static void port_input(struct link_port *port, uint32_t events)
 {
@@ -151,7 +134,7 @@ static void port_input(struct link_port *port, uint32_t events)
 		struct link_frame *frame = &batch->frame[n];
 
 		len = link__conn_recv(&port->conn, frame->data, LINK_FRAME_MAX + 1, attempts == 0);
-		if (len < 0 && !peer_error(len))
+		if (len < 0 && !link__peer_error(len))
 			break;
 		attempts++;
 		if (len < LINK_FRAME_MIN || len > LINK_FRAME_MAX) {
@@ -393,6 +376,8 @@ static void port_event(struct link__member *member, enum link__source source, ui
 		break;
 	case LINK_CTL:
 		port_control(port, events);
+		break;
+	case LINK_ALARM:
 		break;
 	}
 }

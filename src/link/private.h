@@ -4,13 +4,17 @@
  *
  *     port.c     a port: moves frames between a connection and a device
  *     conn.c     a connection to a VDE network, made fit for an event loop
+ *     direct.c   a connection for a stack that lives in the process
+ *     driver.c   such a stack, run by a loop
  *     loop.c     the event loops
+ *     clock.c    the deadlines of a loop
  *     capture.c  packet capture
  *     finish.c   large segments of a device become finished frames
  *     coalesce.c frames of the network become large segments
  *     vnl.c      locators
  *
- * Lock order, outermost first: loop gate, loop turn, pool, captures, one capture.
+ * Lock order, outermost first: loop gate, loop turn, pool, clock, captures, one capture. A function of a driver takes the lock of its
+ * stack within a turn; whoever holds that lock may take those from clock on.
  */
 #ifndef IOTH_LINK_PRIVATE_H
 #define IOTH_LINK_PRIVATE_H
@@ -35,19 +39,21 @@ bool link__ifname_valid(const char *name);
 
 struct link__loop;
 struct link__member;
+struct link__alarm;
 
-/** enum link__source - which of a member's descriptors an event is about */
-enum link__source { LINK_DEVICE, LINK_DATA, LINK_CTL };
+/** enum link__source - which of a member's descriptors an event is about, or that its deadline has passed */
+enum link__source { LINK_DEVICE, LINK_DATA, LINK_CTL, LINK_ALARM };
 
 /** link__event_fn - a descriptor of @member is ready; runs in the loop's thread, with the loop's turn lock held */
 typedef void link__event_fn(struct link__member *member, enum link__source source, uint32_t events);
 
-/** struct link__member - what a port is to its loop; embedded in the port */
+/** struct link__member - what a port or a driver is to its loop; embedded in it */
 struct link__member {
 	struct link__loop *loop;
 	struct link__member *next; /* in the loop's list; pool lock */
 	link__event_fn *event;
-	uint64_t network;   /* members of one network had better share a loop */
+	uint64_t network;   /* members of one network had better share a loop; 0: of none */
+	struct link__alarm *alarm; /* NULL: it never has a deadline */
 	uint32_t slot;      /* place in the table of members */
 	uint32_t handle;    /* generation of that place while it is ours */
 	uint32_t incarnation; /* of the process, in the sense of fork(2) */
@@ -62,7 +68,7 @@ struct link__batch {
 
 /**
  * link__loop_join - give a member a loop, starting a thread if need be
- * @event, @network: filled in by the caller; the rest is filled in here
+ * @event, @network, @alarm: filled in by the caller; the rest is filled in here
  *
  * Returns 0 or -ENOMEM, -EMFILE, -EAGAIN.
  */
@@ -78,6 +84,13 @@ int link__loop_watch(struct link__member *member, enum link__source source, int 
 /** link__loop_unwatch - stop watching @fd */
 void link__loop_unwatch(struct link__member *member, int fd);
 
+/** link__loop_deadline - give the member a turn (LINK_ALARM) when its time has come, once; INT64_MAX: never. By any thread */
+void link__loop_deadline(struct link__member *member, int64_t when);
+
+/** link__loop_pause - the deadline does not count until link__loop_resume */
+void link__loop_pause(struct link__member *member);
+void link__loop_resume(struct link__member *member);
+
 /** link__loop_batch - the buffers of the member's loop, data pointers set; to be used during one turn */
 struct link__batch *link__loop_batch(struct link__member *member);
 
@@ -89,6 +102,9 @@ uint32_t link__loop_round(const struct link__member *member);
 
 /** link__loop_is_here - false in a process forked after the member joined its loop: there is no such loop here */
 bool link__loop_is_here(const struct link__member *member);
+
+/** link__loop_incarnation - the number of this process among those forked from each other */
+uint32_t link__loop_incarnation(void);
 
 /* ------------------------------------------------------------------------------------------------- connection */
 
@@ -108,6 +124,10 @@ void link__conn_close(struct link__conn *conn);
 
 /** link__conn_abandon - close this process's copies of a connection that belongs to the parent of this process */
 void link__conn_abandon(struct link__conn *conn);
+
+/** link__peer_error - does @error of a connection say that the other side is away, which may change? Errors of this kind are
+    reported once and then forgotten by a socket. */
+bool link__peer_error(int error);
 
 /**
  * link__conn_recv - receive one frame without blocking

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * direct.c - connections of stacks that live in the process.
+ *
+ * Such a stack has no device between itself and the network. The thread that runs it receives and sends frame by frame,
+ * where they are; what is left for us is the capture, the counters, and what libvdeplug says by its errors.
+ *
+ * A connection is alive until its control descriptor says that the switch has gone, or receiving fails again and
+ * again. Sending never ends it: a peer that is not there may come back, as in port.c, and until then frames are lost as
+ * on a cable that nobody has plugged in at the other end.
+ *
+ * Nothing is locked here: the stack's lock is.
+ */
+#include "capture.h"
+#include "private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define FAILURES_MAX 16 /* receptions in a row that fail for no good reason, before the network counts as gone */
+
+struct link_conn {
+	struct link__conn conn;
+	struct link__capture *capture; /* or NULL */
+	bool recorded;                 /* there is something for the file of the capture */
+	bool dead;
+	unsigned int failures;
+	uint32_t incarnation; /* of the process that opened it */
+	struct link_port_stats stats;
+};
+
+int link_conn_open(const char *vnl, const char *ifname, const char *pcap, struct link_conn **out)
+{
+	struct link_conn *conn;
+	int err;
+
+	if (!vnl || !ifname || !link__ifname_valid(ifname))
+		return -EINVAL;
+	conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		return -ENOMEM;
+	conn->incarnation = link__loop_incarnation();
+	err = pcap ? link__capture_open(pcap, ifname, &conn->capture) : 0;
+	if (err)
+		goto fail;
+	err = link__conn_open(&conn->conn, vnl, ifname);
+	if (err)
+		goto fail_capture;
+	*out = conn;
+	return 0;
+fail_capture:
+	if (conn->capture)
+		link__capture_close(conn->capture);
+fail:
+	free(conn);
+	return err;
+}
+
+void link_conn_close(struct link_conn *conn)
+{
+	if (conn->incarnation == link__loop_incarnation())
+		link__conn_close(&conn->conn);
+	else
+		link__conn_abandon(&conn->conn);
+	if (conn->capture)
+		link__capture_close(conn->capture);
+	free(conn);
+}
+
+int link_conn_fd(const struct link_conn *conn)
+{
+	return conn->conn.datafd;
+}
+
+int link_conn_ctlfd(const struct link_conn *conn)
+{
+	return conn->conn.ctlfd;
+}
+
+bool link_conn_alive(struct link_conn *conn)
+{
+	char text[64];
+	ssize_t n;
+
+	if (conn->dead || conn->conn.ctlfd < 0)
+		return !conn->dead;
+	n = recv(conn->conn.ctlfd, text, sizeof(text), MSG_DONTWAIT);
+	conn->dead = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+	return !conn->dead;
+}
+
+/** conn_capture - record a frame, if the connection captures */
+static void conn_capture(struct link_conn *conn, const unsigned char *frame, size_t len)
+{
+	struct link_frame record = {.data = (unsigned char *)(uintptr_t)frame, .len = (uint32_t)len};
+
+	if (!conn->capture)
+		return;
+	link__capture_write(conn->capture, &record, 1);
+	conn->recorded = true;
+}
+
+int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready)
+{
+	int len;
+
+	if (conn->dead)
+		return -ENETDOWN;
+	len = link__conn_recv(&conn->conn, frame, size, ready);
+	if (len == -EAGAIN)
+		return len;
+	if (len < 0 && !link__peer_error(len)) {
+		conn->dead = ++conn->failures >= FAILURES_MAX;
+		return conn->dead ? -ENETDOWN : -EAGAIN;
+	}
+	conn->failures = 0;
+	if (len < LINK_FRAME_MIN) {
+		conn->stats.input_dropped += len >= 0 && len != 1; /* 1: the module has dealt with the frame itself */
+		return 0;
+	}
+	conn->stats.input_frames++;
+	conn->stats.input_bytes += (unsigned int)len;
+	conn_capture(conn, frame, (size_t)len);
+	return len;
+}
+
+int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len)
+{
+	int err;
+
+	if (conn->dead)
+		return -ENETDOWN;
+	err = link__conn_send(&conn->conn, frame, len);
+	if (err) {
+		conn->stats.output_dropped++;
+		if (err == -EAGAIN || err == -ENOBUFS)
+			return -EAGAIN;
+	} else {
+		conn->stats.output_frames++;
+		conn->stats.output_bytes += len;
+	}
+	conn_capture(conn, frame, len);
+	return 0;
+}
+
+void link_conn_flush(struct link_conn *conn)
+{
+	if (!conn->recorded)
+		return;
+	conn->recorded = false;
+	link__capture_flush_one(conn->capture);
+}
+
+void link_conn_stats(const struct link_conn *conn, struct link_port_stats *out)
+{
+	*out = conn->stats;
+}
