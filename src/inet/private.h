@@ -28,6 +28,8 @@
 #define INET_TABLES_MAX 32    /* tables besides local, main and default */
 #define INET_GROUPS_MAX 1024  /* groups of an interface */
 
+#define INET_MTU_MIN6 1280 /* a network that cannot carry this has no IPv6 */
+
 #define INET_SECOND INT64_C(1000000000) /* nanoseconds */
 #define INET_FOREVER UINT32_MAX         /* a lifetime in seconds without end: INFINITY_LIFE_TIME */
 
@@ -54,8 +56,10 @@ struct inet {
 struct inet_iface_private {
 	struct inet__group *groups; /* group.c */
 	unsigned int group_count;
+	uint64_t filter;            /* a bit of each group's hardware address */
+	unsigned int user_flags;    /* IFF_PROMISC, IFF_ALLMULTI as `ip link` set them */
 	bool disabled6;             /* no IPv6 here: the MTU is less than 1280 bytes */
-	bool link_local_pending;    /* addr.c */
+	bool configured6;           /* addr6.c: addresses and routes of an interface that runs have been made */
 	unsigned char stable_secret[16]; /* IN6_ADDR_GEN_MODE_STABLE_PRIVACY; random until set */
 	struct inet__nd *nd;        /* nd.c: router solicitation, prefixes, parameters */
 	void *arp;                  /* arp.c */
@@ -67,6 +71,7 @@ struct inet_iface_private {
 	char *alias;                /* or NULL */
 	unsigned int carrier_up, carrier_down; /* changes */
 	bool removing;              /* inet_iface_delete is at work */
+	bool been_up;               /* so it has a queue, see rtnl_rule.c */
 };
 
 static inline int64_t inet__now(const struct inet *inet)
@@ -104,6 +109,10 @@ uint64_t inet__random_below(uint64_t limit);
 
 /* ---------------------------------------------------------------------------------------------- interfaces: iface.c */
 
+/** inet__iface_new_lo - make the first interface; 0 or a negative errno; inet__ifaces_free - delete all, lo last */
+int inet__iface_new_lo(struct inet *inet);
+void inet__ifaces_free(struct inet *inet);
+
 /** inet__iface_flags - IFF_* as netlink shows them: iface->flags with IFF_RUNNING and IFF_LOWER_UP added */
 unsigned int inet__iface_flags(const struct inet_iface *iface);
 /** inet__iface_operstate - IF_OPER_* */
@@ -129,8 +138,10 @@ unsigned int inet__iface_mtu(const struct inet_iface *iface, int family);
 
 /* -------------------------------------------------------------------------------------------------- groups: group.c */
 
+/** inet__groups_leave_all - the interface is being deleted: the engine is told; inet__groups_free - it never knew of them */
+void inet__groups_leave_all(struct inet_iface *iface);
 void inet__groups_free(struct inet_iface *iface);
-/** inet__group_first, inet__group_next - the groups of an interface, for `ip maddr` and announcements */
+/** struct inet__group - a group that somebody has joined */
 struct inet__group {
 	struct inet__group *next;
 	int family;
@@ -195,6 +206,11 @@ int inet__addrs_up(struct inet_iface *iface);
 void inet__addrs_down(struct inet_iface *iface);
 /** inet__addrs_carrier - DAD is done again for addresses whose check was not finished */
 void inet__addrs_carrier(struct inet_iface *iface);
+/** inet__addrs_renamed - labels follow the name of the interface; inet__addrs_mode - addr_gen_mode has changed */
+void inet__addrs_renamed(struct inet_iface *iface);
+void inet__addrs_mode(struct inet_iface *iface);
+/** inet__addrs_forwarding - the stack has become a router, or is none any more */
+void inet__addrs_forwarding(struct inet *inet);
 /** inet__addrs_disable6, _enable6 - the MTU has fallen below 1280 bytes, or risen again */
 void inet__addrs_disable6(struct inet_iface *iface);
 void inet__addrs_enable6(struct inet_iface *iface);
