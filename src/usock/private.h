@@ -51,9 +51,18 @@ struct usock__wait;
 
 /* -------------------------------------------------------------------------------------------------------------- stack */
 
+/** struct usock__random - random bytes that have been fetched but not used, at the end of it */
+struct usock__random {
+	unsigned char bytes[256];
+	size_t left;
+	bool seeded; /* option seed=: repeatable */
+	uint64_t seed;
+};
+
 struct usock_stack {
 	pthread_mutex_t lock;
 	pthread_t holder;         /* for usock_assert_locked */
+	int cancel_state;         /* of the holder, whose cancellation is disabled meanwhile */
 	const struct usock_engine *engine;
 	void *e;                  /* of the engine */
 	struct inet *inet;
@@ -61,8 +70,10 @@ struct usock_stack {
 	uint32_t incarnation;     /* of the process, in the sense of fork(2) */
 	bool stopped;
 	bool forwarding;
+	bool engine_open;
 	char *pcap;               /* option pcap=, or NULL */
 	int64_t now;              /* usock_now of this turn; 0: not read yet */
+	struct usock__random random;
 
 	struct usock *sockets;    /* all, dead ones too */
 	unsigned int open;        /* those that are not dead */
@@ -96,7 +107,7 @@ int usock__drive_open(struct usock_stack *stack);
 void usock__drive_close(struct usock_stack *stack);
 
 /** usock__drive_watch - watch @fd; when @events (EPOLLHUP and EPOLLERR always) come, the handler of @event is called with @object:
-    usock__port_event, usock__ready_event. 0 or a negative errno */
+    usock__port_event, usock__ready_event. Level-triggered only, as fetched events may have to be thrown away. 0 or a negative errno */
 int usock__drive_watch(struct usock_stack *stack, int fd, uint32_t events, enum usock__event event, void *object);
 void usock__drive_rewatch(struct usock_stack *stack, int fd, uint32_t events, enum usock__event event, void *object);
 /** usock__drive_unwatch - stops it, and forgets events of @object that were fetched but not handled yet */
@@ -135,6 +146,9 @@ int usock__wait(struct usock *sock, uint32_t events, int64_t until);
 /** usock__wait_wake - wake the threads that wait for @events of @sock; what stack.c does for changed sockets */
 void usock__wait_wake(struct usock *sock, uint32_t events);
 
+/** usock__wait_acquire - how usock_lock takes stack->lock: cancellation is disabled until it is given back, as much of what is done
+    under the lock is a cancellation point */
+void usock__wait_acquire(struct usock_stack *stack);
 /** usock__wait_release - how usock_unlock gives stack->lock back, by this instead of pthread_mutex_unlock: the threads that
     usock__wait_wake chose are woken after that, or they would run into the lock */
 void usock__wait_release(struct usock_stack *stack);
@@ -154,6 +168,11 @@ struct usock__ready {
 	uint64_t inode;         /* of the program's end: is the number still ours? */
 	enum usock__shape shape;
 	uint32_t shown;         /* EPOLL* that the descriptor shows */
+	uint32_t told;          /* what usock__changed has said, for usock__ready_sync */
+	unsigned int waiting;   /* bytes or datagrams in the program's end: IN */
+	bool ballast;           /* there is something unread in our end, which makes ERR possible */
+	bool small;             /* the program's end has its smallest SO_SNDBUF */
+	bool named;             /* DGRAM: the program's end has a name to connect to */
 };
 
 /**
@@ -171,6 +190,18 @@ void usock__ready_sync(struct usock *sock);
 
 /** usock__ready_close - close our end, and the program's unless it has been closed behind our back */
 void usock__ready_close(struct usock *sock, bool user_too);
+
+/** usock__ready_arm - DGRAM: errors may come from now on (connect, IP_RECVERR): to be called within a call on the socket */
+void usock__ready_arm(struct usock *sock);
+
+/** usock__ready_alive - is the descriptor still open? If the program has closed it with close(2) the socket is dead from now on; lock held */
+bool usock__ready_alive(struct usock *sock);
+
+/** usock__ready_owns - is the number still the descriptor that we made? Without lock, also in a forked child */
+bool usock__ready_owns(const struct usock__ready *ready);
+
+/** usock__ready_forked - in the child of fork(2): our ends of its sockets are no business of the child */
+void usock__ready_forked(void);
 
 /** usock__ready_event - something happened to our end: HUP means that the program has closed its own with close(2) */
 void usock__ready_event(struct usock *sock, uint32_t events);
@@ -263,6 +294,7 @@ struct usock {
 	struct usock__ready ready;
 	struct usock__options options;
 	struct usock__wait *waiting; /* threads */
+	unsigned int readers, writers; /* threads of socket.c in usock__wait for EPOLLIN and EPOLLOUT */
 	uint32_t changed;           /* EPOLL* told by usock__changed since the lock was taken */
 	bool is_changed;            /* in stack->changed */
 	bool dead;
@@ -305,6 +337,9 @@ extern const size_t usock__stream_size, usock__udp_size, usock__raw_size, usock_
 
 /** usock__functions - fill in the members of ioth_functions */
 void usock__functions(struct ioth_functions *f);
+/* stack.c: two members of ioth_functions that are about a stack. */
+int usock__stopstack(void *stackdata);
+int usock__opensockets(void *stackdata);
 
 /** usock__stream_putback - what kind->accept gave could not get a descriptor: it is the first in the queue again */
 void usock__stream_putback(struct usock *listener, struct usock *made);
@@ -345,7 +380,7 @@ struct usock__ip {
 	unsigned int opts_len;
 	/* IPv6 */
 	bool v6only, recverr6, recvpktinfo, recvhoplimit, recvtclass, recvrthdr, recvhopopts, recvdstopts, recvpathmtu,
-		recvfragsize, recvorigdstaddr6, autoflowlabel, dontfrag, multicast_all6, multicast_loop6, freebind6, transparent6;
+		recvfragsize, recvorigdstaddr6, recvflowinfo, flowinfo_send, autoflowlabel, dontfrag, multicast_all6, multicast_loop6, freebind6, transparent6;
 	int tclass, hop_limit;      /* -1: default */
 	int mtu_discover6, mtu6;
 	int minhopcount;
@@ -463,7 +498,7 @@ void usock__unreachable(struct usock_stack *stack, struct inet_iface *iface, int
 
 /* udp.c, raw.c: input, as dispatched by usock_ip_input in icmp.c */
 bool usock__udp_input(struct usock_stack *stack, const struct usock_packet *packet);
-void usock__raw_input(struct usock_stack *stack, const struct usock_packet *packet);
+bool usock__raw_input(struct usock_stack *stack, const struct usock_packet *packet);
 
 /* packet.c */
 /** usock__packet_tap - packet sockets see a frame: come in (PACKET_HOST, ...) or going out (PACKET_OUTGOING); cheap when there are none */
@@ -544,11 +579,14 @@ int usock__queue_recv(struct usock *sock, struct usock__queue *queue, struct uso
 struct usock__send {
 	struct inet_flow flow;      /* question filled in from the socket and the address; answered by usock__send_route */
 	int hop_limit, tos;         /* -1: default */
-	bool dontfrag;              /* IP_DF; IPv6: EMSGSIZE rather than fragments */
+	bool dontfrag;              /* EMSGSIZE rather than fragments */
+	bool discover;              /* IPv4: IP_DF on what fits the MTU */
 	bool broadcast;             /* SO_BROADCAST */
 	const unsigned char *opts;  /* IP options */
 	unsigned int opts_len;
 	uint32_t flow_label;
+	unsigned char *bytes;       /* of the packet that usock__send_alloc made last */
+	size_t bytes_len;
 };
 
 /** usock__send_init - from the socket's options and destination; usock__send_cmsg - and what control messages say (-EINVAL) */
@@ -562,7 +600,7 @@ size_t usock__send_room(const struct usock__send *send);
  * usock__send_alloc - a packet with its IP header written
  * @payload: gets where @len bytes of payload go
  */
-void *usock__send_alloc(struct usock_stack *stack, const struct usock__send *send, int protocol, size_t len,
+void *usock__send_alloc(struct usock_stack *stack, struct usock__send *send, int protocol, size_t len,
 			unsigned char **payload);
 /** usock__send_packet - off it goes; takes it in any case. Groups come back to ourselves when the socket wants it (multicast_loop) */
 int usock__send_packet(struct usock__inet *sock, const struct usock__send *send, void *packet);
