@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * drive.h - what drive.c shares with wait.c and port.c. All of it is under the lock of the stack.
+ */
+#ifndef IOTH_USOCK_DRIVE_H
+#define IOTH_USOCK_DRIVE_H
+
+#include "private.h"
+
+#include <semaphore.h>
+
+#define USOCK_EVENTS 64 /* fetched by one epoll_wait */
+
+/** struct usock__wait - a thread that waits; on its stack */
+struct usock__wait {
+	struct usock__wait *next;      /* of the same socket */
+	struct usock__wait *post_next; /* in drive->posts */
+	struct usock *sock;
+	uint32_t events;  /* that it waits for */
+	bool woken;       /* one of them has come */
+	bool posted;      /* the semaphore will be posted, or has been */
+	pthread_t thread;
+	sem_t sem;        /* what it sleeps on unless it leads */
+};
+
+struct usock__drive {
+	struct link_driver *driver;
+	int epfd;   /* the set, of driver */
+	int wakefd; /* eventfd(2) in the set, to wake who waits on it */
+	struct usock__timer *timers;
+	struct usock__wait *posts; /* whose semaphores are to be posted when the lock has been given back */
+
+	struct usock__wait *leader; /* who waits on the set; NULL: the event loop */
+	bool suspended; /* the event loop does not look */
+	bool asleep;    /* the leader has given the lock back, to wait */
+	int64_t until;  /* how long, while it is asleep */
+	int64_t bound;  /* the deadline that a leader last slept for */
+
+	bool later; /* a turn is to be run soon */
+	bool rung;  /* wakefd has been written to since events were last handled */
+	bool moved; /* so have frames been moved */
+	int64_t poll_ns;
+
+	struct epoll_event *events; /* being handled */
+	int count;
+	bool unwatched; /* something has been since the leader fell asleep: the events it has fetched may be stale */
+};
+
+/** usock__drive_handle - handle fetched events, then do what is due; lock held */
+void usock__drive_handle(struct usock_stack *stack, struct epoll_event *events, int count);
+
+/** usock__drive_lead - @wait, of the calling thread, takes over from the event loop. When drive->leader is NULL again, and the lock is given
+    back, the event loop goes on */
+void usock__drive_lead(struct usock_stack *stack, struct usock__wait *wait);
+
+/** usock__port_flush - bring captured packets to their files */
+void usock__port_flush(struct usock_stack *stack);
+
+/** usock__loopback_pending - has something been sent on lo that has not come back yet? */
+bool usock__loopback_pending(const struct usock_stack *stack);
+
+/** usock__clock - CLOCK_MONOTONIC now, nanoseconds */
+int64_t usock__clock(void);
+
+#endif

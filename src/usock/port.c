@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * port.c - interfaces on VDE networks, and lo.
+ *
+ * A port is what an interface of kind "vde" has instead of a network adapter: a connection to a network, watched in the stack's
+ * set of descriptors. A turn receives what has come, at most RX_BATCH frames, so that programs that want the lock get
+ * it, each into a buffer of the engine's, which keeps it or gives it back at once; one that was not needed is kept for the next
+ * frame. What the hardware filter (inet_wants) does not let through is not seen by anybody, as on a real adapter.
+ *
+ * Sending never waits. A frame for which the network has no room is dropped and counted, as by a device without a queue.
+ *
+ * The network may go away (lifetime rule 18): the interface loses its carrier, and its descriptors are not watched any more.
+ *
+ * lo. What is sent there is copied to a queue, and comes back when the caller has let go of it: usock__loopback_run, before the
+ * lock is given back. The copy is made into the buffer that the engine receives it in.
+ *
+ * Everything here is under the lock of the stack.
+ */
+#include "drive.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netpacket/packet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RX_BATCH 64        /* frames received in a turn */
+#define FAILURES_MAX 16    /* turns in a row on a descriptor that hangs up and brings nothing */
+#define LO_BATCH 256       /* frames of lo in a turn */
+#define LO_FRAMES_MAX 1024 /* that wait; a power of two */
+#define LO_BYTES_MAX (4 * 1024 * 1024)
+
+struct port {
+	struct usock_stack *stack;
+	struct inet_iface *iface;
+	struct link_conn *conn;
+	unsigned char *room; /* for the next frame, or NULL */
+	void *buffer;        /* of room */
+	size_t size;         /* of room */
+	unsigned int failures;
+	bool gone;
+};
+
+/** frame_size - the largest frame that an interface takes */
+static size_t frame_size(const struct inet_iface *iface)
+{
+	unsigned int mtu = iface->mtu > INET_MTU_DEFAULT ? iface->mtu : INET_MTU_DEFAULT;
+
+	return mtu + 18; /* Ethernet header, VLAN tag */
+}
+
+/** frame_type - whom a frame that has come is for: PACKET_HOST, ... */
+static unsigned char frame_type(const struct inet_iface *iface, const unsigned char *frame)
+{
+	static const unsigned char broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	if (memcmp(frame, iface->mac, 6) == 0)
+		return PACKET_HOST;
+	if (!(frame[0] & 1))
+		return PACKET_OTHERHOST;
+	return memcmp(frame, broadcast, 6) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
+}
+
+/* ----------------------------------------------------------------------------------------------------- receiving */
+
+/** room_drop - give back the buffer for the next frame */
+static void room_drop(struct port *port)
+{
+	if (port->room)
+		port->stack->engine->rx_free(port->stack->e, port->buffer);
+	port->room = NULL;
+}
+
+/** room_make - have a buffer for the next frame, and for a byte more, by which one that is too long is known; false: no memory */
+static bool room_make(struct port *port)
+{
+	size_t size = frame_size(port->iface) + 1;
+
+	if (port->room && port->size == size)
+		return true;
+	room_drop(port);
+	port->room = port->stack->engine->rx_alloc(port->stack->e, size, &port->buffer);
+	port->size = size;
+	return port->room != NULL;
+}
+
+/** port_input - a frame of @len bytes is in the buffer: to whom it may concern */
+static void port_input(struct port *port, size_t len)
+{
+	struct inet_iface *iface = port->iface;
+	unsigned char type;
+
+	if (!(iface->flags & IFF_UP) || !inet_wants(iface, port->room))
+		return;
+	if (len >= port->size) {
+		iface->stats.rx_errors++;
+		iface->stats.rx_length_errors++;
+		return;
+	}
+	type = frame_type(iface, port->room);
+	iface->stats.rx_packets++;
+	iface->stats.rx_bytes += len;
+	iface->stats.multicast += type == PACKET_MULTICAST;
+	usock__packet_tap(port->stack, iface, port->room, len, type);
+	if (inet_input(iface, port->room, len, port->buffer))
+		port->room = NULL;
+}
+
+/** port_lose - a frame has come and there is no memory for it */
+static void port_lose(struct port *port, bool ready)
+{
+	unsigned char some[64];
+
+	if (link_conn_recv(port->conn, some, sizeof(some), ready) > 0)
+		port->iface->stats.rx_dropped++;
+}
+
+/** port_gone - the network has gone */
+static void port_gone(struct port *port)
+{
+	struct usock_stack *stack = port->stack;
+
+	port->gone = true;
+	usock__drive_unwatch(stack, link_conn_fd(port->conn), port);
+	if (link_conn_ctlfd(port->conn) >= 0)
+		usock__drive_unwatch(stack, link_conn_ctlfd(port->conn), port);
+	inet_iface_carrier(port->iface, false);
+}
+
+/** port_receive - receive what has come */
+static void port_receive(struct port *port, uint32_t events)
+{
+	unsigned int attempts, frames = 0;
+	int len = 0;
+
+	for (attempts = 0; attempts < RX_BATCH; attempts++) {
+		if (!room_make(port)) {
+			port_lose(port, attempts == 0);
+			break;
+		}
+		len = link_conn_recv(port->conn, port->room, port->size, attempts == 0);
+		if (len < 0)
+			break;
+		if (len > 0) {
+			frames++;
+			port_input(port, (size_t)len);
+		}
+	}
+	if (frames > 0) {
+		port->stack->drive->moved = true;
+		port->failures = 0;
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
+		port->failures++;
+	}
+	if (len == -ENETDOWN || port->failures >= FAILURES_MAX)
+		port_gone(port);
+}
+
+void usock__port_event(void *object, enum usock__event event, uint32_t events)
+{
+	struct port *port = object;
+
+	if (port->gone)
+		return;
+	if (event == USOCK_EVENT_PORT)
+		port_receive(port, events);
+	else if (!link_conn_alive(port->conn) || (events & (EPOLLHUP | EPOLLERR)))
+		port_gone(port);
+}
+
+/* --------------------------------------------------------------------------------------------------- open, close */
+
+/** port_watch - have the driver of the stack look at the port; 0 or a negative errno */
+static int port_watch(struct port *port)
+{
+	struct usock_stack *stack = port->stack;
+	int fd = link_conn_fd(port->conn), ctlfd = link_conn_ctlfd(port->conn);
+	int err = usock__drive_watch(stack, fd, EPOLLIN, USOCK_EVENT_PORT, port);
+
+	if (err || ctlfd < 0)
+		return err;
+	err = usock__drive_watch(stack, ctlfd, EPOLLIN | EPOLLRDHUP, USOCK_EVENT_PORT_CTL, port);
+	if (err)
+		usock__drive_unwatch(stack, fd, port);
+	return err;
+}
+
+int usock__port_open(struct usock_stack *stack, struct inet_iface *iface)
+{
+	struct port *port = calloc(1, sizeof(*port));
+	int err;
+
+	if (!port)
+		return -ENOMEM;
+	port->stack = stack;
+	port->iface = iface;
+	err = link_conn_open(iface->vnl, iface->name, stack->pcap, &port->conn);
+	if (err)
+		goto fail;
+	err = port_watch(port);
+	if (err) {
+		link_conn_close(port->conn);
+		goto fail;
+	}
+	iface->port = port;
+	return 0;
+fail:
+	free(port);
+	return err;
+}
+
+void usock__port_close(struct usock_stack *stack, struct inet_iface *iface)
+{
+	struct port *port = iface->port;
+
+	if (!port)
+		return;
+	iface->port = NULL;
+	if (!port->gone) {
+		usock__drive_unwatch(stack, link_conn_fd(port->conn), port);
+		if (link_conn_ctlfd(port->conn) >= 0)
+			usock__drive_unwatch(stack, link_conn_ctlfd(port->conn), port);
+	}
+	link_conn_close(port->conn);
+	room_drop(port);
+	free(port);
+}
+
+void usock__port_flush(struct usock_stack *stack)
+{
+	if (!stack->inet)
+		return;
+	for (struct inet_iface *iface = inet_iface_first(stack->inet); iface; iface = iface->next) {
+		struct port *port = iface->port;
+
+		if (port)
+			link_conn_flush(port->conn);
+	}
+}
+
+/* ------------------------------------------------------------------------------------------------------------ lo */
+
+struct lo_frame {
+	unsigned char *data;
+	void *buffer; /* of the engine, in which data is */
+	size_t len;
+};
+
+struct usock__loopback {
+	struct inet_iface *iface;
+	struct lo_frame *ring;
+	unsigned int first, count, room; /* room: a power of two */
+	size_t bytes;
+};
+
+/** lo_of - the queue, made when it is first needed; NULL: no memory */
+static struct usock__loopback *lo_of(struct usock_stack *stack)
+{
+	if (!stack->loopback)
+		stack->loopback = calloc(1, sizeof(*stack->loopback));
+	return stack->loopback;
+}
+
+/** lo_grow - make room for one more frame; false: there are too many, or no memory */
+static bool lo_grow(struct usock__loopback *lo)
+{
+	unsigned int room = lo->room > 0 ? 2 * lo->room : 16;
+	struct lo_frame *ring;
+
+	if (lo->count < lo->room)
+		return true;
+	if (room > LO_FRAMES_MAX)
+		return false;
+	ring = malloc(room * sizeof(*ring));
+	if (!ring)
+		return false;
+	for (unsigned int i = 0; i < lo->count; i++)
+		ring[i] = lo->ring[(lo->first + i) & (lo->room - 1)];
+	free(lo->ring);
+	lo->ring = ring;
+	lo->room = room;
+	lo->first = 0;
+	return true;
+}
+
+/** lo_put - queue a copy of a frame; false when it is dropped */
+static bool lo_put(struct usock_stack *stack, struct inet_iface *iface, const unsigned char *frame, size_t len)
+{
+	struct usock__loopback *lo = lo_of(stack);
+	struct lo_frame copy = {.len = len};
+
+	if (!lo || lo->bytes + len > LO_BYTES_MAX || !lo_grow(lo))
+		return false;
+	copy.data = stack->engine->rx_alloc(stack->e, len, &copy.buffer);
+	if (!copy.data)
+		return false;
+	memcpy(copy.data, frame, len);
+	lo->iface = iface;
+	lo->ring[(lo->first + lo->count++) & (lo->room - 1)] = copy;
+	lo->bytes += len;
+	return true;
+}
+
+/** lo_take - the oldest frame leaves the queue, which is not empty */
+static struct lo_frame lo_take(struct usock__loopback *lo)
+{
+	struct lo_frame frame = lo->ring[lo->first];
+
+	lo->first = (lo->first + 1) & (lo->room - 1);
+	lo->count--;
+	lo->bytes -= frame.len;
+	return frame;
+}
+
+bool usock__loopback_pending(const struct usock_stack *stack)
+{
+	return stack->loopback && stack->loopback->count > 0;
+}
+
+bool usock__loopback_run(struct usock_stack *stack)
+{
+	struct usock__loopback *lo = stack->loopback;
+	unsigned int done = 0;
+
+	/* What is left then makes usock__drive_settle ask for another turn. */
+	for (; lo && lo->count > 0 && done < LO_BATCH; done++) {
+		struct inet_iface *iface = lo->iface;
+		struct lo_frame frame = lo_take(lo);
+		bool kept = false;
+
+		if (iface->flags & IFF_UP) {
+			iface->stats.rx_packets++;
+			iface->stats.rx_bytes += frame.len;
+			usock__packet_tap(stack, iface, frame.data, frame.len, frame_type(iface, frame.data));
+			kept = inet_input(iface, frame.data, frame.len, frame.buffer);
+		}
+		if (!kept)
+			stack->engine->rx_free(stack->e, frame.buffer);
+	}
+	return done > 0;
+}
+
+void usock__loopback_clear(struct usock_stack *stack)
+{
+	struct usock__loopback *lo = stack->loopback;
+
+	if (!lo)
+		return;
+	while (lo->count > 0)
+		stack->engine->rx_free(stack->e, lo_take(lo).buffer);
+	free(lo->ring);
+	free(lo);
+	stack->loopback = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------- sending */
+
+/** put - give a frame to the network of an interface; false when it is dropped */
+static bool put(struct usock_stack *stack, struct inet_iface *iface, const unsigned char *frame, size_t len)
+{
+	struct port *port = iface->port;
+
+	if (iface->type == ARPHRD_LOOPBACK)
+		return lo_put(stack, iface, frame, len);
+	if (!port)
+		return iface->vnl == NULL; /* of kind "dummy": it takes everything, and nothing comes of it */
+	stack->drive->moved = true;
+	return link_conn_send(port->conn, frame, len) == 0;
+}
+
+void usock__port_transmit(struct usock_stack *stack, struct inet_iface *iface, unsigned char *frame, size_t len)
+{
+	if (!inet_iface_running(iface)) {
+		iface->stats.tx_dropped++;
+		return;
+	}
+	usock__packet_tap(stack, iface, frame, len, PACKET_OUTGOING);
+	if (put(stack, iface, frame, len)) {
+		iface->stats.tx_packets++;
+		iface->stats.tx_bytes += len;
+	} else {
+		iface->stats.tx_dropped++;
+	}
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * wait.c - threads that wait for a socket.
+ *
+ * A thread that has to wait becomes the leader when there is none (drive.c): it sleeps in epoll_pwait2(2) on the set of the stack,
+ * handles what comes, and goes on until something has happened to its own socket, its time is up, or a signal comes. Others sleep on a
+ * semaphore of their own, which is posted by whoever holds the lock when something happens to their sockets, after the lock has
+ * been given back. Waking a thread costs more than all the rest: either way a frame for a blocked thread wakes one, that which
+ * leads, and another only if it is the other's frame.
+ *
+ * A leader that has just moved frames looks for more for a few microseconds before it sleeps, giving way to any thread that wants
+ * the core, as the event loops do: an answer often follows a question at once.
+ *
+ * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout: signal(7).
+ * The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does not say which handlers
+ * have run, so a leader looks at those that there are: if one could have run that lacks SA_RESTART, the wait ends. A program that has
+ * handlers of both kinds may so get EINTR where Linux would have gone on, which it must expect anyway.
+ *
+ * Cancellation. Cancellation is disabled while the lock is held, as many things that are done under it are cancellation points (the
+ * state is kept in the stack), and the clean-up of a cancelled wait takes the lock, gives up the lead, and leaves the lock free.
+ *
+ * Lifetime. A struct usock__wait is on the stack of its thread, which must not leave while the post that somebody has announced
+ * (posted) has not been made: it is waited for.
+ */
+#include "drive.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+
+#define AGAIN 1 /* of lead_once: nothing has come of it, go on */
+
+/* ------------------------------------------------------------------------------------------------- lock and wake */
+
+void usock__wait_acquire(struct usock_stack *stack)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_mutex_lock(&stack->lock);
+	stack->cancel_state = state;
+}
+
+void usock__wait_release(struct usock_stack *stack)
+{
+	struct usock__wait *wait = NULL;
+	int state = stack->cancel_state;
+
+	if (stack->drive) {
+		wait = stack->drive->posts;
+		stack->drive->posts = NULL;
+	}
+	pthread_mutex_unlock(&stack->lock);
+	while (wait) {
+		struct usock__wait *next = wait->post_next;
+
+		sem_post(&wait->sem); /* it may be gone after this */
+		wait = next;
+	}
+	pthread_setcancelstate(state, NULL);
+}
+
+void usock__wait_wake(struct usock *sock, uint32_t events)
+{
+	struct usock__drive *drive = sock->stack->drive;
+
+	for (struct usock__wait *wait = sock->waiting; wait; wait = wait->next) {
+		if (!(wait->events & events) || wait->woken)
+			continue;
+		wait->woken = true;
+		if (wait == drive->leader)
+			continue; /* usock__drive_settle wakes it */
+		wait->posted = true;
+		wait->post_next = drive->posts;
+		drive->posts = wait;
+	}
+}
+
+/* ---------------------------------------------------------------------------------------------------------- wait */
+
+/** wait_end - forget a wait; lock held */
+static void wait_end(struct usock__wait *wait)
+{
+	struct usock__drive *drive = wait->sock->stack->drive;
+	struct usock__wait **p = &wait->sock->waiting;
+
+	while (*p != wait)
+		p = &(*p)->next;
+	*p = wait->next;
+	if (drive->leader == wait) {
+		drive->leader = NULL;
+		drive->asleep = drive->unwatched = false;
+	}
+	/* Announced under this lock, but not made yet by us: then it is not ours to wait for. */
+	for (p = &drive->posts; *p; p = &(*p)->post_next) {
+		if (*p == wait) {
+			*p = wait->post_next;
+			wait->posted = false;
+			break;
+		}
+	}
+	/* Soon: the thread that is about to post needs no lock. Cancellation is disabled. */
+	while (wait->posted && sem_wait(&wait->sem) != 0)
+		;
+	sem_destroy(&wait->sem);
+}
+
+/** wait_cancelled - the thread is cancelled while it waits; lock not held */
+static void wait_cancelled(void *arg)
+{
+	struct usock__wait *wait = arg;
+	struct usock_stack *stack = wait->sock->stack;
+
+	usock_lock(stack);
+	/* What it has fetched is lost, the knock of our own bell among it. */
+	if (stack->drive->leader == wait)
+		stack->drive->rung = false;
+	wait_end(wait);
+	usock_unlock(stack);
+}
+
+/** handlers_restart - do all handlers that can have run in this thread have SA_RESTART? */
+static bool handlers_restart(void)
+{
+	sigset_t blocked;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	for (int sig = 1; sig < NSIG; sig++) {
+		struct sigaction action;
+
+		if (sigismember(&blocked, sig) == 1 || sigaction(sig, NULL, &action) != 0)
+			continue;
+		if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
+			return false;
+	}
+	return true;
+}
+
+/** look_again - look at the set for a while without sleeping; the number of events */
+static int look_again(const struct usock__drive *drive, struct epoll_event *events)
+{
+	int64_t end = usock__clock() + drive->poll_ns;
+	int n;
+
+	if (end > drive->until)
+		end = drive->until;
+	do {
+		n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
+		if (n != 0)
+			break;
+		sched_yield();
+	} while (usock__clock() < end);
+	return n;
+}
+
+/** sleep_on_set - wait on the set until drive->until; the number of events, or a negative errno */
+static int sleep_on_set(const struct usock__drive *drive, struct epoll_event *events)
+{
+	struct timespec timeout = {0};
+	int n;
+
+	if (drive->until != INET_NEVER) {
+		int64_t left = drive->until > 0 ? drive->until - usock__clock() : 0;
+
+		if (left > 0)
+			timeout = (struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+	}
+	n = epoll_pwait2(drive->epfd, events, USOCK_EVENTS, drive->until == INET_NEVER ? NULL : &timeout, NULL);
+	if (n < 0 && (errno == ENOSYS || errno == EPERM)) { /* Linux before 5.11; a filter of system calls */
+		int64_t ms = (int64_t)timeout.tv_sec * 1000 + (timeout.tv_nsec + 999999) / 1000000;
+
+		n = epoll_wait(drive->epfd, events, USOCK_EVENTS,
+			       drive->until == INET_NEVER ? -1 : (int)(ms < INT_MAX ? ms : INT_MAX));
+	}
+	return n < 0 ? -errno : n;
+}
+
+/** lead_sleep - the lock is given back, events are waited for, and the lock is taken again; their number, or a negative errno */
+static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int64_t until)
+{
+	struct usock_stack *stack = wait->sock->stack;
+	struct usock__drive *drive = stack->drive;
+	bool look = drive->moved && drive->poll_ns > 0;
+	int n = 0;
+
+	drive->moved = false;
+	drive->until = until;
+	drive->asleep = true;
+	pthread_cleanup_push(wait_cancelled, wait);
+	usock_unlock(stack);
+	/* Giving back the lock may have made drive->until earlier; nobody else changes it. */
+	if (look && drive->until > 0)
+		n = look_again(drive, events);
+	if (n == 0)
+		n = sleep_on_set(drive, events);
+	usock_lock(stack);
+	pthread_cleanup_pop(0);
+	drive->asleep = false;
+	if (drive->unwatched) {
+		drive->unwatched = false;
+		n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
+	}
+	return n;
+}
+
+/** lead_once - the leader sleeps once and handles what has come; AGAIN, or what usock__wait returns */
+static int lead_once(struct usock__wait *wait, int64_t until)
+{
+	struct usock_stack *stack = wait->sock->stack;
+	struct usock__drive *drive = stack->drive;
+	struct epoll_event events[USOCK_EVENTS];
+	int64_t deadline = usock__drive_deadline(stack);
+	int n;
+
+	if (drive->bound > usock_now(stack) && drive->bound < deadline)
+		deadline = drive->bound;
+	else
+		drive->bound = deadline;
+	n = lead_sleep(wait, events, deadline < until ? deadline : until);
+	usock__drive_handle(stack, events, n > 0 ? n : 0);
+	if (wait->woken || (wait->sock->changed & wait->events))
+		return 0;
+	if (n == -EINTR && (until != INET_NEVER || !handlers_restart()))
+		return -EINTR;
+	return until != INET_NEVER && usock_now(stack) >= until ? -EAGAIN : AGAIN;
+}
+
+/** lead - drive the stack until the wait is over; see usock__wait */
+static int lead(struct usock__wait *wait, int64_t until)
+{
+	int err;
+
+	usock__drive_lead(wait->sock->stack, wait);
+	do
+		err = lead_once(wait, until);
+	while (err == AGAIN);
+	return err;
+}
+
+/** sleep_on_semaphore - 0, -EINTR or -EAGAIN */
+static int sleep_on_semaphore(struct usock__wait *wait, int64_t until)
+{
+	struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+	int r;
+
+	if (until == INET_NEVER)
+		r = sem_wait(&wait->sem);
+	else
+		r = sem_clockwait(&wait->sem, CLOCK_MONOTONIC, &at);
+	return r == 0 ? 0 : errno == EINTR ? -EINTR : -EAGAIN;
+}
+
+/** follow - sleep while another thread, or the event loop, drives the stack; see usock__wait */
+static int follow(struct usock__wait *wait, int64_t until)
+{
+	struct usock_stack *stack = wait->sock->stack;
+	int err;
+
+	pthread_cleanup_push(wait_cancelled, wait);
+	usock_unlock(stack);
+	err = sleep_on_semaphore(wait, until);
+	usock_lock(stack);
+	pthread_cleanup_pop(0);
+	if (err == 0)
+		wait->posted = false;
+	return wait->woken ? 0 : err;
+}
+
+int usock__wait(struct usock *sock, uint32_t events, int64_t until)
+{
+	struct usock__wait wait = {
+		.next = sock->waiting, .sock = sock, .events = events | EPOLLERR | EPOLLHUP, .thread = pthread_self()};
+	int err;
+
+	sem_init(&wait.sem, 0, 0);
+	sock->waiting = &wait;
+	err = sock->stack->drive->leader ? follow(&wait, until) : lead(&wait, until);
+	wait_end(&wait);
+	return err;
+}
