@@ -132,7 +132,7 @@ void usock_deadline_changed(struct usock_stack *stack)
 
 void usock_lock(struct usock_stack *stack)
 {
-	pthread_mutex_lock(&stack->lock);
+	usock__wait_acquire(stack);
 	stack->holder = pthread_self();
 	stack->now = 0;
 }
@@ -147,6 +147,9 @@ void usock__turn(struct usock_stack *stack)
 {
 	int64_t now = usock_now(stack);
 
+	/* While it is being made, or taken apart. */
+	if (stack->inet == NULL)
+		return;
 	usock__loopback_run(stack);
 	if (inet_deadline(stack->inet) <= now)
 		inet_run_timers(stack->inet);
@@ -436,14 +439,14 @@ static void stack_free(struct usock_stack *stack)
 {
 	if (stack->drive != NULL) {
 		usock_lock(stack);
+		while (stack->sockets != NULL)
+			usock__dispose(stack->sockets);
 		leave(stack);
 		usock_unlock(stack);
 		usock__drive_close(stack);
 	}
-	/* No other thread runs it any more. What is left to be told is told to nobody, so the lock is not given back in the usual way. */
+	/* No other thread runs it any more. */
 	usock_lock(stack);
-	while (stack->sockets != NULL)
-		usock__dispose(stack->sockets);
 	usock__loopback_clear(stack);
 	inet_free(stack->inet);
 	usock__loopback_clear(stack);
@@ -453,7 +456,8 @@ static void stack_free(struct usock_stack *stack)
 	usock__netlink_close(stack);
 	usock__icmp_close(stack);
 	usock__binds_close(stack);
-	pthread_mutex_unlock(&stack->lock);
+	stack->holder = (pthread_t)0;
+	usock__wait_release(stack);
 	pthread_mutex_destroy(&stack->lock);
 	explicit_bzero(&stack->random, sizeof(stack->random));
 	free(stack->pcap);
@@ -480,10 +484,7 @@ struct usock_stack *usock_stack_new(const struct usock_engine *engine, const cha
 		result = parts_open(stack, options);
 		if (result == 0)
 			result = join(stack, vnlv);
-		if (result == 0)
-			usock_unlock(stack);
-		else
-			pthread_mutex_unlock(&stack->lock);
+		usock_unlock(stack);
 	}
 	if (result < 0) {
 		stack_free(stack);
