@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * neigh_set.c - neighbours as `ip neigh` sees and sets them, and what happens to them when their interface changes.
+ */
+#include "neigh.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+
+/* What a user may set the state to; the others are only ours. */
+#define STATES                                                                                                          \
+	(NUD_INCOMPLETE | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_FAILED | NUD_NOARP | NUD_PERMANENT)
+/* Flags that are kept as given; the others are ours, or ask for what is not done here. */
+#define FLAGS (NTF_ROUTER | NTF_EXT_LEARNED)
+
+int inet__neigh_set(struct inet_iface *iface, int family, const union inet_ip *ip, const unsigned char *mac, uint16_t state,
+		    uint8_t flags, uint8_t protocol, unsigned int nlm_flags)
+{
+	struct inet_neigh *neigh = inet__neigh_find(iface, family, ip);
+	unsigned int update = INET__NEIGH_ADMIN;
+	bool made = !neigh;
+	int err;
+
+	if (flags & NTF_PROXY)
+		return -EOPNOTSUPP;
+	if (state == 0)
+		state = NUD_PERMANENT;
+	if ((state & (state - 1)) || !(state & STATES))
+		return -EINVAL;
+	if (!neigh && !(nlm_flags & NLM_F_CREATE))
+		return -ENOENT;
+	if (neigh && (nlm_flags & NLM_F_EXCL))
+		return -EEXIST;
+	if (!neigh) {
+		if ((state & INET__NUD_VALID) && !mac)
+			return -EINVAL;
+		neigh = inet__neigh_create(iface, family, ip);
+		if (!neigh)
+			return -ENOBUFS;
+	}
+	if (made || (nlm_flags & NLM_F_REPLACE))
+		update |= INET__NEIGH_OVERRIDE | (flags & NTF_ROUTER ? INET__NEIGH_ROUTER : INET__NEIGH_HOST);
+	if (protocol != RTPROT_UNSPEC)
+		neigh->protocol = protocol;
+	neigh->flags = (uint8_t)((neigh->flags & NTF_ROUTER) | (flags & FLAGS & ~NTF_ROUTER));
+	err = inet__neigh_update(neigh, mac, state, update);
+	if (err < 0 && made)
+		inet__neigh_free(neigh);
+	inet__neigh_failures(iface->inet);
+	return err;
+}
+
+int inet__neigh_delete(struct inet_iface *iface, int family, const union inet_ip *ip, bool proxy)
+{
+	struct inet_neigh *neigh = inet__neigh_find(iface, family, ip);
+
+	if (!neigh || proxy)
+		return -ENOENT;
+	/* Linux tells twice: that it is no longer valid, and that it is gone. What waits for it comes back as undeliverable. */
+	inet__neigh_update(neigh, NULL, NUD_FAILED, INET__NEIGH_ADMIN);
+	inet__neigh_free(neigh);
+	inet__neigh_failures(iface->inet);
+	return 0;
+}
+
+/** each_family - inet__neigh_each of one family */
+static int each_family(struct inet *inet, int family, int (*each)(const struct inet_neigh *neigh, void *arg), void *arg)
+{
+	for (struct inet_neigh *neigh = inet__neigh_first(inet, family); neigh; neigh = inet__neigh_next(neigh)) {
+		int result = neigh->state != NUD_NONE ? each(neigh, arg) : 0;
+
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+int inet__neigh_each(struct inet *inet, int family, int (*each)(const struct inet_neigh *neigh, void *arg), void *arg)
+{
+	int result = 0;
+
+	if (family != AF_INET6)
+		result = each_family(inet, AF_INET, each, arg);
+	if (!result && family != AF_INET)
+		result = each_family(inet, AF_INET6, each, arg);
+	return result;
+}
+
+int inet__neigh_reachable(struct inet_iface *iface, int family, const union inet_ip *ip)
+{
+	const struct inet_neigh *neigh = inet__neigh_find(iface, family, ip);
+
+	if (!neigh || neigh->state == NUD_NONE || (neigh->state & INET__NUD_VALID))
+		return 1;
+	return neigh->state == NUD_FAILED ? -1 : 0;
+}
+
+/** forget - remove the entries of an interface, of one family (0: both); those set by hand too unless @keep_permanent */
+static void forget(struct inet_iface *iface, int family, bool keep_permanent)
+{
+	for (int i = 0; i < 2; i++) {
+		int af = i == 0 ? AF_INET : AF_INET6;
+		struct inet_neigh *neigh = inet__neigh_first(iface->inet, af), *next;
+
+		for (; neigh && (family == 0 || family == af); neigh = next) {
+			next = inet__neigh_next(neigh);
+			if (neigh->iface == iface && !(keep_permanent && (neigh->state & NUD_PERMANENT)))
+				inet__neigh_free(neigh);
+		}
+	}
+}
+
+void inet__neigh_flush(struct inet_iface *iface, int family)
+{
+	forget(iface, family, false);
+}
+
+void inet__neigh_mac_changed(struct inet_iface *iface)
+{
+	forget(iface, 0, false);
+}
+
+void inet__neigh_carrier(struct inet_iface *iface)
+{
+	if (!iface->carrier)
+		forget(iface, 0, true);
+}
