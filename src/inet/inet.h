@@ -71,6 +71,8 @@ struct inet_addr {
 	/* The rest belongs to addr.c. */
 	int64_t dad_next;
 	unsigned int dad_left;
+	bool told;                   /* the engine has it */
+	bool listening;              /* the solicited-node group has been joined for it */
 	unsigned int dad_failures;   /* how many addresses before this one were duplicates */
 	struct inet_addr *hash_next; /* in the table of all addresses of the stack */
 };

@@ -59,6 +59,7 @@ struct inet_iface_private {
 	uint64_t filter;            /* a bit of each group's hardware address */
 	unsigned int user_flags;    /* IFF_PROMISC, IFF_ALLMULTI as `ip link` set them */
 	bool disabled6;             /* no IPv6 here: the MTU is less than 1280 bytes */
+	bool routers6;              /* addr6.c: the group of all routers has been joined */
 	bool configured6;           /* addr6.c: addresses and routes of an interface that runs have been made */
 	unsigned char stable_secret[16]; /* IN6_ADDR_GEN_MODE_STABLE_PRIVACY; random until set */
 	struct inet__nd *nd;        /* nd.c: router solicitation, prefixes, parameters */
@@ -102,6 +103,8 @@ void inet__ip_mask(int family, union inet_ip *ip, unsigned int bits);
 unsigned int inet__ip_common(int family, const union inet_ip *a, const union inet_ip *b);
 /** inet__hash - of an address, not predictable from outside (keyed when the process starts) */
 uint32_t inet__hash(int family, const union inet_ip *ip, uint32_t seed);
+/** inet__siphash - SipHash-2-4: a number of which nobody can tell the key or the data */
+uint64_t inet__siphash(const unsigned char key[16], const void *data, size_t len);
 /** inet__random - unpredictable bytes; the process ends when the system has none */
 void inet__random(void *bytes, size_t len);
 /** inet__random_below - a number from 0 to @limit - 1, for timers */
@@ -247,8 +250,9 @@ struct inet_route {
 		initrwnd, quickack, fastopen_no_cookie;
 	uint32_t locked;
 	int64_t expires;         /* or INET_NEVER; a spec must say so too */
-	struct inet_addr *addr;  /* the address that brought it, or NULL: route.c */
-	struct inet__route_node *node; /* route.c */
+	/* The rest belongs to route.c. */
+	struct inet__route_node *node;
+	struct inet_route *expiring_next, **expiring_at;
 };
 
 /** inet__route_init - a spec with nothing but a family: table main, unicast, never expires */
@@ -277,6 +281,7 @@ struct inet_route *inet__route_find(struct inet *inet, const struct inet_route *
 /** inet__route_expire - change when a route expires: nd.c */
 void inet__route_expire(struct inet *inet, struct inet_route *route, int64_t expires);
 /** inet__route_each - in the order in which `ip route show table all` shows them; @each returns not 0 to stop, and changes nothing */
+/** The result is what stopped it, or 0, or -ENOMEM. */
 int inet__route_each(struct inet *inet, int family, int (*each)(const struct inet_route *route, void *arg), void *arg);
 /**
  * inet__route_get - `ip route get`: as inet_route, and the route that it found (@out, changed to what has been found: prefsrc, gateway,
@@ -289,6 +294,7 @@ void inet__routes_changed(struct inet *inet);
 
 /* What interfaces and addresses bring and take. */
 void inet__routes_iface_down(struct inet_iface *iface, bool removing);
+void inet__routes_iface_down6(struct inet_iface *iface);
 void inet__routes_iface_carrier(struct inet_iface *iface);
 void inet__routes_prefsrc_gone(struct inet *inet, int family, const union inet_ip *addr);
 
@@ -298,7 +304,7 @@ bool inet__source(struct inet *inet, int family, const struct inet_iface *iface,
 
 /* ------------------------------------------------------------------------- neighbours: neigh.c, arp.c; see inet.h too */
 
-/** struct inet_neigh - an entry of `ip neigh` */
+/** struct inet_neigh - an entry of `ip neigh`; neigh.h has what neigh.c adds */
 struct inet_neigh {
 	struct inet_neigh *next; /* neigh.c */
 	struct inet_iface *iface;
@@ -312,7 +318,6 @@ struct inet_neigh {
 	uint8_t protocol;        /* RTPROT_*, NDA_PROTOCOL */
 	unsigned int probes;     /* NDA_PROBES */
 	int64_t used, confirmed, updated; /* NDA_CACHEINFO */
-	struct inet__neigh_data *data;    /* neigh.c: waiting packets, timers */
 };
 
 int inet__neigh_open(struct inet *inet);
@@ -321,9 +326,9 @@ int64_t inet__neigh_deadline(const struct inet *inet);
 void inet__neigh_run(struct inet *inet);
 /** inet__neigh_flush - the interface is down, or going: forget its neighbours and what waits for them (permanent ones too). @family 0: all */
 void inet__neigh_flush(struct inet_iface *iface, int family);
-/** inet__neigh_mac_changed - our own hardware address has changed: entries are forgotten, those set by hand are kept */
+/** inet__neigh_mac_changed - our own hardware address has changed: all entries are forgotten */
 void inet__neigh_mac_changed(struct inet_iface *iface);
-/** inet__neigh_carrier - the network has gone or come */
+/** inet__neigh_carrier - the network has gone (entries are forgotten, permanent ones kept) or come */
 void inet__neigh_carrier(struct inet_iface *iface);
 /** inet__neigh_find - an entry, or NULL */
 struct inet_neigh *inet__neigh_find(struct inet_iface *iface, int family, const union inet_ip *ip);
@@ -347,8 +352,6 @@ int inet__neigh_reachable(struct inet_iface *iface, int family, const union inet
 /* arp.c */
 /** inet__arp_input - an ARP packet has come: behind the Ethernet header */
 void inet__arp_input(struct inet_iface *iface, const unsigned char *packet, size_t len);
-/** inet__arp_request - ask who has @target; @mac: whom to ask, or NULL for everybody */
-void inet__arp_request(struct inet_iface *iface, struct in_addr target, const unsigned char *mac);
 
 /* nd.c */
 int inet__nd_open(struct inet *inet);
