@@ -23,7 +23,7 @@
 
 #include <inet.h>
 #include <ioth.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h> /* not netinet/tcp.h, whose struct tcp_info is an old one */
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
