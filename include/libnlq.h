@@ -546,6 +546,7 @@ struct nlq_msg *nlq_process_rtrequest(struct nlmsghdr *request, nlq_request_hand
 #define NLQ_EXT_ACK 1U    /* NETLINK_EXT_ACK: errors come with their text */
 #define NLQ_CAP_ACK 2U    /* NETLINK_CAP_ACK: errors come without the request */
 #define NLQ_STRICT_CHK 4U /* NETLINK_GET_STRICT_CHK: dumps are checked and filtered strictly */
+#define NLQ_DUMPING 8U    /* it has not read an earlier dump to its end: another one is refused with EBUSY */
 
 /**
  * nlq_process_datagram - answer a datagram of requests that came through a socket

@@ -312,7 +312,7 @@ struct nlq_msg *nlq_process_datagram(const void *datagram, size_t len, nlq_reque
 	void *copy = malloc(len == 0 ? 1 : len); /* aligned, and nobody else writes to it */
 	struct nlq_msg *replies = NULL;
 	struct nlmsghdr *msg;
-	bool dumped = false;
+	bool dumped = options & NLQ_DUMPING;
 	size_t at = 0;
 	int result = copy == NULL ? -ENOBUFS : 0;
 
