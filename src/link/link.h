@@ -145,6 +145,22 @@ void link_conn_stats(const struct link_conn *conn, struct link_port_stats *out);
     what proved good. Looks at the environment, so remember what it says */
 int64_t link_poll_ns(void);
 
+/** struct link_spin - of a thread, or of whoever drives a stack: how long it looks for more; .ns = link_poll_ns(), the rest zero */
+struct link_spin {
+	int64_t ns;
+	unsigned int rest; /* how many times it sleeps at once: others need the core */
+};
+
+struct epoll_event;
+
+/**
+ * link_spin - look at an epoll set again and again, giving way to other threads, for a while
+ * @until: not beyond this CLOCK_MONOTONIC time
+ *
+ * For who has just moved frames and is about to sleep. Returns how many events were fetched; 0: sleep.
+ */
+int link_spin(struct link_spin *spin, int epfd, struct epoll_event *events, int count, int64_t until);
+
 struct link_driver;
 
 /**

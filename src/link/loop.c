@@ -9,10 +9,8 @@
  * brings captured packets to their files (capture.c). What moving a batch of frames takes in memory belongs to the loop; a
  * member is a few words.
  *
- * Waking a sleeping thread costs more than all else that happens to a small frame, and an answer often follows a
- * question at once. So a loop that has just moved frames looks again for a few microseconds, giving way to any thread
- * that wants the core, before it sleeps (docs/performance.md). IOTH_POLL_US=0 in the environment turns this off. A deadline that
- * has passed is no reason to expect more.
+ * A loop that has just moved frames looks for more before it sleeps (spin.c). A deadline that has passed is no reason to
+ * expect more.
  *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
@@ -48,8 +46,6 @@
 #include <unistd.h>
 
 #define EVENTS 64               /* fetched by one epoll_wait */
-#define POLL_US 50              /* how long a loop looks for more events before it sleeps */
-#define POLL_US_MAX 1000
 #define STACK_SIZE (256 * 1024) /* libvdeplug keeps frames on the stack, and static TLS lives there too */
 #define NEIGHBOUR_BONUS 8       /* how many members more than the others a loop may have to be joined by a neighbour */
 #define SLOTS_PER_CHUNK 256
@@ -65,6 +61,7 @@ struct link__loop {
 	int epfd;
 	int stopfd;
 	uint32_t round;    /* of the loop's thread */
+	struct link_spin spin; /* likewise */
 	bool ending;       /* the rest: pool lock */
 	unsigned int load; /* members */
 	struct link__member *members;
@@ -84,7 +81,6 @@ static struct {
 	struct link__loop *loops;
 	unsigned int loop_count;
 	uint32_t incarnation;
-	int64_t poll_ns; /* constant once there is a loop */
 	uint32_t slot_count;
 	uint32_t free_slot; /* 1 + index of the first free slot, 0: none */
 	_Atomic(struct slot *) chunk[CHUNKS];
@@ -213,14 +209,8 @@ static int loop_wait(struct link__loop *loop, struct epoll_event *events, bool e
 {
 	int n = epoll_wait(loop->epfd, events, EVENTS, 0);
 
-	if (n == 0 && eager && pool.poll_ns > 0) {
-		int64_t end = clock_ns() + pool.poll_ns;
-
-		do {
-			sched_yield();
-			n = epoll_wait(loop->epfd, events, EVENTS, 0);
-		} while (n == 0 && clock_ns() < end);
-	}
+	if (n == 0 && eager && loop->spin.ns > 0)
+		n = link_spin(&loop->spin, loop->epfd, events, EVENTS, INT64_MAX);
 	if (n == 0) {
 		link__capture_flush();
 		n = epoll_wait(loop->epfd, events, EVENTS, -1);
@@ -263,20 +253,6 @@ static void *loop_run(void *arg)
 }
 
 /* ----------------------------------------------------------------------------------------------------- pool */
-
-int64_t link_poll_ns(void)
-{
-	const char *wanted = secure_getenv("IOTH_POLL_US");
-	char *end;
-	long us;
-
-	if (!wanted || !*wanted)
-		return POLL_US * 1000;
-	us = strtol(wanted, &end, 10);
-	if (*end || us < 0)
-		return POLL_US * 1000;
-	return (us < POLL_US_MAX ? us : POLL_US_MAX) * 1000;
-}
 
 static void fork_prepare(void)
 {
@@ -326,7 +302,6 @@ static void fork_child(void)
 /** pool_init - what a process does once */
 static void pool_init(void)
 {
-	pool.poll_ns = link_poll_ns();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
@@ -376,6 +351,7 @@ static struct link__loop *loop_new(int *error)
 		return NULL;
 	pthread_mutex_init(&loop->gate, NULL);
 	pthread_mutex_init(&loop->turn, NULL);
+	loop->spin.ns = link_poll_ns();
 	loop->epfd = loop->stopfd = -1;
 	err = link__clock_open(&loop->clock);
 	if (err)
@@ -462,7 +438,7 @@ uint32_t link__loop_incarnation(void)
 int link__loop_join(struct link__member *member)
 {
 	struct link__alarm *alarm = member->alarm;
-	struct link__loop *loop;
+	struct link__loop *loop = NULL;
 	int err;
 
 	member->alarm = NULL;

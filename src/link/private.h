@@ -11,6 +11,7 @@
  *     capture.c  packet capture
  *     finish.c   large segments of a device become finished frames
  *     coalesce.c frames of the network become large segments
+ *     spin.c     looking for more before sleeping
  *     vnl.c      locators
  *
  * Lock order, outermost first: loop gate, loop turn, pool, clock, captures, one capture. A function of a driver takes the lock of its
