@@ -12,10 +12,12 @@
  *     bind.c      ports and addresses of TCP and UDP sockets, and who gets what arrives
  *     stream*.c   TCP sockets                     tcpopt.c   IPPROTO_TCP
  *     listener.c  those that listen               endpoint.c addresses
- *     dgram.c     queues of datagrams             ipopt.c    IPPROTO_IP, IPPROTO_IPV6
+ *     dgram.c     queues of datagrams             ipopt.c    IPPROTO_IP; ipopt6.c IPPROTO_IPV6
  *     udp.c       UDP sockets                     cmsg.c     control messages
- *     raw.c       raw and ping sockets            errqueue.c MSG_ERRQUEUE
- *     icmp.c      ICMP errors, coming and going   mcast.c    multicast memberships
+ *     raw.c       raw sockets                     errqueue.c MSG_ERRQUEUE
+ *     ping.c      ping sockets                    dgsock.c   what UDP, raw and ping sockets share
+ *     icmp.c      who gets a packet; ICMP errors  fault.c    ICMP errors that come in
+ *     ipcmsg.c    control messages of datagrams   mcast.c    multicast memberships
  *     ipsend.c    from a socket's bytes to an IP packet
  *     packet.c    packet sockets                  sockfilter.c SO_ATTACH_FILTER
  *     netlink.c   netlink sockets and their groups
@@ -171,6 +173,7 @@ struct usock__ready {
 	uint32_t told;          /* what usock__changed has said, for usock__ready_sync */
 	unsigned int waiting;   /* bytes or datagrams in the program's end: IN */
 	bool ballast;           /* there is something unread in our end, which makes ERR possible */
+	bool watched;           /* our end is in the set of the driver */
 	bool small;             /* the program's end has its smallest SO_SNDBUF */
 	bool named;             /* DGRAM: the program's end has a name to connect to */
 };
@@ -380,7 +383,8 @@ struct usock__ip {
 	unsigned int opts_len;
 	/* IPv6 */
 	bool v6only, recverr6, recvpktinfo, recvhoplimit, recvtclass, recvrthdr, recvhopopts, recvdstopts, recvpathmtu,
-		recvfragsize, recvorigdstaddr6, recvflowinfo, flowinfo_send, autoflowlabel, dontfrag, multicast_all6, multicast_loop6, freebind6, transparent6;
+		recvfragsize, recvorigdstaddr6, recvflowinfo, recvpktinfo2292, recvhoplimit2292, flowinfo_send, autoflowlabel,
+		dontfrag, multicast_all6, multicast_loop6, freebind6, transparent6;
 	int tclass, hop_limit;      /* -1: default */
 	int mtu_discover6, mtu6;
 	int minhopcount;
