@@ -290,8 +290,11 @@ static void unreachable(void *owner, struct inet_iface *iface, int family, const
 
 static void routes_changed(void *owner)
 {
-	/* Sockets ask for their route with each packet: nothing is remembered. */
-	(void)owner;
+	struct usock_stack *stack = owner;
+
+	/* Sockets ask for their route with each packet; the engine may remember. */
+	if (stack->e && stack->engine->routes_changed)
+		stack->engine->routes_changed(stack->e);
 }
 
 static void notify(void *owner, struct nlq_msg *queue, uint32_t seq, uint32_t portid)
