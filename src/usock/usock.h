@@ -174,6 +174,9 @@ struct usock_engine {
 	/* Is a connection that tcp_close has left behind (closing, or in TIME-WAIT) still there? It keeps its port from a bind without
 	   SO_REUSEADDR. NULL: usock assumes a minute of TIME-WAIT where we closed first. */
 	bool (*tcp_left)(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote);
+
+	/* What the engine remembers of inet_route is no longer true. May be NULL: it remembers nothing. */
+	void (*routes_changed)(void *e);
 };
 
 /* ------------------------------------------------------------------------------------------------------------ stacks */
