@@ -221,6 +221,9 @@ bool usock__nonblocking(const struct usock *sock);
 struct usock__options {
 	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute, debug, no_check, rxq_ovfl, zerocopy;
 	bool timestamp, timestampns, select_err_queue;
+	bool timestamp_new;        /* the control messages of these are those of SO_TIMESTAMP_NEW, ... */
+	bool rcvbuf_set;           /* SO_RCVBUF was set */
+	int busy_poll;             /* a hint, which is not taken */
 	unsigned int timestamping; /* SOF_TIMESTAMPING_* */
 	int priority;
 	unsigned int mark;
@@ -307,6 +310,7 @@ struct usock {
 	struct usock__errqueue *errqueue; /* errqueue.c; NULL: nothing was ever in it */
 	uint64_t dropped;           /* datagrams that found the queue full: SO_RXQ_OVFL */
 	struct timespec stamp;      /* SIOCGSTAMP */
+	uint64_t cookie;            /* SO_COOKIE; 0: nobody has asked for it yet */
 	struct usock__filter *filter; /* SO_ATTACH_FILTER, see sockfilter.h; NULL: none */
 };
 
