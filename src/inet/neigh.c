@@ -41,7 +41,7 @@
 #define LEARNED_HIGH 512
 #define LEARNED_MAX 1024
 #define COLLECT_EVERY (5 * INET_SECOND)   /* between the two */
-#define COLLECT_AGAIN (100 * INET_MILLISECOND) /* when it found nothing */
+#define COLLECT_AGAIN (100 * INET_MILLISECOND) /* when all are in use */
 #define COLLECT_UNPROVEN 64               /* of those that have not answered yet, no more at a time */
 
 #define BUCKETS_MIN 16
@@ -53,7 +53,7 @@ struct learned {
 	struct inet__neigh_entry *oldest, *newest;
 	unsigned int count;          /* of those that are limited: not PERMANENT, not NOARP */
 	int64_t collected;           /* when the last clean-up was */
-	int64_t collect_again;       /* not before, since nothing could go */
+	int64_t collect_again;       /* not before, since all were in use */
 };
 
 /** struct recent - a destination that was confirmed a moment ago, so that most calls of inet_confirm do nothing */
@@ -261,8 +261,6 @@ static enum use use_of(const struct inet__neigh_entry *entry, int64_t now)
 /** collect - there are many entries: remove the least useful ones, oldest first, down to LEARNED_HIGH */
 static void collect(struct learned *learned, int64_t now)
 {
-	unsigned int before = learned->count;
-
 	learned->collected = now;
 	for (enum use use = USE_FAILED; use < USE_KEEP && learned->count > LEARNED_HIGH; use++) {
 		struct inet__neigh_entry *entry = learned->oldest, *newer;
@@ -278,7 +276,8 @@ static void collect(struct learned *learned, int64_t now)
 			most--;
 		}
 	}
-	learned->collect_again = learned->count < before ? now : now + COLLECT_AGAIN;
+	if (learned->count >= LEARNED_MAX)
+		learned->collect_again = now + COLLECT_AGAIN;
 }
 
 /** make_room - may one more entry be learned? */
@@ -489,8 +488,14 @@ int inet__neigh_update(struct inet_neigh *neigh, const unsigned char *mac, uint1
 		become(entry, state, now);
 		return 0;
 	}
-	if (!mac && !known)
+	if (flags & INET__NEIGH_ROUTER)
+		marks |= NTF_ROUTER;
+	else if (flags & INET__NEIGH_HOST)
+		marks &= (uint8_t)~NTF_ROUTER;
+	if (!mac && !known) {
+		neigh->flags = marks;
 		return -EINVAL;
+	}
 	differs = mac && (!known || memcmp(mac, neigh->mac, 6) != 0);
 	if (known && differs && !(flags & INET__NEIGH_OVERRIDE)) {
 		/* Not to be believed, but a reason to look whether it is still there. */
@@ -500,10 +505,6 @@ int inet__neigh_update(struct inet_neigh *neigh, const unsigned char *mac, uint1
 	}
 	if (known && !differs && state == NUD_STALE && !admin)
 		state = neigh->state; /* nothing new */
-	if (flags & INET__NEIGH_ROUTER)
-		marks |= NTF_ROUTER;
-	else if (flags & INET__NEIGH_HOST)
-		marks &= (uint8_t)~NTF_ROUTER;
 	if (differs) {
 		memcpy(neigh->mac, mac, 6);
 		entry->proven = false;

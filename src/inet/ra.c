@@ -312,7 +312,7 @@ static void renew(struct inet_addr *addr, uint32_t preferred, uint32_t valid)
 	inet__addr_lifetimes(addr, preferred < valid ? preferred : valid, valid);
 }
 
-/** configure - make the address of a prefix; with stable privacy the @retry'th that comes to mind */
+/** configure - make an address of a prefix; it brings no route, whether the prefix is on the link is another question */
 static void configure(struct inet_iface *iface, const struct in6_addr *addr, uint32_t preferred, uint32_t valid)
 {
 	struct inet__addr_spec spec = {
@@ -320,7 +320,7 @@ static void configure(struct inet_iface *iface, const struct in6_addr *addr, uin
 		.local.v6 = *addr,
 		.peer.v6 = *addr,
 		.prefixlen = 64,
-		.flags = IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE,
+		.flags = IFA_F_MANAGETEMPADDR,
 		.proto = IFAPROT_KERNEL_RA,
 		.preferred = preferred,
 		.valid = valid,
