@@ -23,6 +23,9 @@
  * fetches anew. Nothing is lost, for all events are level-triggered but that of our own wakefd, whose only message
  * is "come". Events that are being handled are taken back one by one.
  *
+ * The end. When the driver has been closed nobody runs the stack any more; what is still called while sockets and interfaces are
+ * taken apart finds no stack->drive, and does nothing.
+ *
  * fork(2). In a child the set is the parent's, and must not be changed: usock__here.
  */
 #include "drive.h"
@@ -74,7 +77,7 @@ void usock__drive_unwatch(struct usock_stack *stack, int fd, void *object)
 {
 	struct usock__drive *drive = stack->drive;
 
-	if (!usock__here(stack))
+	if (!drive || !usock__here(stack))
 		return;
 	epoll_ctl(drive->epfd, EPOLL_CTL_DEL, fd, NULL);
 	if (drive->asleep)
@@ -133,12 +136,14 @@ static void drive_run(void *arg)
 
 void usock__later(struct usock_stack *stack)
 {
-	stack->drive->later = true;
+	if (stack->drive)
+		stack->drive->later = true;
 }
 
 int64_t usock__drive_deadline(struct usock_stack *stack)
 {
-	int64_t when = stack->drive->timers ? stack->drive->timers->when : INET_NEVER, other;
+	const struct usock__timer *timers = stack->drive->timers;
+	int64_t when = timers ? timers->when : INET_NEVER, other;
 
 	if (stack->inet && (other = inet_deadline(stack->inet)) < when)
 		when = other;
@@ -172,6 +177,8 @@ static void settle_leader(struct usock__drive *drive, int64_t deadline)
 
 	if (when >= drive->until)
 		return;
+	if (deadline < drive->until)
+		drive->bound = deadline;
 	/* It may be about to fall asleep, and be giving back the lock itself. */
 	if (pthread_equal(drive->leader->thread, pthread_self()))
 		drive->until = when;
@@ -206,9 +213,12 @@ void usock__drive_settle(struct usock_stack *stack)
 
 void usock__timer_set(struct usock_stack *stack, struct usock__timer *timer, int64_t when)
 {
-	struct usock__timer **p = &stack->drive->timers;
+	struct usock__timer **p;
 
 	usock__timer_clear(stack, timer);
+	if (!stack->drive)
+		return;
+	p = &stack->drive->timers;
 	timer->when = when > 0 ? when : 1;
 	while (*p && (*p)->when <= timer->when)
 		p = &(*p)->next;
@@ -218,14 +228,13 @@ void usock__timer_set(struct usock_stack *stack, struct usock__timer *timer, int
 
 void usock__timer_clear(struct usock_stack *stack, struct usock__timer *timer)
 {
-	struct usock__timer **p = &stack->drive->timers;
+	if (timer->when != 0 && stack->drive) {
+		struct usock__timer **p = &stack->drive->timers;
 
-	if (timer->when == 0)
-		return;
-	while (*p && *p != timer)
-		p = &(*p)->next;
-	if (*p)
+		while (*p != timer)
+			p = &(*p)->next;
 		*p = timer->next;
+	}
 	timer->when = 0;
 }
 
@@ -251,7 +260,7 @@ int usock__drive_open(struct usock_stack *stack)
 
 	if (!drive)
 		return -ENOMEM;
-	drive->poll_ns = link_poll_ns();
+	drive->spin.ns = link_poll_ns();
 	drive->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (drive->wakefd < 0) {
 		err = -errno;

@@ -8,6 +8,7 @@
 #include "private.h"
 
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #define USOCK_EVENTS 64 /* fetched by one epoll_wait */
 
@@ -19,6 +20,7 @@ struct usock__wait {
 	uint32_t events;  /* that it waits for */
 	bool woken;       /* one of them has come */
 	bool posted;      /* the semaphore will be posted, or has been */
+	atomic_bool made; /* the post: nobody else has anything to do with this any more */
 	pthread_t thread;
 	sem_t sem;        /* what it sleeps on unless it leads */
 };
@@ -39,7 +41,7 @@ struct usock__drive {
 	bool later; /* a turn is to be run soon */
 	bool rung;  /* wakefd has been written to since events were last handled */
 	bool moved; /* so have frames been moved */
-	int64_t poll_ns;
+	struct link_spin spin; /* the leader's alone */
 
 	struct epoll_event *events; /* being handled */
 	int count;

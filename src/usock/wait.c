@@ -9,7 +9,7 @@
  * leads, and another only if it is the other's frame.
  *
  * A leader that has just moved frames looks for more for a few microseconds before it sleeps, giving way to any thread that wants
- * the core, as the event loops do: an answer often follows a question at once.
+ * the core, as the event loops do (link_spin): an answer often follows a question at once.
  *
  * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout: signal(7).
  * The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does not say which handlers
@@ -26,8 +26,8 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #define AGAIN 1 /* of lead_once: nothing has come of it, go on */
 
@@ -55,6 +55,7 @@ void usock__wait_release(struct usock_stack *stack)
 	while (wait) {
 		struct usock__wait *next = wait->post_next;
 
+		atomic_store_explicit(&wait->made, true, memory_order_release);
 		sem_post(&wait->sem); /* it may be gone after this */
 		wait = next;
 	}
@@ -65,7 +66,7 @@ void usock__wait_wake(struct usock *sock, uint32_t events)
 {
 	struct usock__drive *drive = sock->stack->drive;
 
-	for (struct usock__wait *wait = sock->waiting; wait; wait = wait->next) {
+	for (struct usock__wait *wait = drive ? sock->waiting : NULL; wait; wait = wait->next) {
 		if (!(wait->events & events) || wait->woken)
 			continue;
 		wait->woken = true;
@@ -103,6 +104,8 @@ static void wait_end(struct usock__wait *wait)
 	/* Soon: the thread that is about to post needs no lock. Cancellation is disabled. */
 	while (wait->posted && sem_wait(&wait->sem) != 0)
 		;
+	/* The semaphore has seen to the order of things; this is for checkers that do not know sem_clockwait. */
+	(void)atomic_load_explicit(&wait->made, memory_order_acquire);
 	sem_destroy(&wait->sem);
 }
 
@@ -120,38 +123,24 @@ static void wait_cancelled(void *arg)
 	usock_unlock(stack);
 }
 
-/** handlers_restart - do all handlers that can have run in this thread have SA_RESTART? */
+/** handlers_restart - do all handlers that can have run in this thread while it slept have SA_RESTART? */
 static bool handlers_restart(void)
 {
-	sigset_t blocked;
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}; /* of threads that run */
+	sigset_t not;
 
-	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	pthread_sigmask(SIG_SETMASK, NULL, &not);
+	for (unsigned int i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigaddset(&not, faults[i]);
 	for (int sig = 1; sig < NSIG; sig++) {
 		struct sigaction action;
 
-		if (sigismember(&blocked, sig) == 1 || sigaction(sig, NULL, &action) != 0)
+		if (sigismember(&not, sig) == 1 || sigaction(sig, NULL, &action) != 0)
 			continue;
 		if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
 			return false;
 	}
 	return true;
-}
-
-/** look_again - look at the set for a while without sleeping; the number of events */
-static int look_again(const struct usock__drive *drive, struct epoll_event *events)
-{
-	int64_t end = usock__clock() + drive->poll_ns;
-	int n;
-
-	if (end > drive->until)
-		end = drive->until;
-	do {
-		n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
-		if (n != 0)
-			break;
-		sched_yield();
-	} while (usock__clock() < end);
-	return n;
 }
 
 /** sleep_on_set - wait on the set until drive->until; the number of events, or a negative errno */
@@ -181,7 +170,7 @@ static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int6
 {
 	struct usock_stack *stack = wait->sock->stack;
 	struct usock__drive *drive = stack->drive;
-	bool look = drive->moved && drive->poll_ns > 0;
+	bool look = drive->moved && drive->spin.ns > 0;
 	int n = 0;
 
 	drive->moved = false;
@@ -190,8 +179,11 @@ static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int6
 	pthread_cleanup_push(wait_cancelled, wait);
 	usock_unlock(stack);
 	/* Giving back the lock may have made drive->until earlier; nobody else changes it. */
-	if (look && drive->until > 0)
-		n = look_again(drive, events);
+	if (look && drive->until > 0) {
+		n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
+		if (n == 0)
+			n = link_spin(&drive->spin, drive->epfd, events, USOCK_EVENTS, drive->until);
+	}
 	if (n == 0)
 		n = sleep_on_set(drive, events);
 	usock_lock(stack);
