@@ -6,8 +6,9 @@
  * afterwards; copies are made from, and share their unwritten pages with, the bytes that were checked.
  *
  * A copy's file is a memfd too. The dynamic linker takes a path it has seen for the same object, so no path may be
- * used twice: a serial number is written into it with '/' and '/.', which change the text and not the meaning. Where
- * there is no memfd or no /proc the file is a temporary one in a directory that allows execution.
+ * used twice: a serial number is written into it with '/' and '/.', which change the text and not the meaning, and
+ * behind it where in memory that number is kept, since a plugin may have this code as well, and another serial number.
+ * Where there is no memfd or no /proc the file is a temporary one in a directory that allows execution.
  *
  * Threads: any; the only state is the serial number. The error text belongs to the thread.
  */
@@ -28,6 +29,7 @@
 
 #include "private.h"
 
+#define ADDRESS_BITS (__SIZEOF_POINTER__ == 8 ? 48U : 29U) /* of a user space address, without the lowest three */
 #define OBJECT_MAX (1L << 30) /* bytes of a shared object; more is a mistake */
 
 static _Atomic unsigned long serial;
@@ -55,6 +57,9 @@ static void memfd_path(int fd, char path[PRIVATE_PATH])
 
 	for (unsigned long n = atomic_fetch_add(&serial, 1) + 1; n > 0; n >>= 1)
 		len += snprintf(path + len, (size_t)(PRIVATE_PATH - len), n & 1 ? "/." : "/");
+	/* As many digits for any address, or a long serial could look like a short one with another address. */
+	for (unsigned int bit = 0; bit < ADDRESS_BITS; bit++)
+		len += snprintf(path + len, (size_t)(PRIVATE_PATH - len), (uintptr_t)&serial >> (bit + 3) & 1 ? "/." : "/");
 	if (len + 12 < PRIVATE_PATH)
 		snprintf(path + len, (size_t)(PRIVATE_PATH - len), "/%d", fd);
 }

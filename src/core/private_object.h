@@ -10,7 +10,7 @@
 
 #include "elfcopy.h"
 
-#define PRIVATE_PATH 128  /* room for the path of a copy's file */
+#define PRIVATE_PATH 256  /* room for the path of a copy's file */
 #define PRIVATE_ERROR 512 /* room for the text of an error */
 
 /** private_fail - note why an open fails, for ioth__private_error; returns @err */
