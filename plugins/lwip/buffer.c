@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * buffer.c - memory of received and sent packets.
+ *
+ * A received frame is read into a buffer that begins with a pbuf of lwIP's: it goes through lwIP's queues, and through those
+ * of usock to the program, without being copied on the way. Small buffers are kept in a list when they are given back, the
+ * number of which is limited, and all are freed when the stack has nothing to do.
+ *
+ * What the network can make us keep is limited by windows and by the limits of reassembly; as lwIP itself does not limit the number of small
+ * segments out of order, there is a limit of all bytes in use as well, beyond which frames are not received.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+
+#define KEEP 64U             /* free buffers kept */
+#define KEEP_SIZE 4096U      /* larger ones are not */
+#define USED_MAX (64U << 20) /* bytes in use by one stack */
+#define ALIGN 2U             /* so that the IP header behind that of Ethernet is aligned */
+
+struct buffer *buffer_new(struct engine *e, size_t size)
+{
+	struct buffer *buffer = e->buffers;
+
+	if (buffer && buffer->size >= size) {
+		e->buffers = buffer->next;
+		e->buffers_free--;
+	} else {
+		if (e->buffers_used + size > USED_MAX)
+			return NULL;
+		buffer = malloc(sizeof(*buffer) + size);
+		if (!buffer)
+			return NULL;
+		buffer->e = e;
+		buffer->size = (uint32_t)size;
+	}
+	e->buffers_used += buffer->size;
+	return buffer;
+}
+
+void buffer_free(struct engine *e, struct buffer *buffer)
+{
+	e->buffers_used -= buffer->size;
+	if (e->buffers_free >= KEEP || buffer->size > KEEP_SIZE) {
+		free(buffer);
+		return;
+	}
+	buffer->next = e->buffers;
+	e->buffers = buffer;
+	e->buffers_free++;
+}
+
+void buffer_trim(struct engine *e)
+{
+	while (e->buffers) {
+		struct buffer *buffer = e->buffers;
+
+		e->buffers = buffer->next;
+		free(buffer);
+	}
+	e->buffers_free = 0;
+}
+
+/** pbuf_gone - lwIP or usock have let go of the last reference */
+static void pbuf_gone(struct pbuf *p)
+{
+	struct buffer *buffer = (struct buffer *)p;
+
+	buffer_free(buffer->e, buffer);
+}
+
+struct pbuf *buffer_pbuf(struct engine *e, struct buffer *buffer, unsigned char *data, size_t len)
+{
+	buffer->custom.custom_free_function = pbuf_gone;
+	return e->lw.pbuf_alloced_custom(PBUF_RAW, (u16_t)len, PBUF_REF, &buffer->custom, data, (u16_t)len);
+}
+
+unsigned char *engine_rx_alloc(void *e, size_t size, void **buffer)
+{
+	struct buffer *made = buffer_new(e, size + ALIGN);
+
+	if (!made)
+		return NULL;
+	*buffer = made;
+	return made->data + ALIGN;
+}
+
+void engine_rx_free(void *e, void *buffer)
+{
+	buffer_free(e, buffer);
+}
+
+void engine_release(void *e, void *buffer)
+{
+	engine_enter(e)->lw.pbuf_free(buffer);
+}
+
+void *engine_tx_alloc(void *e, size_t len, unsigned char **data)
+{
+	const size_t headroom = (INET_HEADROOM + 15U) & ~15U;
+	struct packet *packet;
+
+	(void)e;
+	if (len > PACKET_MAX + 40U)
+		return NULL;
+	packet = malloc(sizeof(*packet) + headroom + len);
+	if (!packet)
+		return NULL;
+	packet->len = len;
+	packet->data = packet->room + headroom;
+	*data = packet->data;
+	return packet;
+}
+
+void engine_tx_free(void *e, void *packet)
+{
+	(void)e;
+	free(packet);
+}

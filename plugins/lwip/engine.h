@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * engine.h - what the files of the lwip plugin share with each other.
+ *
+ *     lwip.c    the plugin: newstack, delstack, the table of the engine, open and close
+ *     image.c   private copies of liblwip        plt.c     redirecting their calls
+ *     slots.c   the functions they are redirected to
+ *     netif.c   interfaces and addresses as lwIP knows them; groups
+ *     buffer.c  memory of received and sent packets
+ *     ip.c      IP packets that come in: checks, delivery, forwarding
+ *     ipout.c   IP packets that go out: routes, fragments
+ *     reass.c   fragments that come in           icmp.c    echoes, errors about forwarded packets
+ *     tcp.c     what usock asks of a connection  tcp_in.c  what the network does to one
+ *     timer.c   clocks that run only while somebody needs them
+ *     chksum.c  the Internet checksum            err.c     lwIP's errors
+ *
+ * What is lwIP's and what is ours. lwIP speaks TCP, and reports memberships in groups to routers (IGMP, MLD). The IP layer below is
+ * ours: lwIP's own takes at most ten fragments at a time in this build, so no datagram above 14 KiB, does not accept
+ * broadcasts on an interface without address, and knows no routing table. So its TCP is called directly with what its IP
+ * layer would have found out (ip_data), and what it sends comes to us as if to a network interface, to be routed by inet.
+ *
+ * Threads: all of it runs with the lock of the stack held. lwIP's callbacks into slots.c carry no context, so each entry of
+ * the engine notes for the thread whose engine it is: engine_enter.
+ */
+#ifndef IOTH_LWIP_ENGINE_H
+#define IOTH_LWIP_ENGINE_H
+
+#include "image.h"
+
+#include <usock.h>
+
+#define IFF_UP_ 0x1U /* net/if.h and linux/if.h do not go together */
+#define IFF_LOOPBACK_ 0x8U
+
+#define ROUTES 16U      /* remembered answers of inet_route */
+#define PACKET_MAX 65535U
+#define WINDOW_SHIFT 7U /* of the receive windows that we announce: up to 8 MiB; lwIP itself would say 1 */
+#define WINDOW_MAX (65535U << WINDOW_SHIFT)
+#define SEND_MAX (1U << 20) /* bytes that may be queued for sending; the number of segments limits it further */
+#define MILLISECOND INT64_C(1000000)
+
+struct engine;
+
+/** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock */
+struct buffer {
+	struct pbuf_custom custom; /* first: lwIP knows it by its pbuf */
+	struct engine *e;
+	struct buffer *next;       /* in the list of free ones */
+	uint32_t size;             /* bytes at data */
+	_Alignas(16) unsigned char data[];
+};
+
+/** struct packet - to be sent, made by usock */
+struct packet {
+	size_t len;
+	unsigned char *data; /* INET_HEADROOM and more before it */
+	_Alignas(16) unsigned char room[];
+};
+
+/** struct interface - of inet, and as lwIP knows it */
+struct interface {
+	struct netif netif; /* first */
+	struct engine *e;
+	struct inet_iface *iface; /* NULL: the one that stands for all of them */
+};
+
+/** struct route - a remembered answer */
+struct route {
+	unsigned int generation; /* true while equal to the engine's; 0: empty */
+	int family;
+	union inet_ip dst, src;
+	unsigned int oif;
+	struct inet_iface *iface;
+	union inet_ip nexthop;
+	unsigned int mtu, hop_limit;
+};
+
+/** struct conn - a connection; allocated in place of lwIP's structure, which it begins with, and living exactly as long */
+struct conn {
+	struct tcp_pcb pcb; /* first */
+	struct engine *e;
+	struct usock_tcp *tcp; /* NULL: not accepted yet, or closed by the program */
+	uint32_t limit;        /* bytes that may wait for the program */
+	uint32_t unread;       /* bytes that do */
+	bool half_open;        /* counted in its listener */
+	bool connecting;       /* by us */
+	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
+	bool more;             /* an incomplete segment waits for what follows */
+	int soft_error;        /* negative errno of the last ICMP error */
+	int64_t progress;      /* when something was last acknowledged or sent again, or sent with nothing on the way */
+	int64_t stalled_since; /* the same without "sent again"; 0: nothing is on the way */
+	int64_t confirmed;     /* when inet was last told that the way works */
+	uint32_t recover;      /* end of what was sent when a loss was noticed */
+	bool recovering;
+	uint32_t retransmitted;
+	/* Measured in microseconds; lwIP's clock ticks every half second. */
+	uint32_t timed_seq;
+	int64_t timed_at;      /* 0: nothing is being timed */
+	uint32_t srtt, rttvar; /* 0: never measured */
+	uint8_t backoff;       /* times that something was sent again with no answer */
+};
+
+/** struct listener - likewise */
+struct listener {
+	struct tcp_pcb_listen pcb; /* first */
+	struct engine *e;
+	struct usock_tcp *tcp;
+	unsigned int half_open;
+};
+
+struct reass; /* reass.c */
+
+struct engine {
+	struct usock_stack *stack;
+	struct inet *inet;
+	struct lwip lw;
+	struct interface any; /* lwIP's route to everywhere */
+	struct buffer *buffers;
+	unsigned int buffers_free;
+	size_t buffers_used; /* bytes of those that are not in the list */
+	unsigned char *scratch; /* PACKET_MAX bytes with INET_HEADROOM before them; NULL: never needed */
+	struct route routes[ROUTES];
+	unsigned int generation;
+	struct {
+		unsigned int generation; /* as in struct route */
+		int family;
+		union inet_ip src, dst;
+		struct inet_iface *iface;
+	} mine; /* who last wrote to which address of ours, found to be all right */
+	struct reass *reass;
+	struct conn *current; /* whose callback runs; becomes NULL when it is freed meanwhile */
+	const struct tcp_pcb *building; /* whose segments are being built */
+	int soft_error;        /* of the connection that was freed last */
+	unsigned int peer_mss; /* of the SYN that is being processed; 0: none is */
+	uint64_t secret[2];    /* of initial sequence numbers */
+	unsigned int connections; /* all that lwIP has memory for, TIME-WAIT too */
+	int64_t slow_due, fast_due, rexmit_due, group_due; /* INET_NEVER: not running */
+	int64_t icmp_when;     /* limit of errors about forwarded packets */
+	unsigned int icmp_left;
+};
+
+/** engine_current - of the call in progress in this thread */
+extern _Thread_local struct engine *engine_current __attribute__((tls_model("initial-exec")));
+
+/** engine_enter - at each entry from usock */
+static inline struct engine *engine_enter(void *e)
+{
+	engine_current = e;
+	return e;
+}
+
+/* slots.c */
+extern const struct plt_slot engine_slots[];
+extern const size_t engine_slot_count;
+
+/* netif.c */
+int netif_open(struct engine *e);
+int engine_iface_add(void *e, struct inet_iface *iface);
+void engine_iface_del(void *e, struct inet_iface *iface);
+void engine_iface_change(void *e, struct inet_iface *iface, unsigned int what);
+int engine_addr_add(void *e, struct inet_addr *addr);
+void engine_addr_del(void *e, struct inet_addr *addr);
+void engine_routes_changed(void *e);
+int engine_group_join(void *e, struct inet_iface *iface, int family, const union inet_ip *group);
+void engine_group_leave(void *e, struct inet_iface *iface, int family, const union inet_ip *group);
+/** lwip_addr - an address in lwIP's form; a link-local one gets the zone of @index, an interface of inet (0: none) */
+void lwip_addr(struct engine *e, int family, const union inet_ip *ip, unsigned int index, ip_addr_t *out);
+/** lwip_index - how lwIP calls an interface of inet; NETIF_NO_INDEX */
+uint8_t lwip_index(struct engine *e, unsigned int index);
+
+/* buffer.c */
+unsigned char *engine_rx_alloc(void *e, size_t size, void **buffer);
+void engine_rx_free(void *e, void *buffer);
+void engine_release(void *e, void *buffer);
+void *engine_tx_alloc(void *e, size_t len, unsigned char **data);
+void engine_tx_free(void *e, void *packet);
+/** buffer_new - for @size bytes at data; NULL */
+struct buffer *buffer_new(struct engine *e, size_t size);
+void buffer_free(struct engine *e, struct buffer *buffer);
+/** buffer_pbuf - make @len bytes at @data, in the buffer, a pbuf, which owns the buffer from then on */
+struct pbuf *buffer_pbuf(struct engine *e, struct buffer *buffer, unsigned char *data, size_t len);
+void buffer_trim(struct engine *e);
+
+/* ip.c */
+bool engine_ip_input(void *e, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer);
+/** ip_deliver - a whole packet for us: @packet points into @buffer; true when the buffer is kept */
+bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *buffer);
+
+/* ipout.c */
+int engine_ip_output(void *e, struct inet_iface *iface, const union inet_ip *nexthop, int family, void *packet);
+/** route_to - the way to @dst: 0 or a negative errno; @out is true until routes change */
+int route_to(struct engine *e, int family, const union inet_ip *dst, const union inet_ip *src, unsigned int oif,
+	     const struct route **out);
+/** ip_send - on an interface, in fragments when longer than @mtu and @fragment says so; room before @packet as for inet_output */
+int ip_send(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop, unsigned int mtu, int family,
+	    unsigned char *packet, size_t len, bool fragment);
+/** lwip_output - what lwIP sends, IP header first */
+err_t lwip_output(struct interface *interface, int family, struct pbuf *p);
+
+/* reass.c */
+/**
+ * reass_input - a fragment: @at bytes into the payload, @more follow
+ *
+ * When the packet is whole @whole describes it, in the buffer returned, which is the caller's. Otherwise NULL.
+ */
+struct buffer *reass_input(struct engine *e, const struct usock_packet *fragment, uint32_t id, size_t at, bool more,
+			   struct usock_packet *whole);
+void reass_close(struct engine *e);
+int64_t reass_deadline(const struct engine *e);
+void reass_timers(struct engine *e);
+
+/* icmp.c */
+/** echo_input - what usock has left to us: echo requests; true when it was one */
+bool echo_input(struct engine *e, const struct usock_packet *packet);
+/** icmp_error - tell the sender of a packet that it cannot be forwarded or put together; @value: MTU, pointer */
+void icmp_error(struct engine *e, const struct usock_packet *about, int type, int code, uint32_t value);
+
+/* tcp.c */
+int engine_tcp_connect(void *e, struct usock_tcp *tcp);
+int engine_tcp_listen(void *e, struct usock_tcp *tcp);
+ssize_t engine_tcp_write(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip, size_t len,
+			 bool more);
+void engine_tcp_flush(void *e, struct usock_tcp *tcp);
+size_t engine_tcp_room(void *e, struct usock_tcp *tcp);
+size_t engine_tcp_unsent(void *e, struct usock_tcp *tcp);
+size_t engine_tcp_unacked(void *e, struct usock_tcp *tcp);
+void engine_tcp_recved(void *e, struct usock_tcp *tcp, size_t len);
+int engine_tcp_shutdown(void *e, struct usock_tcp *tcp);
+void engine_tcp_close(void *e, struct usock_tcp *tcp);
+void engine_tcp_abort(void *e, struct usock_tcp *tcp);
+int engine_tcp_option(void *e, struct usock_tcp *tcp, enum usock_tcp_option option, int value);
+void engine_tcp_info(void *e, struct usock_tcp *tcp, struct tcp_info *info);
+void engine_tcp_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq,
+		     int error, unsigned int mtu);
+bool engine_tcp_left(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote);
+/** conn_adopt - the connection belongs to @tcp from now on: callbacks, options */
+void conn_adopt(struct conn *conn, struct usock_tcp *tcp);
+/** conn_window - announce what @limit and @unread leave */
+void conn_window(struct conn *conn);
+/** conn_mss - how large segments may be by the route, our side's options included */
+unsigned int conn_mss(struct engine *e, const struct tcp_pcb *pcb, const ip_addr_t *dst);
+/** conn_opened - the handshake is done */
+void conn_opened(struct conn *conn);
+/** conn_end - it is gone or going: tell usock, at most once */
+void conn_end(struct conn *conn, int error);
+
+/* tcp_in.c */
+void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *buffer);
+err_t conn_output(struct conn *conn);
+err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err);
+err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err);
+err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
+err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
+void on_error(void *arg, err_t err);
+
+/* timer.c */
+int64_t engine_deadline(void *e);
+void engine_timers(void *e);
+/** timer_tcp - there are connections: lwIP's slow clock has to run; timer_ack - an acknowledgement is being delayed;
+    timer_groups - a report may be pending; timer_rexmit - something is on the way */
+void timer_tcp(struct engine *e);
+void timer_ack(struct engine *e);
+void timer_groups(struct engine *e);
+void timer_rexmit(struct engine *e, struct conn *conn);
+
+/** ip_size - bytes of an address */
+static inline size_t ip_size(int family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+static inline unsigned int get16(const unsigned char *at)
+{
+	return (unsigned int)at[0] << 8 | at[1];
+}
+
+static inline uint32_t get32(const unsigned char *at)
+{
+	return (uint32_t)get16(at) << 16 | get16(at + 2);
+}
+
+static inline void put16(unsigned char *at, unsigned int value)
+{
+	at[0] = (unsigned char)(value >> 8);
+	at[1] = (unsigned char)value;
+}
+
+static inline void put32(unsigned char *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value & 0xffffU);
+}
+
+#endif

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * tcp_in.c - what the network does to connections: segments that come in, and lwIP's callbacks.
+ *
+ * A segment is one pbuf, its buffer's owner from here on. lwIP's receiver finds the connection and calls back with data in
+ * order, in the pbufs in which it came; each goes to usock as it is, and back to the list of free buffers when the program has
+ * taken what is in it.
+ *
+ * A SYN needs more than lwIP does by itself: usock is asked whether there is room for one more half-open connection; a connection
+ * in TIME-WAIT gives way to a new one that begins behind it (RFC 1122, 4.2.2.13); one of several listeners with SO_REUSEPORT is chosen by
+ * a hash; and the peer's segment size is read here, since lwIP would cut it to that of its build.
+ *
+ * A callback may end the connection it is about. Then lwIP has to be told with ERR_ABRT: engine->current becomes NULL when the
+ * connection's memory is released (slots.c).
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "chksum.h"
+
+#define MSS_DEFAULT 536U /* of a peer that does not say */
+
+/** peer_mss - from the options of a SYN */
+static unsigned int peer_mss(const unsigned char *segment, size_t len)
+{
+	size_t end = (size_t)(segment[12] >> 4) * 4;
+
+	for (size_t i = 20; i < end && end <= len && segment[i] != LWIP_TCP_OPT_EOL;) {
+		if (segment[i] == LWIP_TCP_OPT_NOP) {
+			i++;
+			continue;
+		}
+		if (i + 1 >= end || segment[i + 1] < 2)
+			break;
+		if (segment[i] == LWIP_TCP_OPT_MSS && segment[i + 1] == 4 && i + 4 <= end && get16(segment + i + 2) > 0)
+			return get16(segment + i + 2);
+		i += segment[i + 1];
+	}
+	return MSS_DEFAULT;
+}
+
+/** between - is it the connection that the segment is about? */
+static bool between(const struct engine *e, const struct tcp_pcb *pcb, const unsigned char *segment)
+{
+	return pcb->remote_port == get16(segment) && pcb->local_port == get16(segment + 2) &&
+	       ip_addr_cmp(&pcb->remote_ip, &e->lw.ip_data->current_iphdr_src) &&
+	       ip_addr_cmp(&pcb->local_ip, &e->lw.ip_data->current_iphdr_dest);
+}
+
+/** rank - how well a listener fits: 2 its very address, 1 any address, 0 not at all */
+static int rank(const struct engine *e, const struct tcp_pcb_listen *pcb, unsigned int port)
+{
+	const struct ip_globals *data = e->lw.ip_data;
+
+	if (pcb->local_port != port || (pcb->netif_idx != NETIF_NO_INDEX &&
+					pcb->netif_idx != netif_get_index(data->current_input_netif)))
+		return 0;
+	if (IP_IS_ANY_TYPE_VAL(pcb->local_ip))
+		return 1;
+	if (IP_GET_TYPE(&pcb->local_ip) != IP_GET_TYPE(&data->current_iphdr_dest))
+		return 0;
+	if (ip_addr_cmp(&pcb->local_ip, &data->current_iphdr_dest))
+		return 2;
+	return ip_addr_isany_val(pcb->local_ip) ? 1 : 0;
+}
+
+/** choose - the listener that a SYN is for: the best, one of the best by hash */
+static struct listener *choose(const struct engine *e, const unsigned char *segment)
+{
+	unsigned int port = get16(segment + 2), count = 0, wanted;
+	int best = 1;
+
+	for (struct tcp_pcb_listen *pcb = e->lw.tcp_listen_pcbs->listen_pcbs; pcb; pcb = pcb->next) {
+		int fit = rank(e, pcb, port);
+
+		if (fit > best) {
+			best = fit;
+			count = 0;
+		}
+		count += fit == best;
+	}
+	if (count == 0)
+		return NULL;
+	wanted = count > 1 ? (get16(segment) * 2654435761U >> 16) % count : 0;
+	for (struct tcp_pcb_listen *pcb = e->lw.tcp_listen_pcbs->listen_pcbs; pcb; pcb = pcb->next) {
+		if (rank(e, pcb, port) == best && wanted-- == 0)
+			return (struct listener *)pcb;
+	}
+	return NULL;
+}
+
+/** genuine - is the checksum right? Before anything is given up for a SYN */
+static bool genuine(const struct usock_packet *packet)
+{
+	uint64_t sum = chksum_pseudo(&packet->src, &packet->dst, ip_size(packet->family), IPPROTO_TCP,
+				     (uint32_t)packet->payload_len);
+
+	return (packet->iface->flags & IFF_LOOPBACK_) ||
+	       chksum_fold(chksum_add(sum, packet->payload[0].iov_base, packet->payload_len)) == 0xffff;
+}
+
+/** knock - a SYN that belongs to no connection; true: lwIP shall see it, with @listener alone when there is one */
+static bool knock(struct engine *e, const struct usock_packet *packet, struct listener **listener)
+{
+	const unsigned char *segment = packet->payload[0].iov_base;
+
+	*listener = NULL;
+	if (!genuine(packet))
+		return false;
+	for (const struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb; pcb = pcb->next) {
+		if (between(e, pcb, segment))
+			return true;
+	}
+	for (struct tcp_pcb *pcb = *e->lw.tcp_tw_pcbs; pcb; pcb = pcb->next) {
+		if (!between(e, pcb, segment))
+			continue;
+		if (!TCP_SEQ_GT(get32(segment + 4), pcb->rcv_nxt))
+			return true;
+		e->lw.tcp_pcb_remove(e->lw.tcp_tw_pcbs, pcb);
+		e->lw.tcp_free(pcb);
+		break;
+	}
+	*listener = choose(e, segment);
+	return !*listener || usock_tcp_may_accept((*listener)->tcp, (*listener)->half_open);
+}
+
+/** admit - give a SYN to one listener, and count what becomes of it */
+static void admit(struct engine *e, struct pbuf *p, struct netif *netif, struct listener *listener)
+{
+	struct tcp_pcb_listen *head = e->lw.tcp_listen_pcbs->listen_pcbs, *next = listener->pcb.next;
+	struct tcp_pcb *first = *e->lw.tcp_active_pcbs, *made;
+
+	/* lwIP does nothing but to make a connection and to answer: the list is whole again before anyone else looks at it. */
+	e->lw.tcp_listen_pcbs->listen_pcbs = &listener->pcb;
+	listener->pcb.next = NULL;
+	e->lw.tcp_input(p, netif);
+	listener->pcb.next = next;
+	e->lw.tcp_listen_pcbs->listen_pcbs = head;
+	made = *e->lw.tcp_active_pcbs;
+	if (made && made != first && made->state == SYN_RCVD && made->listener == &listener->pcb) {
+		struct conn *conn = (struct conn *)made;
+
+		conn->half_open = true;
+		listener->half_open++;
+		if (made->flags & TF_WND_SCALE)
+			made->rcv_scale = WINDOW_SHIFT;
+	}
+}
+
+void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *buffer)
+{
+	struct interface *interface = packet->iface->engine;
+	unsigned char *segment = packet->payload[0].iov_base;
+	size_t len = packet->payload_len;
+	struct listener *listener = NULL;
+	struct pbuf *p;
+	bool syn;
+
+	syn = len >= 20 && (segment[13] & (TCP_SYN | TCP_RST)) == TCP_SYN;
+	if (len < 20 || packet->pieces != 1 || (syn && !(segment[13] & TCP_ACK) && !knock(e, packet, &listener))) {
+		buffer_free(e, buffer);
+		return;
+	}
+	if (syn)
+		e->peer_mss = peer_mss(segment, len);
+	p = buffer_pbuf(e, buffer, segment, len);
+	if (listener)
+		admit(e, p, &interface->netif, listener);
+	else
+		e->lw.tcp_input(p, &interface->netif);
+	e->peer_mss = 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- output */
+
+/** hold_back - take an incomplete segment from the end of the queue while more is to come; to be given back */
+static struct tcp_seg *hold_back(struct conn *conn, struct tcp_seg ***link)
+{
+	struct tcp_pcb *pcb = &conn->pcb;
+	struct tcp_seg *last;
+
+	if (!conn->more || !pcb->unsent || (pcb->flags & TF_FIN))
+		return NULL;
+	for (*link = &pcb->unsent; (**link)->next;)
+		*link = &(**link)->next;
+	last = **link;
+	if (last->len >= pcb->mss || (((const unsigned char *)last->tcphdr)[13] & (TCP_SYN | TCP_FIN | TCP_RST)))
+		return NULL;
+	**link = NULL;
+	return last;
+}
+
+/** conn_output - in place of lwIP's tcp_output, by which everything is sent */
+err_t conn_output(struct conn *conn)
+{
+	struct engine *e = conn->e;
+	struct tcp_pcb *pcb = &conn->pcb;
+	const struct tcp_pcb *outer = e->building;
+	bool idle = !pcb->unacked;
+	uint32_t sent = pcb->snd_nxt;
+	struct tcp_seg **link = NULL, *held = hold_back(conn, &link), **end;
+	u16_t oversize = pcb->unsent_oversize;
+	err_t err;
+
+	e->building = pcb;
+	err = e->lw.tcp_output(pcb);
+	e->building = outer;
+	if (held) {
+		for (end = &pcb->unsent; *end; end = &(*end)->next)
+			;
+		*end = held;
+		pcb->unsent_oversize = oversize;
+	}
+	if (pcb->unacked) {
+		int64_t now = usock_now(e->stack);
+
+		if (idle)
+			conn->progress = conn->stalled_since = now;
+		if (conn->timed_at == 0 && TCP_SEQ_GT(pcb->snd_nxt, sent)) {
+			conn->timed_at = now;
+			conn->timed_seq = pcb->snd_nxt;
+		}
+		timer_rexmit(e, conn);
+	}
+	if (conn->finishing && (pcb->state == FIN_WAIT_2 || pcb->state == TIME_WAIT)) {
+		conn->finishing = false;
+		if (conn->tcp)
+			usock_tcp_finished(conn->tcp);
+	}
+	return err;
+}
+
+/* -------------------------------------------------------------------------------------------------------- callbacks */
+
+/** call - what a callback returns: was the connection ended within? */
+static err_t done(struct engine *e, struct conn *outer)
+{
+	err_t err = e->current ? ERR_OK : ERR_ABRT;
+
+	e->current = outer;
+	return err;
+}
+
+err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct conn *conn = (struct conn *)pcb, *outer = conn->e->current;
+	struct engine *e = conn->e;
+
+	(void)arg;
+	(void)err;
+	conn->connecting = false;
+	conn_opened(conn);
+	e->current = conn;
+	/* The window is announced with the acknowledgement that lwIP is about to send. */
+	pcb->rcv_wnd = conn->limit > pcb->rcv_wnd && (pcb->flags & TF_WND_SCALE) ? conn->limit : pcb->rcv_wnd;
+	pcb->rcv_ann_wnd = pcb->rcv_wnd;
+	if (conn->tcp)
+		usock_tcp_connected(conn->tcp);
+	return done(e, outer);
+}
+
+/** endpoint - lwIP's address and port in usock's form */
+static void endpoint(struct engine *e, int family, const ip_addr_t *addr, unsigned int port, struct usock_endpoint *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->port = (uint16_t)port;
+	if (IP_IS_V6(addr)) {
+		struct interface *in = (struct interface *)e->lw.ip_data->current_input_netif;
+
+		memcpy(&out->ip.v6, &addr->u_addr.ip6.addr, 16);
+		if (IN6_IS_ADDR_LINKLOCAL(&out->ip.v6) && in && in->iface)
+			out->scope = in->iface->index;
+	} else if (family == AF_INET) {
+		out->ip.v4.s_addr = addr->u_addr.ip4.addr;
+	} else {
+		out->ip.v6.s6_addr[10] = out->ip.v6.s6_addr[11] = 0xff;
+		memcpy(out->ip.v6.s6_addr + 12, &addr->u_addr.ip4.addr, 4);
+	}
+}
+
+err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct listener *listener = arg;
+	struct conn *conn = (struct conn *)pcb, *outer;
+	struct usock_endpoint local, remote;
+	struct usock_tcp *tcp;
+	struct engine *e;
+
+	if (err != ERR_OK || !pcb)
+		return ERR_VAL;
+	e = conn->e;
+	if (conn->half_open)
+		listener->half_open--;
+	conn->half_open = false;
+	conn_opened(conn);
+	pcb->callback_arg = NULL;
+	endpoint(e, listener->tcp->family, &pcb->local_ip, pcb->local_port, &local);
+	endpoint(e, listener->tcp->family, &pcb->remote_ip, pcb->remote_port, &remote);
+	outer = e->current;
+	e->current = conn;
+	tcp = usock_tcp_accept(listener->tcp, pcb, &local, &remote);
+	if (tcp && e->current) {
+		conn_adopt(conn, tcp);
+		if ((pcb->flags & TF_WND_SCALE) && conn->limit > pcb->rcv_wnd)
+			pcb->rcv_wnd = conn->limit;
+		e->lw.tcp_update_rcv_ann_wnd(pcb);
+	}
+	err = done(e, outer);
+	return err == ERR_OK && !tcp ? ERR_MEM : err;
+}
+
+err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+	struct conn *conn = (struct conn *)pcb, *outer = conn->e->current;
+	struct engine *e = conn->e;
+
+	(void)arg;
+	(void)err;
+	e->current = conn;
+	if (!p && conn->tcp)
+		usock_tcp_fin(conn->tcp);
+	while (p) {
+		struct pbuf *next = p->next;
+
+		p->next = NULL;
+		p->tot_len = p->len;
+		if (p->len > 0 && e->current && conn->tcp) {
+			conn->unread += p->len;
+			usock_tcp_input(conn->tcp, p->payload, p->len, p);
+		} else {
+			e->lw.pbuf_free(p);
+		}
+		p = next;
+	}
+	if (e->current && (pcb->flags & TF_ACK_DELAY))
+		timer_ack(e);
+	return done(e, outer);
+}
+
+/** measure - RFC 6298, of one round trip */
+static void measure(struct conn *conn, int64_t now)
+{
+	uint32_t us = (uint32_t)((now - conn->timed_at) / 1000) + 1, delta;
+
+	conn->timed_at = 0;
+	if (conn->srtt == 0) {
+		conn->srtt = us;
+		conn->rttvar = us / 2;
+		return;
+	}
+	delta = us > conn->srtt ? us - conn->srtt : conn->srtt - us;
+	conn->rttvar = conn->rttvar - conn->rttvar / 4 + delta / 4;
+	conn->srtt = conn->srtt - conn->srtt / 8 + us / 8;
+}
+
+err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
+{
+	struct conn *conn = (struct conn *)pcb, *outer = conn->e->current;
+	struct engine *e = conn->e;
+	int64_t now = usock_now(e->stack);
+
+	(void)arg;
+	(void)len;
+	conn->progress = now;
+	conn->stalled_since = pcb->unacked ? now : 0;
+	conn->backoff = 0;
+	conn->soft_error = 0;
+	if (conn->timed_at != 0 && TCP_SEQ_GEQ(pcb->lastack, conn->timed_seq))
+		measure(conn, now);
+	if (now - conn->confirmed > 1000 * MILLISECOND) {
+		union inet_ip remote;
+
+		memset(&remote, 0, sizeof(remote));
+		memcpy(&remote, &pcb->remote_ip.u_addr, IP_IS_V6_VAL(pcb->remote_ip) ? 16 : 4);
+		inet_confirm(e->inet, IP_IS_V6_VAL(pcb->remote_ip) ? AF_INET6 : AF_INET, &remote);
+		conn->confirmed = now;
+	}
+	/* A partial acknowledgement (RFC 6582): what follows it was lost as well. */
+	if (conn->recovering && TCP_SEQ_LT(pcb->lastack, conn->recover)) {
+		conn->retransmitted++;
+		conn->timed_at = 0;
+		e->lw.tcp_rexmit(pcb);
+	} else {
+		conn->recovering = false;
+	}
+	e->current = conn;
+	if (conn->tcp)
+		usock_tcp_sent(conn->tcp);
+	return done(e, outer);
+}
+
+void on_error(void *arg, err_t err)
+{
+	struct usock_tcp *tcp = arg;
+	struct conn *conn = tcp->pcb;
+	struct engine *e = engine_current;
+	int error = e->soft_error ? e->soft_error : -ETIMEDOUT;
+
+	/* Reset or closed by the peer: lwIP frees it when this returns. Otherwise it has done so. */
+	if (err == ERR_RST && conn)
+		error = conn->pcb.state == SYN_SENT     ? -ECONNREFUSED
+			: conn->pcb.state == CLOSE_WAIT ? -EPIPE
+							: -ECONNRESET;
+	else if (err == ERR_CLSD)
+		error = 0;
+	if (conn) {
+		conn_end(conn, error);
+		return;
+	}
+	if (error)
+		usock_tcp_error(tcp, error);
+	else
+		usock_tcp_finished(tcp);
+}
