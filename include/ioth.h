@@ -278,6 +278,12 @@ struct ioth_functions {
 	int (*opensockets)(void *stackdata);
 	/* ioth_stopstack: close the ports, shut every socket down, wake blocked calls. NULL: sockets are only shut down. */
 	int (*stopstack)(void *stackdata);
+	/* The descriptor @fd of the socket of the call, which is over, was closed by close(2), and the number may be somebody else's by now: release
+	   the socket, and leave the number alone unless it is still the plugin's. NULL: close is called when nobody has the number. */
+	int (*forget)(int fd);
+	/* set by libioth: put another file, @fd, under every number of the socket of the call in progress, and know it by that; 0, or -1 with
+	   errno, EINVAL outside a socket call */
+	int (*renewfd)(int fd);
 };
 
 #ifdef __GNUC__

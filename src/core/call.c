@@ -50,26 +50,35 @@ static void leave(struct ioth__call *call, bool failed)
 	ioth__sock_put(call->sock);
 }
 
+/** abandon - leave a call in which the thread is cancelled; does nothing after leave */
+static void abandon(struct ioth__call *call)
+{
+	if (call->stack == NULL)
+		return;
+	ioth__call_abandon(call);
+	ioth__sock_put(call->sock);
+}
+
 /*
  * DISPATCH - the body of a call on descriptor `fd`: @system is the expression of the system call, @member the one of the plugin, on
  * the number by which the plugin knows the socket.
  */
 #define DISPATCH(type, system, member, ...)                                                                            \
 	do {                                                                                                           \
-		struct ioth__call call;                                                                                \
-		type result;                                                                                           \
-                                                                                                                       \
 		if (ioth__fd_is_plain(fd))                                                                             \
 			return system;                                                                                 \
+		__attribute__((cleanup(abandon))) struct ioth__call call = {.stack = NULL};                            \
+		type result;                                                                                           \
+                                                                                                                       \
 		switch (enter(&call, fd)) {                                                                            \
 		case SYSTEM:                                                                                           \
 			return system;                                                                                 \
 		case REFUSED:                                                                                          \
 			return -1;                                                                                     \
-		case PLUGIN:                                                                                           \
+		default:                                                                                               \
 			break;                                                                                         \
 		}                                                                                                      \
-		result = call.stack->f.member(call.sock->fd __VA_OPT__(, ) __VA_ARGS__);                                 \
+		result = call.stack->f.member(call.sock->fd __VA_OPT__(, ) __VA_ARGS__);                               \
 		leave(&call, result < 0);                                                                              \
 		return result;                                                                                         \
 	} while (0)

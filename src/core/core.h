@@ -56,13 +56,43 @@ static inline void ioth__call_begin(struct ioth__call *call, struct ioth *stack,
 /** ioth__call_end - leave it; errno of a plugin that has a C library of its own is brought across when @failed */
 static inline void ioth__call_end(struct ioth__call *call, bool failed)
 {
+	struct ioth *stack = call->stack;
+
 	ioth__current = call->outer;
+	call->stack = NULL;
 	if (failed)
-		ioth__plugin_fetch_errno(&call->stack->plugin);
+		ioth__plugin_fetch_errno(&stack->plugin);
 }
 
 /** ioth__fail - the Berkeley way to say a negative errno: -1 and errno; 0 and positive values pass */
 int ioth__fail(int result);
+
+/** ioth__call_abandon - of a call that has not ended when its block ends: the thread is being cancelled */
+static inline void ioth__call_abandon(struct ioth__call *call)
+{
+	if (call->stack != NULL)
+		ioth__current = call->outer;
+}
+
+/* ioth__sock_drop, ioth__stack_drop - give back the reference of a variable at the end of its block, whatever ends it */
+static inline void ioth__sock_drop(struct ioth__sock **sock)
+{
+	if (*sock != NULL)
+		ioth__sock_put(*sock);
+}
+
+static inline void ioth__stack_drop(struct ioth **stack)
+{
+	ioth__stack_put(*stack);
+}
+
+/*
+ * A call may block, and the thread be cancelled in it (pthread_cancel(3)). What a blocking call holds is in variables of these kinds: the
+ * references go back then as they do when it returns. The core is compiled with -fexceptions for that.
+ */
+#define IOTH__CALL __attribute__((cleanup(ioth__call_abandon))) struct ioth__call
+#define IOTH__SOCK __attribute__((cleanup(ioth__sock_drop))) struct ioth__sock
+#define IOTH__STACK __attribute__((cleanup(ioth__stack_drop))) struct ioth
 
 /* ----------------------------------------------------------------------------------------------- emulate.c */
 

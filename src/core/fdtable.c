@@ -14,11 +14,12 @@
  *    For plain entries a stale claim is harmless: the system call on whatever the descriptor is now is the right answer.
  *
  * `lock` guards the free list, the socket lists of stacks and the making of chunks. Entries change by atomic exchange.
- * Memory: 32 KiB for each 4096 descriptors in use, 96 bytes for each socket, both kept for reuse.
+ * A socket may get another file in its life (ioth__sock_renew). Memory: 32 KiB for each 4096 descriptors in use, 96 bytes for each socket, both kept for reuse.
  */
 #include "core.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -109,7 +110,8 @@ int ioth__sock_adopt(struct ioth__sock *sock, int fd, bool kernel)
 		return -errno;
 	sock->fd = fd;
 	sock->dev = st.st_dev;
-	sock->ino = st.st_ino;
+	atomic_store_explicit(&sock->next_ino, 0, memory_order_relaxed);
+	atomic_store_explicit(&sock->ino, st.st_ino, memory_order_relaxed);
 	result = ioth__fd_reserve(fd);
 	if (result < 0)
 		return result;
@@ -142,10 +144,49 @@ bool ioth__sock_owns(const struct ioth__sock *sock, int fd)
 {
 	int saved = errno;
 	struct stat st;
-	bool same = fstat(fd, &st) == 0 && st.st_ino == sock->ino && st.st_dev == sock->dev;
+	bool same = fstat(fd, &st) == 0 && st.st_dev == sock->dev &&
+		    (st.st_ino == atomic_load_explicit(&sock->ino, memory_order_relaxed) ||
+		     st.st_ino == atomic_load_explicit(&sock->next_ino, memory_order_relaxed));
 
 	errno = saved;
 	return same;
+}
+
+/** struct renewal - what ioth__sock_renew tells its visitor */
+struct renewal {
+	struct ioth__sock *sock;
+	int file;
+	int error;
+};
+
+/** renew_one - a visitor of the descriptor table: put the new file under a number of the socket, which keeps its FD_CLOEXEC */
+static void renew_one(int fd, struct ioth__sock *sock, void *arg)
+{
+	struct renewal *renewal = arg;
+	int flags;
+
+	if (sock != renewal->sock || !ioth__sock_owns(sock, fd))
+		return;
+	flags = fcntl(fd, F_GETFD);
+	if (flags < 0 || dup3(renewal->file, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+		renewal->error = -errno;
+}
+
+int ioth__sock_renew(struct ioth__sock *sock, int fd)
+{
+	struct renewal renewal = {.sock = sock, .file = fd};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != sock->dev)
+		return -EINVAL;
+	/* Other threads, which look whether the numbers are still the socket's, find first the old file and then the new one. */
+	atomic_store_explicit(&sock->next_ino, st.st_ino, memory_order_seq_cst);
+	ioth__fd_walk(sock->stack, renew_one, &renewal);
+	atomic_store_explicit(&sock->ino, st.st_ino, memory_order_seq_cst);
+	atomic_store_explicit(&sock->next_ino, 0, memory_order_seq_cst);
+	return renewal.error;
 }
 
 /** sock_try_get - take a reference unless the last one is gone */

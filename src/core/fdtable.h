@@ -24,7 +24,8 @@ struct ioth__sock {
 	int fd;                           /* the number by which the plugin knows it; -1 till it has one */
 	bool kernel;                      /* a kernel socket: the data path is the system call itself */
 	dev_t dev;                        /* device and inode recognise the descriptor again */
-	ino_t ino;
+	_Atomic(ino_t) ino;
+	_Atomic(ino_t) next_ino;          /* while it is getting another file: that is its own as well; else 0 */
 	struct ioth *stack;               /* holds a reference to it */
 	_Atomic(void *) data;             /* getsockdata */
 	struct ioth__sock *next, **link;  /* sockets of the stack; `next` alone: the free list */
@@ -69,6 +70,13 @@ struct ioth__sock *ioth__sock_new(struct ioth *stack);
  * Returns @fd, or a negative errno when there is no room for the entry; @fd is then closed when @sock is put.
  */
 int ioth__sock_adopt(struct ioth__sock *sock, int fd, bool kernel);
+
+/**
+ * ioth__sock_renew - put the file of @fd under every number of @sock; @fd itself stays open
+ *
+ * The caller has a reference. Returns 0 or a negative errno; then the numbers are what they were.
+ */
+int ioth__sock_renew(struct ioth__sock *sock, int fd);
 
 /** ioth__sock_get - the socket of @fd with a reference for the caller, NULL when there is none or the entry is stale */
 struct ioth__sock *ioth__sock_get(int fd);

@@ -24,8 +24,8 @@ static bool is_kernel(struct ioth *stack, int fd)
 /** socket_on - ioth_msocket on a stack that is not the native one; a descriptor or a negative errno */
 static int socket_on(struct ioth *stack, int domain, int type, int protocol)
 {
-	struct ioth__sock *sock;
-	struct ioth__call call;
+	IOTH__SOCK *sock = NULL;
+	IOTH__CALL call = {.stack = NULL};
 	bool kernel = false;
 	int fd;
 
@@ -40,22 +40,16 @@ static int socket_on(struct ioth *stack, int domain, int type, int protocol)
 	if (fd >= 0)
 		kernel = is_kernel(stack, fd);
 	ioth__call_end(&call, fd < 0);
-	fd = fd < 0 ? -errno : ioth__sock_adopt(sock, fd, kernel);
-	ioth__sock_put(sock);
-	return fd;
+	return fd < 0 ? -errno : ioth__sock_adopt(sock, fd, kernel);
 }
 
 int ioth_msocket(struct ioth *stack, int domain, int type, int protocol)
 {
-	int fd;
+	IOTH__STACK *on = ioth__stack_get(stack);
 
-	stack = ioth__stack_get(stack);
-	if (stack == &ioth__native)
-		fd = socket(domain, type, protocol);
-	else
-		fd = ioth__fail(socket_on(stack, domain, type, protocol));
-	ioth__stack_put(stack);
-	return fd;
+	if (on == &ioth__native)
+		return socket(domain, type, protocol);
+	return ioth__fail(socket_on(on, domain, type, protocol));
 }
 
 int ioth_socket(int domain, int type, int protocol)
@@ -66,8 +60,8 @@ int ioth_socket(int domain, int type, int protocol)
 /** accept_on - accept on the listening socket @sock; a descriptor or a negative errno */
 static int accept_on(int fd, struct ioth__sock *sock, struct sockaddr *addr, socklen_t *addrlen, int flags)
 {
-	struct ioth__sock *made;
-	struct ioth__call call;
+	IOTH__SOCK *made = NULL;
+	IOTH__CALL call = {.stack = NULL};
 	bool kernel = sock->kernel;
 	int new;
 
@@ -86,21 +80,16 @@ static int accept_on(int fd, struct ioth__sock *sock, struct sockaddr *addr, soc
 			kernel = is_kernel(sock->stack, new);
 		ioth__call_end(&call, new < 0);
 	}
-	new = new < 0 ? -errno : ioth__sock_adopt(made, new, kernel);
-	ioth__sock_put(made);
-	return new;
+	return new < 0 ? -errno : ioth__sock_adopt(made, new, kernel);
 }
 
 int ioth_accept4(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags)
 {
-	struct ioth__sock *sock = ioth__sock_get(fd);
-	int new;
+	IOTH__SOCK *sock = ioth__sock_get(fd);
 
 	if (sock == NULL)
 		return accept4(fd, addr, addrlen, flags);
-	new = accept_on(fd, sock, addr, addrlen, flags);
-	ioth__sock_put(sock);
-	return ioth__fail(new);
+	return ioth__fail(accept_on(fd, sock, addr, addrlen, flags));
 }
 
 int ioth_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
@@ -142,6 +131,7 @@ static bool occupy(int fd)
 
 int ioth__close_in_plugin(struct ioth__sock *sock)
 {
+	int (*release)(int fd) = sock->stack->f.close;
 	struct ioth__call call;
 	int result;
 
@@ -149,12 +139,17 @@ int ioth__close_in_plugin(struct ioth__sock *sock)
 		return 0;
 	/*
 	 * A descriptor that was closed behind our back: the plugin would close the number again, and with it a stranger's file if the number
-	 * is in use. When it is not, it is made ours for the purpose; when it is, the plugin keeps its socket until the stack is deleted.
+	 * is in use. A plugin that has forget knows better. For others: when the number is not in use, it is made ours for the purpose; when it
+	 * is, the plugin keeps its socket until the stack is deleted.
 	 */
-	if (!ioth__sock_owns(sock, sock->fd) && !occupy(sock->fd))
-		return 0;
+	if (!ioth__sock_owns(sock, sock->fd)) {
+		if (sock->stack->f.forget != NULL)
+			release = sock->stack->f.forget;
+		else if (!occupy(sock->fd))
+			return 0;
+	}
 	ioth__call_begin(&call, sock->stack, sock);
-	result = sock->stack->f.close(sock->fd);
+	result = release(sock->fd);
 	ioth__call_end(&call, result < 0);
 	return result < 0 ? -errno : 0;
 }

@@ -171,6 +171,13 @@ static int set_current_sockdata(void *data)
 	return 0;
 }
 
+static int renew_current(int fd)
+{
+	struct ioth__sock *sock = ioth__current == NULL ? NULL : ioth__current->sock;
+
+	return ioth__fail(sock == NULL ? -EINVAL : ioth__sock_renew(sock, fd));
+}
+
 /**
  * stack_start - have the loaded plugin make its stack
  *
@@ -187,6 +194,7 @@ static int stack_start(struct ioth *stack, const char *name, size_t namelen, con
 	f->size = sizeof(*f);
 	f->getsockdata = current_sockdata;
 	f->setsockdata = set_current_sockdata;
+	f->renewfd = renew_current;
 
 	/* Only newstack is looked up before it runs: it has the first word on all other members. */
 	newstack = ioth__plugin_newstack(&stack->plugin, name, namelen);
