@@ -85,8 +85,6 @@ void inet__ether_send(struct inet_iface *iface, unsigned int type, const unsigne
 	memcpy(frame, mac, 6);
 	memcpy(frame + 6, iface->mac, 6);
 	inet__put16(frame + 12, type);
-	iface->stats.tx_packets++;
-	iface->stats.tx_bytes += len + HEADER;
 	inet->ops->transmit(inet->owner, iface, frame, len + HEADER);
 }
 

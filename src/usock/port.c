@@ -14,6 +14,8 @@
  * lo. What is sent there is copied to a queue, and comes back when the caller has let go of it: usock__loopback_run, before the
  * lock is given back. The copy is made into the buffer that the engine receives it in.
  *
+ * What is sent is counted here, as packet sockets send without inet; what is received is counted by inet_input.
+ *
  * Everything here is under the lock of the stack.
  */
 #include "drive.h"
@@ -89,7 +91,6 @@ static bool room_make(struct port *port)
 static void port_input(struct port *port, size_t len)
 {
 	struct inet_iface *iface = port->iface;
-	unsigned char type;
 
 	if (!(iface->flags & IFF_UP) || !inet_wants(iface, port->room))
 		return;
@@ -98,11 +99,7 @@ static void port_input(struct port *port, size_t len)
 		iface->stats.rx_length_errors++;
 		return;
 	}
-	type = frame_type(iface, port->room);
-	iface->stats.rx_packets++;
-	iface->stats.rx_bytes += len;
-	iface->stats.multicast += type == PACKET_MULTICAST;
-	usock__packet_tap(port->stack, iface, port->room, len, type);
+	usock__packet_tap(port->stack, iface, port->room, len, frame_type(iface, port->room));
 	if (inet_input(iface, port->room, len, port->buffer))
 		port->room = NULL;
 }
@@ -330,8 +327,6 @@ bool usock__loopback_run(struct usock_stack *stack)
 		bool kept = false;
 
 		if (iface->flags & IFF_UP) {
-			iface->stats.rx_packets++;
-			iface->stats.rx_bytes += frame.len;
 			usock__packet_tap(stack, iface, frame.data, frame.len, frame_type(iface, frame.data));
 			kept = inet_input(iface, frame.data, frame.len, frame.buffer);
 		}
