@@ -272,10 +272,10 @@ static bool left_conflict(const struct usock__inet *sock, const struct place *pl
 /* ------------------------------------------------------------------------------------------------------------ bind */
 
 /**
- * conflict - is a socket kept from a port by another that has it?
+ * rival - a socket that keeps another from a port
  * @strict: a port that is the stack's choice is not shared, whatever the options say
  */
-static bool conflict(const struct usock__inet *sock, int proto, uint16_t port, bool strict)
+static struct usock__inet *rival(const struct usock__inet *sock, int proto, uint16_t port, bool strict)
 {
 	struct place place = place_of(sock);
 	const struct usock__options *mine = &sock->sock.options;
@@ -288,13 +288,26 @@ static bool conflict(const struct usock__inet *sock, int proto, uint16_t port, b
 		if (other == sock || !devices_meet(mine->bound_if, theirs->bound_if) || !meet(&place, &their_place))
 			continue;
 		if (strict)
-			return true;
+			return other;
 		if (mine->reuseport && theirs->reuseport)
 			continue;
 		if (mine->reuseaddr && theirs->reuseaddr && !other->listening)
 			continue;
-		return true;
+		return other;
 	}
+	return NULL;
+}
+
+/** conflict - may a socket not have a port? Others that the program has closed with close(2) give way; @strict as in rival */
+static bool conflict(const struct usock__inet *sock, int proto, uint16_t port, bool strict)
+{
+	struct usock__inet *other;
+	struct place place;
+
+	while ((other = rival(sock, proto, port, strict)) != NULL)
+		if (strict || usock__ready_alive(&other->sock))
+			return true;
+	place = place_of(sock);
 	return proto == IPPROTO_TCP && left_conflict(sock, &place, port);
 }
 
@@ -372,8 +385,9 @@ int usock__bind(struct usock__inet *sock, int proto, const struct usock_endpoint
 	if (ret != 0)
 		return ret;
 	sock->local = *local;
-	if (port == 0 && sock->ip.bind_address_no_port && !usock__is_any(sock->sock.family, &local->ip)) {
-		sock->bound = sock->bound_addr = true;
+	if (port == 0 && sock->ip.bind_address_no_port) {
+		sock->bound = true;
+		sock->bound_addr = !usock__is_any(sock->sock.family, &local->ip);
 		return 0;
 	}
 	if (port == 0)

@@ -109,7 +109,7 @@ int usock__stream_listen(struct usock *sock, int backlog)
 	}
 	sock->shutdown = 0;
 	usock__stream_set(s, STREAM_LISTEN);
-	usock__stream_tell(s, EPOLLOUT);
+	usock__stream_tell(s, 0);
 	return 0;
 }
 
@@ -193,7 +193,7 @@ int usock__stream_accept(struct usock *sock, struct usock **made)
 	if (child == NULL)
 		return -EAGAIN;
 	usock__stream_unqueue(child);
-	usock__stream_tell(s, EPOLLIN);
+	usock__stream_tell(s, 0);
 	*made = &child->inet.sock;
 	return 0;
 }
@@ -213,7 +213,7 @@ void usock__stream_putback(struct usock *listener, struct usock *made)
 		s->queue_tail = &child->queue_next;
 	s->queue = child;
 	s->queue_len++;
-	usock__stream_tell(s, EPOLLIN);
+	usock__stream_tell(s, 0);
 }
 
 /* -------------------------------------------------------------------------------------------- what the engine asks */

@@ -55,7 +55,7 @@ static struct usock__stream *stream_of_tcp(struct usock_tcp *tcp)
 
 void usock__stream_tell(struct usock__stream *s, uint32_t events)
 {
-	if (s->parent == NULL)
+	if (s->inet.sock.ready.user >= 0)
 		usock__changed(&s->inet.sock, events);
 }
 
@@ -246,7 +246,6 @@ void usock__stream_defaults(struct usock__stream *s)
 	s->queue_tail = &s->queue;
 	s->timer.fire = stream_timer;
 	s->options.quickack = true;
-	s->options.linger2 = 60;
 	option[USOCK_TCP_KEEPIDLE] = 7200;
 	option[USOCK_TCP_KEEPINTVL] = 75;
 	option[USOCK_TCP_KEEPCNT] = 9;
@@ -397,7 +396,7 @@ static int stream_connect(struct usock *sock, const struct sockaddr *addr, sockl
 	s->phase = PHASE_CONNECTING;
 	sock->connecting = true;
 	usock__stream_set(s, STREAM_SYN_SENT);
-	usock__stream_tell(s, EPOLLOUT);
+	usock__stream_tell(s, 0);
 	return -EINPROGRESS;
 }
 
@@ -440,9 +439,9 @@ static int stream_shutdown(struct usock *sock, int how)
 		s->phase = PHASE_UNCONNECTED;
 		break;
 	case STREAM_CLOSE:
-		ret = usock__ready_pair(sock); /* whose descriptor is to show more than OUT and HUP now */
-		if (ret != 0)
-			return ret;
+		/* There is more to show now than OUT and HUP. */
+		if (sock->ready.shape == USOCK_SHAPE_FRESH)
+			(void)usock__ready_pair(sock);
 		sock->shutdown |= bits;
 		ret = -ENOTCONN;
 		break;

@@ -43,7 +43,7 @@ struct usock__chunk {
 /** struct usock__tcp_options - the options of IPPROTO_TCP that the engine does not see */
 struct usock__tcp_options {
 	bool cork, quickack, inq, thin_linear;
-	int linger2;            /* seconds; -1 */
+	int linger2;            /* seconds; -1: none, 0: the usual */
 	int defer_accept;       /* retransmissions of the SYN-ACK, as Linux counts */
 	int window_clamp;
 	uint32_t notsent_lowat; /* 0: no limit */
@@ -94,7 +94,8 @@ static inline bool usock__stream_attached(const struct usock__stream *s)
 	return s->tcp.pcb != NULL;
 }
 
-/** usock__stream_tell - usock__changed, but for connections that nobody has accepted yet */
+/** usock__stream_tell - usock__changed, but for connections that nobody has accepted yet; @events are those that are new, each an edge
+    for epoll: 0 where something has gone */
 void usock__stream_tell(struct usock__stream *s, uint32_t events);
 
 /** usock__stream_set - the one place where the state changes */

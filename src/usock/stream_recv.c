@@ -248,7 +248,7 @@ static int recv_urgent(struct usock__stream *s, struct usock__xfer *xfer)
 			usock__copy_out(xfer, 0, &byte, 1);
 		xfer->done = 1;
 	}
-	usock__stream_tell(s, EPOLLIN);
+	usock__stream_tell(s, 0);
 	return 0;
 }
 
@@ -400,7 +400,7 @@ int usock__stream_recv(struct usock *sock, struct usock__xfer *xfer)
 			options->peek_off = options->peek_off > moved ? options->peek_off - moved : 0;
 	}
 	if (opened > 0) {
-		usock__stream_tell(s, EPOLLIN);
+		usock__stream_tell(s, 0);
 		if (usock__stream_attached(s))
 			stack->engine->tcp_recved(stack->e, &s->tcp, opened);
 	}

@@ -17,6 +17,7 @@
 #define MAXSEG_LEAST 88 /* Linux: TCP_MIN_MSS */
 #define MAXSEG_MOST 32767
 #define LINGER2_MOST 120
+#define LINGER2_USUAL 60
 #define TIMEOUT_INIT 1  /* seconds before the first retransmission of a SYN-ACK, and the longest time between two */
 #define TIMEOUT_MOST 120
 #define CONGESTION "reno"   /* what Linux calls the algorithm of RFC 5681, which an engine has */
@@ -61,7 +62,8 @@ static int wanted(const struct usock__stream *s, enum usock_tcp_option option)
 	case USOCK_TCP_KEEPALIVE:
 		return options->keepalive;
 	case USOCK_TCP_RCVBUF:
-		return options->rcvbuf / 2;
+		return s->options.window_clamp != 0 && s->options.window_clamp < options->rcvbuf / 2 ? s->options.window_clamp
+												     : options->rcvbuf / 2;
 	case USOCK_TCP_TTL:
 		return six ? ip->hop_limit : ip->ttl;
 	case USOCK_TCP_TOS:
@@ -92,7 +94,7 @@ int usock__stream_option_changed(struct usock *sock, int name)
 	}
 	if (name == SO_SNDBUF || name == SO_SNDBUFFORCE)
 		s->sndbuf_locked = true;
-	usock__stream_tell(s, EPOLLIN | EPOLLOUT | EPOLLPRI);
+	usock__stream_tell(s, 0);
 	return 0;
 }
 
@@ -180,17 +182,18 @@ static int set_congestion(const char *value, socklen_t len)
 	return strcmp(name, CONGESTION) == 0 ? 0 : -ENOENT;
 }
 
-/** set_window_clamp - TCP_WINDOW_CLAMP: for a connection, the receive buffer of the engine becomes no larger than that */
+/** set_window_clamp - TCP_WINDOW_CLAMP: the window is never larger than this, nor than SO_RCVBUF */
 static int set_window_clamp(struct usock__stream *s, int value)
 {
-	if (value == 0) {
-		if (s->state != STREAM_CLOSE)
-			return -EINVAL;
-		s->options.window_clamp = 0;
-		return 0;
-	}
-	s->options.window_clamp = value < WINDOW_CLAMP_LEAST ? WINDOW_CLAMP_LEAST : value;
-	return 0;
+	int before = s->options.window_clamp, ret;
+
+	if (value == 0 && s->state != STREAM_CLOSE)
+		return -EINVAL;
+	s->options.window_clamp = value != 0 && value < WINDOW_CLAMP_LEAST ? WINDOW_CLAMP_LEAST : value;
+	ret = set_engine(s, USOCK_TCP_RCVBUF, wanted(s, USOCK_TCP_RCVBUF));
+	if (ret != 0)
+		s->options.window_clamp = before;
+	return ret;
 }
 
 static int set_int(struct usock__stream *s, int name, int value)
@@ -214,7 +217,7 @@ static int set_int(struct usock__stream *s, int name, int value)
 	case TCP_USER_TIMEOUT:
 		return value < 0 ? -EINVAL : set_engine(s, USOCK_TCP_USER_TIMEOUT, value);
 	case TCP_LINGER2:
-		s->options.linger2 = value < 0 ? -1 : value > LINGER2_MOST ? 0 : value;
+		s->options.linger2 = value < 0 ? -1 : value > LINGER2_MOST ? LINGER2_MOST : value;
 		return 0;
 	case TCP_DEFER_ACCEPT:
 		s->options.defer_accept = to_retransmissions(value);
@@ -226,7 +229,7 @@ static int set_int(struct usock__stream *s, int name, int value)
 		return 0;
 	case TCP_NOTSENT_LOWAT:
 		s->options.notsent_lowat = (uint32_t)value;
-		usock__stream_tell(s, EPOLLOUT);
+		usock__stream_tell(s, 0);
 		return 0;
 	case TCP_INQ:
 		if (value < 0 || value > 1)
@@ -330,13 +333,13 @@ static int get_int(struct usock__stream *s, int name, int *out)
 		*out = option[USOCK_TCP_USER_TIMEOUT];
 		return 0;
 	case TCP_LINGER2:
-		*out = s->options.linger2;
+		*out = s->options.linger2 == 0 ? LINGER2_USUAL : s->options.linger2;
 		return 0;
 	case TCP_DEFER_ACCEPT:
 		*out = usock__stream_defer_seconds(s);
 		return 0;
 	case TCP_WINDOW_CLAMP:
-		*out = s->options.window_clamp;
+		*out = usock__stream_attached(s) ? option[USOCK_TCP_RCVBUF] : s->options.window_clamp;
 		return 0;
 	case TCP_QUICKACK:
 		*out = s->options.quickack;
@@ -351,8 +354,6 @@ static int get_int(struct usock__stream *s, int name, int *out)
 		*out = s->options.thin_linear;
 		return 0;
 	case TCP_THIN_DUPACK:
-	case TCP_FASTOPEN:
-	case TCP_FASTOPEN_CONNECT:
 		*out = 0;
 		return 0;
 	default:
