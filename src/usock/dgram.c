@@ -4,7 +4,7 @@
  *
  * A datagram is one allocation: the structure, its data, its IP options. It counts against SO_RCVBUF with what Linux would count:
  * programs that set small buffers, and tests that fill them, find the same numbers. A datagram is taken while what waits
- * already is within SO_RCVBUF, so one always fits; then datagrams are dropped and counted.
+ * already is below SO_RCVBUF, so one always fits; then datagrams are dropped and counted.
  *
  * SO_PEEK_OFF: the offset counts bytes from the head of the queue, over the ends of datagrams; MSG_PEEK reads there and moves it on,
  * taking something away moves it back.
@@ -18,17 +18,21 @@
 /* What Linux needs beside the bytes: its structure, its trailer, the room before the data. */
 #define SKB_STRUCT 256
 #define SKB_TRAILER 320
-#define SKB_HEADROOM 64
+#define SKB_HEADROOM 59 /* headers, and what is kept free before them */
+#define SKB_SMALL 640   /* the block that most fit in; beyond, powers of 2, then pages */
+#define SKB_LARGE 16384
+#define PAGE 4096
 
-/** truesize - what @len bytes cost Linux */
-static size_t truesize(size_t len)
+size_t usock__dgram_cost(size_t len)
 {
-	size_t bytes = len + SKB_HEADROOM + SKB_TRAILER, block = 512;
+	size_t bytes = len + SKB_HEADROOM + SKB_TRAILER, block = 1024;
 
-	while (block < bytes && block < 4096)
+	if (bytes <= SKB_SMALL)
+		return SKB_STRUCT + SKB_SMALL;
+	while (block < bytes && block < SKB_LARGE)
 		block *= 2;
 	if (block < bytes)
-		block = (bytes + 4095) & ~(size_t)4095;
+		block = (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
 	return SKB_STRUCT + block;
 }
 
@@ -40,7 +44,7 @@ struct usock__dgram *usock__dgram_new(size_t len, size_t options_len)
 		return NULL;
 	memset(dgram, 0, sizeof(*dgram));
 	dgram->len = len;
-	dgram->size = truesize(len);
+	dgram->size = usock__dgram_cost(len);
 	dgram->data = (unsigned char *)(dgram + 1);
 	if (options_len > 0) {
 		dgram->options = dgram->data + len;
@@ -72,7 +76,7 @@ void usock__queue_clear(struct usock__queue *queue)
 
 bool usock__queue_put(struct usock *sock, struct usock__queue *queue, struct usock__dgram *dgram)
 {
-	if (sock->dead || queue->size > (size_t)sock->options.rcvbuf) {
+	if (sock->dead || queue->size >= (size_t)sock->options.rcvbuf) {
 		sock->dropped++;
 		usock__dgram_free(dgram);
 		return false;
@@ -185,7 +189,7 @@ int usock__queue_recv(struct usock *sock, struct usock__queue *queue, struct uso
 		return 0;
 	}
 	if (sock->options.peek_off > 0)
-		sock->options.peek_off = (size_t)sock->options.peek_off > dgram->len ? sock->options.peek_off - (int)dgram->len : 0;
+		sock->options.peek_off = (size_t)sock->options.peek_off > copied ? sock->options.peek_off - (int)copied : 0;
 	remove_at(queue, at);
 	usock__dgram_free(dgram);
 	if (!queue->head)

@@ -110,8 +110,9 @@ int usock__inet_connect(struct usock__inet *inet, const struct usock_endpoint *t
 
 	if (error < 0)
 		return error;
-	usock__send_init(inet, &send, family, to, 0);
-	error = usock__send_route(inet, &send);
+	error = usock__send_init(inet, &send, family, to, 0);
+	if (error == 0)
+		error = usock__send_route(inet, &send);
 	if (error < 0)
 		return error;
 	if (usock__is_any(family, &inet->local.ip)) {

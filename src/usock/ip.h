@@ -47,6 +47,7 @@
 #define USOCK_IFF_UP 0x1U
 #define USOCK_IFF_LOOPBACK 0x8U
 
+#define USOCK_SIN6_MIN 24 /* a sockaddr_in6 without sin6_scope_id, as programs of before RFC 2553 have it */
 #define USOCK_IP_MAX 65535 /* bytes of an IPv4 packet, or of the payload of an IPv6 one */
 
 /** usock__ip_size - bytes of an address */

@@ -258,8 +258,9 @@ int usock__ip_path(struct usock__inet *sock, struct usock__send *send)
 	if (!sock->connected)
 		return -ENOTCONN;
 	dst.ip = v4;
-	usock__send_init(sock, send, family, &dst, 0);
-	return usock__send_route(sock, send) < 0 ? -ENOTCONN : family;
+	if (usock__send_init(sock, send, family, &dst, 0) < 0 || usock__send_route(sock, send) < 0)
+		return -ENOTCONN;
+	return family;
 }
 
 int usock__ip_give(void *value, socklen_t *len, const void *from, size_t size)

@@ -32,34 +32,35 @@ static unsigned int output_interface(const struct usock__inet *sock, int family,
 	return group ? ip->multicast_if6 : ip->unicast_if6;
 }
 
-/** bound_source - the address that the socket sends from, when it has one of @family */
-static void bound_source(const struct usock__inet *sock, int family, bool group, union inet_ip *src)
+/** bound_source - the address that the socket sends from, when it has one; it must be one of @family */
+static int bound_source(const struct usock__inet *sock, int family, bool group, union inet_ip *src)
 {
-	union inet_ip v4;
+	union inet_ip local;
+	int bound = usock__effective(sock->sock.family, &sock->local.ip, &local);
 
 	memset(src, 0, sizeof(*src));
-	if (!usock__is_any(sock->sock.family, &sock->local.ip) && !usock__is_group(sock->sock.family, &sock->local.ip)) {
-		if (sock->sock.family == family && usock__effective(family, &sock->local.ip, &v4) == family)
-			*src = sock->local.ip;
-		else if (family == AF_INET && usock__effective(sock->sock.family, &sock->local.ip, &v4) == AF_INET)
-			src->v4 = v4.v4;
+	if (!usock__is_any(bound, &local) && bound != family)
+		return family == AF_INET ? -ENETUNREACH : -EAFNOSUPPORT;
+	if (!usock__is_any(bound, &local) && !usock__is_group(bound, &local)) {
+		*src = local;
 		if (family == AF_INET && inet_addr_type(sock->sock.stack->inet, AF_INET, src, NULL) == RTN_BROADCAST)
 			memset(src, 0, sizeof(*src));
 	}
 	if (!usock__is_any(family, src))
-		return;
+		return 0;
 	if (family == AF_INET6)
 		src->v6 = sock->ip.sticky.ipi6_addr;
 	else if (group)
 		src->v4 = sock->ip.multicast_addr;
+	return 0;
 }
 
 int usock__send_init(struct usock__inet *sock, struct usock__send *send, int family, const struct usock_endpoint *dst, int flags)
 {
 	const struct usock__ip *ip = &sock->ip;
 	bool group = usock__is_group(family, &dst->ip);
+	int error;
 
-	(void)flags;
 	memset(send, 0, sizeof(*send));
 	send->flow.family = family;
 	send->flow.dst = dst->ip;
@@ -71,7 +72,10 @@ int usock__send_init(struct usock__inet *sock, struct usock__send *send, int fam
 			send->flow.dst.v6 = in6addr_loopback;
 	}
 	send->flow.oif = output_interface(sock, family, dst);
-	bound_source(sock, family, group, &send->flow.src);
+	error = bound_source(sock, family, group, &send->flow.src);
+	if (error < 0)
+		return error;
+	send->dontroute = family == AF_INET && (sock->sock.options.dontroute || flags & MSG_DONTROUTE);
 	send->broadcast = sock->sock.options.broadcast;
 	if (family == AF_INET) {
 		send->hop_limit = group ? (int)ip->multicast_ttl : ip->ttl;
@@ -302,12 +306,11 @@ int usock__send_route(struct usock__inet *sock, struct usock__send *send)
 	struct inet_flow *flow = &send->flow;
 	int error;
 
-	if (flow->family == AF_INET6 && flow->oif == 0 && usock__needs_scope(&flow->dst.v6) &&
-	    !IN6_IS_ADDR_MULTICAST(&flow->dst.v6))
-		return -EINVAL; /* on which link? */
 	error = inet_route(inet, flow);
 	if (error < 0)
 		return error;
+	if (send->dontroute && !usock__ip_same(AF_INET, &flow->nexthop, &flow->dst))
+		return -ENETUNREACH;
 	if (flow->type == RTN_BROADCAST && !send->broadcast)
 		return -EACCES;
 	cut_mtu(sock, send);

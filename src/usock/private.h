@@ -567,6 +567,8 @@ struct usock__queue {
 	unsigned int count;
 };
 
+/** usock__dgram_cost - what a datagram of @len bytes counts against SO_RCVBUF */
+size_t usock__dgram_cost(size_t len);
 /** usock__dgram_new - room for @len bytes and @options_len of options; NULL: no memory */
 struct usock__dgram *usock__dgram_new(size_t len, size_t options_len);
 void usock__dgram_free(struct usock__dgram *dgram);
@@ -590,6 +592,7 @@ struct usock__send {
 	bool dontfrag;              /* EMSGSIZE rather than fragments */
 	bool discover;              /* IPv4: IP_DF on what fits the MTU */
 	bool broadcast;             /* SO_BROADCAST */
+	bool dontroute;             /* SO_DONTROUTE, MSG_DONTROUTE: to neighbours only; IPv4 */
 	const unsigned char *opts;  /* IP options */
 	unsigned int opts_len;
 	uint32_t flow_label;
@@ -597,7 +600,8 @@ struct usock__send {
 	size_t bytes_len;
 };
 
-/** usock__send_init - from the socket's options and destination; usock__send_cmsg - and what control messages say (-EINVAL) */
+/** usock__send_init - from the socket's options and destination; -EAFNOSUPPORT, -ENETUNREACH it is bound to an address of the other family.
+    usock__send_cmsg - and what control messages say (-EINVAL) */
 int usock__send_init(struct usock__inet *sock, struct usock__send *send, int family, const struct usock_endpoint *dst, int flags);
 int usock__send_cmsg(struct usock__inet *sock, struct usock__send *send, const struct msghdr *msg);
 /** usock__send_route - find the way; -ENETUNREACH, -EACCES broadcast without SO_BROADCAST, ... */

@@ -138,7 +138,9 @@ int usock__raw_prepare(struct usock__inet *inet, struct usock__xfer *xfer, struc
 		return error;
 	if (family != inet->sock.family)
 		return -EINVAL;
-	usock__send_init(inet, send, family, dst, xfer->flags);
+	error = usock__send_init(inet, send, family, dst, xfer->flags);
+	if (error < 0)
+		return error;
 	if (xfer->msg->msg_control && xfer->msg->msg_controllen > 0) {
 		error = usock__send_cmsg(inet, send, xfer->msg);
 		if (error < 0)

@@ -79,6 +79,8 @@ static int udp_bind(struct usock *sock, const struct sockaddr *addr, socklen_t l
 	struct usock_endpoint local;
 	int error = usock__endpoint_take_bind(sock->family, addr, len, &local);
 
+	if (error == -EAFNOSUPPORT && sock->family == AF_INET6 && len < USOCK_SIN6_MIN)
+		error = -EINVAL;
 	if (error == 0 && (inet->connected || inet->local.port != 0))
 		error = -EINVAL;
 	return error < 0 ? error : usock__bind(inet, IPPROTO_UDP, &local);
@@ -101,6 +103,17 @@ static int autobind(struct usock__inet *inet)
 	return error == -EADDRINUSE ? -EAGAIN : error;
 }
 
+/** neighbour - with SO_DONTROUTE: is the address one of a neighbour? */
+static int neighbour(struct usock__inet *inet, const struct usock_endpoint *remote)
+{
+	struct usock_endpoint dst = *remote;
+	struct usock__send send;
+	int family = usock__effective(inet->sock.family, &remote->ip, &dst.ip);
+	int error = usock__send_init(inet, &send, family, &dst, 0);
+
+	return error == 0 ? usock__send_route(inet, &send) : error;
+}
+
 static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_t len)
 {
 	struct usock__inet *inet = usock__inet_of(sock);
@@ -116,7 +129,9 @@ static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 	if (error < 0)
 		return error;
 	usock__bind_anywhere(inet, &remote);
-	error = usock__bind_connect(inet, IPPROTO_UDP, &remote);
+	error = sock->options.dontroute ? neighbour(inet, &remote) : 0;
+	if (error == 0)
+		error = usock__bind_connect(inet, IPPROTO_UDP, &remote);
 	if (error < 0)
 		return error;
 	inet->remote = remote;
@@ -283,7 +298,9 @@ static int prepare(struct usock__udp *udp, struct usock__xfer *xfer, struct usoc
 		return -EINVAL;
 	*port = dst.port;
 	*segment = udp->segment;
-	usock__send_init(inet, send, family, &dst, xfer->flags);
+	error = usock__send_init(inet, send, family, &dst, xfer->flags);
+	if (error < 0)
+		return error;
 	if (xfer->msg->msg_control && xfer->msg->msg_controllen > 0) {
 		error = cmsg_segment(xfer->msg, segment);
 		if (error == 0)
@@ -362,7 +379,7 @@ static void deliver(struct usock__inet *inet, void *arg)
 	if (!usock__packet_admits(inet, arrival->packet) || (arrival->unchecked && !udp->no_check6_rx))
 		return;
 	arrival->taken++;
-	if (udp->queue.size > (size_t)inet->sock.options.rcvbuf) {
+	if (udp->queue.head && udp->queue.size + usock__dgram_cost(arrival->len) > (size_t)inet->sock.options.rcvbuf) {
 		inet->sock.dropped++; /* before anything is copied: a flood costs little */
 		return;
 	}
