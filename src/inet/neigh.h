@@ -106,7 +106,7 @@ static inline bool inet__mac_unicast(const unsigned char mac[6])
 
 /* ether.c */
 
-/** inet__ether_send - put an Ethernet header before a packet, and off it goes; counted. The interface is up. */
+/** inet__ether_send - put an Ethernet header before a packet, and off it goes. The interface is up. */
 void inet__ether_send(struct inet_iface *iface, unsigned int type, const unsigned char mac[6], unsigned char *packet,
 		      size_t len);
 
