@@ -40,7 +40,7 @@ struct table {
 
 /** struct left - a connection that outlived its socket */
 struct left {
-	int family;
+	int family; /* AF_INET for v4-mapped addresses, too */
 	struct usock_endpoint local, remote;
 	unsigned int bound_if;
 	bool reuseaddr, reuseport;
@@ -234,15 +234,18 @@ static void remember_left(struct usock__inet *sock)
 {
 	struct usock__binds *binds = sock->sock.stack->binds;
 	const struct usock__options *options = &sock->sock.options;
+	struct left *left;
 
 	if (binds->left == NULL)
 		binds->left = calloc(LEFT_MOST, sizeof(struct left));
 	if (binds->left == NULL)
 		return; /* bind will not know; the engine still refuses the pair of endpoints */
-	binds->left[binds->left_next++ % LEFT_MOST] = (struct left){
-		.family = sock->sock.family, .local = sock->local, .remote = sock->remote, .bound_if = options->bound_if,
+	left = &binds->left[binds->left_next++ % LEFT_MOST];
+	*left = (struct left){.local = sock->local, .remote = sock->remote, .bound_if = options->bound_if,
 		.reuseaddr = options->reuseaddr, .reuseport = options->reuseport,
 		.until = usock_now(sock->sock.stack) + TIME_WAIT};
+	left->family = usock__effective(sock->sock.family, &sock->local.ip, &left->local.ip);
+	usock__effective(sock->sock.family, &sock->remote.ip, &left->remote.ip);
 }
 
 /** left_conflict - does a connection that outlived its socket keep this one from a port? */

@@ -304,6 +304,5 @@ struct usock_tcp *usock_tcp_accept(struct usock_tcp *tcp, void *pcb, const struc
 	} else {
 		enqueue(parent, child);
 	}
-	usock__stream_options_apply(child);
 	return &child->tcp;
 }

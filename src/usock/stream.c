@@ -189,6 +189,11 @@ void usock_tcp_finished(struct usock_tcp *tcp)
 {
 	struct usock__stream *s = stream_of_tcp(tcp);
 
+	/* The engine may be done with it altogether. */
+	if (!usock__stream_attached(s) && s->state != STREAM_CLOSE) {
+		ended(s);
+		return;
+	}
 	switch (s->state) {
 	case STREAM_FIN_WAIT1:
 		usock__stream_set(s, STREAM_FIN_WAIT2);

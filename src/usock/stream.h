@@ -151,7 +151,5 @@ int usock__stream_option_changed(struct usock *sock, int name);
 void usock__stream_options_prepare(struct usock__stream *s);
 /** usock__stream_defer_seconds - how long TCP_DEFER_ACCEPT waits */
 int usock__stream_defer_seconds(const struct usock__stream *s);
-/** usock__stream_options_apply - hand options that are not the default to the engine, of a connection just accepted */
-void usock__stream_options_apply(struct usock__stream *s);
 
 #endif

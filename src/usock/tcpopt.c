@@ -4,7 +4,7 @@
  *
  * Values, ranges and what is read back are Linux's. Options that act in the engine are in usock_tcp.option; a change is
  * handed to the engine when it has a connection (or listener) of the socket, and taken back when it cannot do it. Where
- * it has none yet, it reads them when it connects or listens. docs/sockets.md has the list.
+ * it has none yet, it reads them when it connects, listens or has been given the socket of a new connection. docs/sockets.md has the list.
  */
 #include "stream.h"
 
@@ -102,19 +102,6 @@ void usock__stream_options_prepare(struct usock__stream *s)
 {
 	for (size_t i = 0; i < FOREIGN; i++)
 		s->tcp.option[foreign[i]] = wanted(s, foreign[i]);
-}
-
-void usock__stream_options_apply(struct usock__stream *s)
-{
-	struct usock_stack *stack = s->inet.sock.stack;
-
-	for (int option = 0; option < USOCK_TCP_OPTIONS; option++) {
-		int usual = option == USOCK_TCP_TTL ? -1 : 0;
-
-		/* What the listener was allowed to have, the connection inherits as far as the engine can. */
-		if (s->tcp.option[option] != usual && usock__stream_attached(s))
-			stack->engine->tcp_option(stack->e, &s->tcp, (enum usock_tcp_option)option, s->tcp.option[option]);
-	}
 }
 
 /* -------------------------------------------------------------------------------------- seconds and retransmissions */

@@ -238,7 +238,7 @@ bool usock_tcp_may_accept(struct usock_tcp *listener, unsigned int half_open);
  * usock_tcp_accept - a connection has been made to a listener
  * @pcb, @local, @remote: of the connection; a v4 one of an IPv6 listener has v4-mapped addresses
  *
- * Returns its endpoint, with @pcb in it, or NULL: refuse it.
+ * Returns its endpoint, with @pcb in it and the options that it has from the listener, for the engine to read; or NULL: refuse it.
  */
 struct usock_tcp *usock_tcp_accept(struct usock_tcp *listener, void *pcb, const struct usock_endpoint *local,
 				   const struct usock_endpoint *remote);
