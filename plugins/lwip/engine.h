@@ -2,7 +2,8 @@
 /*
  * engine.h - what the files of the lwip plugin share with each other.
  *
- *     lwip.c    the plugin: newstack, delstack, the table of the engine, open and close
+ *     lwip.c    the plugin: newstack, delstack
+ *     engine.c  the table of the engine, its beginning and its end
  *     image.c   private copies of liblwip        plt.c     redirecting their calls
  *     slots.c   the functions they are redirected to
  *     netif.c   interfaces and addresses as lwIP knows them; groups
@@ -148,6 +149,9 @@ static inline struct engine *engine_enter(void *e)
 	engine_current = e;
 	return e;
 }
+
+/* engine.c */
+extern const struct usock_engine lwip_engine;
 
 /* slots.c */
 extern const struct plt_slot engine_slots[];

@@ -117,6 +117,7 @@ int engine_iface_add(void *arg, struct inet_iface *iface)
 	unsigned int count = 0;
 	int err;
 
+	e->inet = iface->inet; /* lo is announced first, and before there is anything to ask */
 	for (struct netif *netif = *e->lw.netif_list; netif; netif = netif->next)
 		count++;
 	if (count > INTERFACES_MAX)

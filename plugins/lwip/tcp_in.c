@@ -198,7 +198,7 @@ err_t conn_output(struct conn *conn)
 	struct engine *e = conn->e;
 	struct tcp_pcb *pcb = &conn->pcb;
 	const struct tcp_pcb *outer = e->building;
-	bool idle = !pcb->unacked;
+	bool idle = !pcb->unacked && pcb->snd_nxt == pcb->lastack;
 	uint32_t sent = pcb->snd_nxt;
 	struct tcp_seg **link = NULL, *held = hold_back(conn, &link), **end;
 	u16_t oversize = pcb->unsent_oversize;

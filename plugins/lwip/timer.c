@@ -111,12 +111,12 @@ static bool given_up(const struct conn *conn, int64_t now)
 	if (conn->pcb.state == SYN_SENT) {
 		int count = conn->tcp ? conn->tcp->option[USOCK_TCP_SYNCNT] : 0;
 
-		return conn->backoff > (count > 0 ? (unsigned int)count : SYN_ATTEMPTS) &&
+		return conn->backoff >= (count > 0 ? (unsigned int)count : SYN_ATTEMPTS) &&
 		       now - conn->progress >= timeout(conn);
 	}
 	if (limit > 0 && conn->stalled_since && now - conn->stalled_since >= limit * MILLISECOND)
 		return true;
-	return conn->backoff > ATTEMPTS_MAX && now - conn->progress >= timeout(conn);
+	return conn->backoff >= ATTEMPTS_MAX && now - conn->progress >= timeout(conn);
 }
 
 /** fail - end a connection that got no answer */
