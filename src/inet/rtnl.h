@@ -81,9 +81,10 @@ RTNL_HANDLERS(neigh);
 RTNL_HANDLERS(rule);
 RTNL_HANDLERS(qdisc);
 
-/** struct inet__rtnl - changes of one interface that are told as one: while a link is being made */
+/** struct inet__rtnl - a link is being made: what is told of it */
 struct inet__rtnl {
-	const struct inet_iface *iface; /* NULL: of the next one */
+	bool quiet; /* nothing: it is not complete */
+	bool told;  /* something was, since it is */
 };
 
 #endif

@@ -247,6 +247,8 @@ int rtnl__addr_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
 	iface = iface_of(header, stackinfo);
 	if (iface == NULL)
 		return -ENODEV;
+	if (spec.family == AF_INET && spec.local.v4.s_addr == 0) /* no address: as in Linux there is nothing to do */
+		return 0;
 	return inet__addr_add(iface, &spec, msg->nlmsg_flags, NULL);
 }
 

@@ -175,7 +175,7 @@ int rtnl__fill_link(const struct inet_iface *iface, uint16_t type, int family, u
 		return fill_view6(msg, iface, queue);
 	rtnl__str(msg, IFLA_IFNAME, iface->name);
 	put_numbers(msg, iface);
-	rtnl__str(msg, IFLA_QDISC, private->been_up ? "noqueue" : "noop");
+	rtnl__str(msg, IFLA_QDISC, private->been_up && type == RTM_NEWLINK ? "noqueue" : "noop");
 	if (private->alias != NULL)
 		rtnl__str(msg, IFLA_IFALIAS, private->alias);
 	nlq_addattr(msg, IFLA_MAP, &map, sizeof(map));
@@ -313,25 +313,23 @@ static int set_alias(struct inet_iface *iface, const struct nlattr *attr)
 /** set_shown - the attributes that nothing but `ip link` looks at; 1: something was set, 0, or a negative errno */
 static int set_shown(struct inet_iface *iface, struct nlattr **attr)
 {
-	struct inet_iface_private *private = iface->private;
-	int changed = 0;
-
-	if (attr[IFLA_GROUP] != NULL) {
-		private->group = nlq_attr_u32(attr[IFLA_GROUP], 0);
-		changed = 1;
-	}
+	if (attr[IFLA_GROUP] != NULL)
+		iface->private->group = nlq_attr_u32(attr[IFLA_GROUP], 0);
 	if (attr[IFLA_IFALIAS] != NULL) {
 		int result = set_alias(iface, attr[IFLA_IFALIAS]);
 
 		if (result < 0)
 			return result;
-		changed = 1;
 	}
-	if (attr[IFLA_BROADCAST] != NULL) {
-		memcpy(private->broadcast, nlq_attr_data(attr[IFLA_BROADCAST], 6), 6);
-		changed = 1;
-	}
-	return changed;
+	return attr[IFLA_GROUP] != NULL || attr[IFLA_IFALIAS] != NULL;
+}
+
+/** set_broadcast - IFLA_BROADCAST */
+static bool set_broadcast(struct inet_iface *iface, const struct nlattr *attr)
+{
+	if (attr != NULL)
+		memcpy(iface->private->broadcast, nlq_attr_data(attr, 6), 6);
+	return attr != NULL;
 }
 
 /** set_flags - ifi_flags and ifi_change */
@@ -342,7 +340,7 @@ static int set_flags(struct inet_iface *iface, const struct ifinfomsg *header)
 	return inet__iface_set_flags(iface, header->ifi_flags, header->ifi_change != 0 ? header->ifi_change : ~0U);
 }
 
-/** set_txqlen - told of when it changes */
+/** set_txqlen - IFLA_TXQLEN; true when it has changed */
 static bool set_txqlen(struct inet_iface *iface, const struct nlattr *attr)
 {
 	unsigned int before = iface->private->txqlen;
@@ -363,12 +361,36 @@ static int set_hardware(struct inet_iface *iface, struct nlattr **attr)
 	return result;
 }
 
+/** rename_link - IFLA_IFNAME beside an index */
+static int rename_link(struct inet_iface *iface, const struct ifinfomsg *header, const struct nlattr *attr)
+{
+	char name[IFNAMSIZ];
+
+	if (header->ifi_index <= 0 || nlq_attr_str(attr, name, sizeof(name)) == NULL || name[0] == '\0' ||
+	    strcmp(name, iface->name) == 0)
+		return 0;
+	return inet__iface_set_name(iface, name);
+}
+
+/** set_state - what Linux tells of only while the interface is up */
+static int set_state(struct inet_iface *iface, struct nlattr **attr, bool shown)
+{
+	struct inet__rtnl telling = {.quiet = true};
+	int result;
+
+	iface->inet->rtnl = &telling;
+	result = set_af_spec(iface, attr[IFLA_AF_SPEC]);
+	iface->inet->rtnl = NULL;
+	if ((shown || (result == 0 && attr[IFLA_AF_SPEC] != NULL)) && iface->flags & IFF_UP)
+		inet__notify_link(iface, false);
+	return result;
+}
+
 int rtnl__link_set(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
 {
 	const struct ifinfomsg *header = NLMSG_DATA(msg);
 	struct inet_iface *iface = entry;
-	bool told = false;
-	char name[IFNAMSIZ];
+	bool shown = false;
 	int result = check_link(iface, attr);
 
 	(void)stackinfo;
@@ -376,21 +398,21 @@ int rtnl__link_set(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void
 		return -EOPNOTSUPP;
 	if (result == 0)
 		result = set_hardware(iface, attr);
-	if (result == 0 && header->ifi_index > 0 && nlq_attr_str(attr[IFLA_IFNAME], name, sizeof(name)) != NULL &&
-	    name[0] != '\0' && strcmp(name, iface->name) != 0)
-		result = inet__iface_set_name(iface, name);
+	if (result == 0)
+		result = rename_link(iface, header, attr[IFLA_IFNAME]);
 	if (result == 0) {
 		result = set_shown(iface, attr);
-		told = result > 0;
+		shown = result > 0;
 	}
-	if (result >= 0)
+	if (result >= 0) {
+		if (set_broadcast(iface, attr[IFLA_BROADCAST]))
+			inet__notify_link(iface, false);
 		result = set_flags(iface, header);
-	if (result == 0)
-		told |= set_txqlen(iface, attr[IFLA_TXQLEN]);
-	if (result == 0)
-		result = set_af_spec(iface, attr[IFLA_AF_SPEC]);
-	if (told)
+	}
+	if (result == 0 && set_txqlen(iface, attr[IFLA_TXQLEN]))
 		inet__notify_link(iface, false);
+	if (result == 0)
+		result = set_state(iface, attr, shown);
 	return result;
 }
 
@@ -429,7 +451,7 @@ static int read_newlink(struct nlattr **attr, struct newlink *out)
 	return 0;
 }
 
-/** configure - the attributes of a new link, which is still down; see rtnl__link_new */
+/** configure - the attributes of a new link, which is still down; see make */
 static int configure(struct inet_iface *iface, struct nlattr **attr)
 {
 	int result = 0;
@@ -440,46 +462,51 @@ static int configure(struct inet_iface *iface, struct nlattr **attr)
 		result = set_shown(iface, attr);
 	if (result < 0)
 		return result;
+	set_broadcast(iface, attr[IFLA_BROADCAST]);
 	set_txqlen(iface, attr[IFLA_TXQLEN]);
 	return set_af_spec(iface, attr[IFLA_AF_SPEC]);
 }
 
-int rtnl__link_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
+/** make - a link as it is asked for, still down, of which nobody has been told */
+static int make(struct inet *inet, const struct ifinfomsg *header, struct nlattr **attr, struct inet_iface **out)
 {
-	const struct ifinfomsg *header = NLMSG_DATA(msg);
-	struct inet__rtnl quiet = {.iface = NULL};
-	struct inet *inet = stackinfo;
-	struct inet_iface *iface = NULL;
-	const unsigned char *mac;
+	const unsigned char *mac = nlq_attr_data(attr[IFLA_ADDRESS], 6);
+	unsigned int index = header->ifi_index > 0 ? (unsigned int)header->ifi_index : 0;
 	struct newlink new;
 	int result = read_newlink(attr, &new);
 
 	if (result == 0)
 		result = check_link(inet->lo, attr);
+	if (result == 0)
+		result = inet_iface_new(inet, new.name, new.kind, new.has_vnl ? new.vnl : NULL, mac, index, out);
 	if (result < 0)
 		return result;
-	mac = nlq_attr_data(attr[IFLA_ADDRESS], 6);
-	if (mac != NULL && (mac[0] & 1 || memcmp(mac, "\0\0\0\0\0", 6) == 0))
-		return nlq_error(-EADDRNOTAVAIL, attr[IFLA_ADDRESS], NULL);
-	inet->rtnl = &quiet; /* it is told when it is complete */
-	result = inet_iface_new(inet, new.name, new.kind, new.has_vnl ? new.vnl : NULL, mac,
-				header->ifi_index > 0 ? (unsigned int)header->ifi_index : 0, &iface);
-	if (result == 0) {
-		result = configure(iface, attr);
-		if (result < 0)
-			inet_iface_delete(iface);
-	}
-	inet->rtnl = NULL;
-	if (result < 0)
-		return result;
-	if (((header->ifi_change != 0 ? header->ifi_change : ~0U) & header->ifi_flags & ~iface->flags) == 0)
-		inet__notify_link(iface, false);
-	result = set_flags(iface, header);
+	result = configure(*out, attr);
 	if (result < 0) {
-		inet_iface_delete(iface);
-		return result;
+		inet_iface_delete(*out);
+		*out = NULL;
 	}
-	return (int)iface->index;
+	return result;
+}
+
+int rtnl__link_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
+{
+	struct inet__rtnl telling = {.quiet = true};
+	struct inet_iface *iface = NULL;
+	struct inet *inet = stackinfo;
+	int result;
+
+	inet->rtnl = &telling;
+	result = make(inet, NLMSG_DATA(msg), attr, &iface);
+	telling.quiet = false;
+	if (result == 0)
+		result = set_flags(iface, NLMSG_DATA(msg));
+	if (result == 0 && !telling.told)
+		inet__notify_link(iface, false);
+	inet->rtnl = NULL;
+	if (result < 0 && iface != NULL)
+		inet_iface_delete(iface);
+	return result < 0 ? result : (int)iface->index;
 }
 
 int rtnl__link_del(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)

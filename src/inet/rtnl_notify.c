@@ -38,8 +38,10 @@ void inet__notify_link(struct inet_iface *iface, bool del)
 
 	if (iface->flags & IFF_UP)
 		iface->private->been_up = true;
-	if (inet->closing || (inet->rtnl != NULL && (inet->rtnl->iface == NULL || inet->rtnl->iface == iface)))
+	if (inet->closing || (inet->rtnl != NULL && inet->rtnl->quiet))
 		return;
+	if (inet->rtnl != NULL)
+		inet->rtnl->told = true;
 	rtnl__fill_link(iface, del ? RTM_DELLINK : RTM_NEWLINK, AF_UNSPEC, 0, &queue);
 	tell(inet, queue);
 }

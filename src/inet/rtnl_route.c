@@ -5,6 +5,7 @@
  * Stateless. What a route has that the stack would not honour is refused: several ways (RTA_MULTIPATH), gateways of another family
  * (RTA_VIA), encapsulation, realms, next hop objects.
  */
+#include "route.h"
 #include "rtnl.h"
 
 #include <unistd.h>
@@ -113,10 +114,10 @@ static int take_metrics(struct inet_route *route, const struct nlattr *attr)
 
 /* ---------------------------------------------------------------------------------------------------------- showing */
 
-/** put_cacheinfo - how long the route lives, and what sending there fails with */
-static void put_cacheinfo(struct nlq_msg *msg, const struct inet *inet, const struct inet_route *route, int error)
+/** put_cacheinfo - how long the route lives */
+static void put_cacheinfo(struct nlq_msg *msg, const struct inet *inet, const struct inet_route *route)
 {
-	struct rta_cacheinfo info = {.rta_error = (uint32_t)error};
+	struct rta_cacheinfo info = {0};
 
 	if (route->expires != INET_NEVER) {
 		int64_t now = inet__now(inet);
@@ -164,7 +165,7 @@ int rtnl__fill_route(const struct inet *inet, const struct inet_route *route, ui
 	if (route->family == AF_INET6 || route->metric != 0)
 		rtnl__u32(msg, RTA_PRIORITY, route->metric);
 	if (route->family == AF_INET6) {
-		put_cacheinfo(msg, inet, route, 0);
+		put_cacheinfo(msg, inet, route);
 		rtnl__u8(msg, RTA_PREF, route->pref);
 	}
 	return nlq_enqueue(msg, queue);
@@ -183,11 +184,16 @@ static int dump_one(const struct inet_route *route, void *arg)
 	return rtnl__fill_route(dump->inet, route, RTM_NEWROUTE, 0, dump->queue);
 }
 
-static int dump_all(const struct rtmsg *header, struct inet *inet, struct nlq_msg **queue)
+static int dump_all(const struct rtmsg *header, struct nlattr **attr, struct inet *inet, struct nlq_msg **queue)
 {
 	struct dump dump = {.inet = inet, .queue = queue};
 	static const int families[] = {AF_INET, AF_INET6};
+	uint32_t table = nlq_attr_u32(attr[RTA_TABLE], header->rtm_table);
 
+	if (nlq_request_options() & NLQ_STRICT_CHK && table != RT_TABLE_UNSPEC && header->rtm_family != AF_UNSPEC &&
+	    inet__table_trie(inet, header->rtm_family, table) == NULL)
+		return nlq_error(-ENOENT, NULL, "%s: FIB table does not exist",
+				 header->rtm_family == AF_INET ? "ipv4" : "ipv6");
 	if (header->rtm_flags & RTM_F_CLONED) /* what was learnt of single destinations is in no table */
 		return 0;
 	for (int i = 0; i < 2; i++) {
@@ -203,19 +209,20 @@ static int dump_all(const struct rtmsg *header, struct inet *inet, struct nlq_ms
 
 /* ------------------------------------------------------------------------------------------------------ ip route get */
 
-/** cloned_flags - rtm_flags of an IPv4 answer: what kind of address it is */
-static unsigned int cloned_flags(uint8_t type)
+/** cloned_flags - rtm_flags of an IPv4 answer: what kind of address it is, and whether packets to it come to ourselves as well */
+static unsigned int cloned_flags(const struct inet_flow *flow)
 {
-	switch (type) {
-	case RTN_LOCAL:
-		return RTM_F_CLONED | RTCF_LOCAL_;
-	case RTN_BROADCAST:
-		return RTM_F_CLONED | RTCF_LOCAL_ | RTCF_BROADCAST_;
-	case RTN_MULTICAST:
-		return RTM_F_CLONED | RTCF_MULTICAST_;
-	default:
-		return RTM_F_CLONED;
-	}
+	unsigned int flags = RTM_F_CLONED;
+
+	if (flow->iface->flags & IFF_LOOPBACK)
+		flags |= RTCF_LOCAL_;
+	if (flow->type == RTN_BROADCAST)
+		flags |= RTCF_LOCAL_ | RTCF_BROADCAST_;
+	if (flow->type == RTN_MULTICAST)
+		flags |= RTCF_MULTICAST_;
+	if (flow->type == RTN_MULTICAST && inet_group_member(flow->iface, AF_INET, &flow->dst))
+		flags |= RTCF_LOCAL_;
+	return flags;
 }
 
 /** fill_get4 - the answer about an IPv4 address: the way to it, not the route it comes from */
@@ -227,7 +234,7 @@ static int fill_get4(const struct inet *inet, struct inet_route *route, const st
 	struct rtmsg header = {
 		.rtm_dst_len = 32,
 		.rtm_src_len = from ? 32 : 0,
-		.rtm_flags = cloned_flags(flow->type),
+		.rtm_flags = cloned_flags(flow),
 	};
 	struct nlq_msg *msg;
 
@@ -244,33 +251,31 @@ static int fill_get4(const struct inet *inet, struct inet_route *route, const st
 	if (attr[RTA_MARK] != NULL && nlq_attr_u32(attr[RTA_MARK], 0) != 0)
 		rtnl__u32(msg, RTA_MARK, nlq_attr_u32(attr[RTA_MARK], 0));
 	rtnl__u32(msg, RTA_UID, nlq_attr_u32(attr[RTA_UID], getuid()));
-	put_cacheinfo(msg, inet, route, 0);
+	put_cacheinfo(msg, inet, route);
 	return nlq_enqueue(msg, queue);
 }
 
 /** fill_get6 - the answer about an IPv6 address: the route, for this one address */
-static int fill_get6(const struct inet *inet, struct inet_route *route, const struct inet_flow *flow, int error,
-		     struct nlattr **attr, struct nlq_msg **queue)
+static int fill_get6(struct inet *inet, struct inet_route *route, const struct inet_flow *flow, struct nlattr **attr,
+		     struct nlq_msg **queue)
 {
+	/* Something has been learnt of this destination: it has a route of its own then. */
+	bool learnt = inet__path_find(inet, AF_INET6, &flow->dst, flow->iface->index) != NULL;
 	struct rtmsg header = {
 		.rtm_dst_len = 128,
 		.rtm_src_len = 128,
 		.rtm_protocol = route->protocol,
-		.rtm_flags = route->flags & (RTM_F_CLONED | RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN),
+		.rtm_flags = (route->flags & (RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN)) | (learnt ? RTM_F_CLONED : 0),
 	};
 	struct nlq_msg *msg;
 
 	route->dst = flow->dst;
-	if (!inet__ip_is_zero(AF_INET6, &flow->source)) {
-		route->has_prefsrc = true;
-		route->prefsrc = flow->source;
-	}
 	msg = begin(route, RTM_NEWROUTE, 0, header);
 	rtnl__ip(msg, RTA_SRC, AF_INET6, &flow->src);
 	rtnl__u32(msg, RTA_PRIORITY, route->metric);
 	if (attr[RTA_MARK] != NULL && nlq_attr_u32(attr[RTA_MARK], 0) != 0)
 		rtnl__u32(msg, RTA_MARK, nlq_attr_u32(attr[RTA_MARK], 0));
-	put_cacheinfo(msg, inet, route, error);
+	put_cacheinfo(msg, inet, route);
 	rtnl__u8(msg, RTA_PREF, route->pref);
 	return nlq_enqueue(msg, queue);
 }
@@ -308,18 +313,19 @@ static int route_get(struct inet *inet, const struct rtmsg *header, struct nlatt
 	if (flow.oif != 0 && inet_iface_by_index(inet, flow.oif) == NULL)
 		return -ENODEV;
 	if (flow.family == AF_INET && flow.src.v4.s_addr != 0 && inet_local(inet, AF_INET, &flow.src, NULL) == NULL)
-		return -EINVAL;
+		return -ENETUNREACH;
 	inet__route_init(&route, flow.family);
-	route.table = RT_TABLE_UNSPEC;
 	result = inet__route_get(inet, &flow, fibmatch, &route);
-	/* IPv6 shows a route that says no, when it was found in a table. */
-	if (result < 0 && (flow.family == AF_INET || route.table == RT_TABLE_UNSPEC))
+	if (result < 0)
 		return result;
+	/* As long as there are no rules Linux keeps the local table in the main one, and shows that. */
+	if (flow.family == AF_INET && route.table == RT_TABLE_LOCAL)
+		route.table = RT_TABLE_MAIN;
 	if (fibmatch)
 		return rtnl__fill_route(inet, &route, RTM_NEWROUTE, 0, queue);
 	if (flow.family == AF_INET)
 		return fill_get4(inet, &route, &flow, header, attr, queue);
-	return fill_get6(inet, &route, &flow, result, attr, queue);
+	return fill_get6(inet, &route, &flow, attr, queue);
 }
 
 int rtnl__route_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, struct nlq_msg **queue, void *stackinfo)
@@ -328,7 +334,7 @@ int rtnl__route_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, str
 
 	if (entry != NULL)
 		return route_get(stackinfo, header, attr, queue);
-	return dump_all(header, stackinfo, queue);
+	return dump_all(header, attr, stackinfo, queue);
 }
 
 /* ----------------------------------------------------------------------------------------------- making and deleting */
@@ -457,7 +463,11 @@ int rtnl__route_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
 	struct inet_route spec;
 	int result = read_spec(stackinfo, NLMSG_DATA(msg), attr, false, &spec);
 
-	return result < 0 ? result : inet__route_add(stackinfo, &spec, msg->nlmsg_flags);
+	if (result == 0)
+		result = inet__route_add(stackinfo, &spec, msg->nlmsg_flags);
+	if (result == -ENOENT && spec.family == AF_INET6 && msg->nlmsg_flags & NLM_F_REPLACE)
+		return nlq_error(result, NULL, "Can not replace route - no match found");
+	return result;
 }
 
 int rtnl__route_set(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
@@ -466,11 +476,23 @@ int rtnl__route_set(void *entry, struct nlmsghdr *msg, struct nlattr **attr, voi
 	return rtnl__route_new(msg, attr, stackinfo);
 }
 
+/** is_default6 - does a request to delete name the IPv6 default route, and nothing else of it? */
+static bool is_default6(const struct inet_route *spec)
+{
+	return spec->family == AF_INET6 && spec->prefixlen == 0 && spec->table == RT_TABLE_MAIN && spec->iface == NULL &&
+	       !spec->has_gateway && spec->metric == 0 && spec->protocol == 0;
+}
+
 int rtnl__route_del(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
 {
 	struct inet_route spec;
 	int result = read_spec(stackinfo, NLMSG_DATA(msg), attr, true, &spec);
 
 	(void)entry;
-	return result < 0 ? result : inet__route_delete(stackinfo, &spec);
+	if (result == 0 && inet__table_trie(stackinfo, spec.family, spec.table) == NULL)
+		return nlq_error(-ESRCH, NULL, "FIB table does not exist");
+	if (result == 0)
+		result = inet__route_delete(stackinfo, &spec);
+	/* Where there is no default route Linux has one that says so, which cannot be deleted. */
+	return result == -ESRCH && is_default6(&spec) ? -ENOENT : result;
 }
