@@ -66,7 +66,7 @@ struct inet__nd {
 /** struct inet__nd_table - of a stack */
 struct inet__nd_table {
 	uint32_t nonce_seed[2];
-	int64_t deadline; /* of ra.c: not later than the first solicit_next */
+	int64_t deadline; /* of ra.c: the first solicit_next */
 };
 
 static inline struct inet__neigh_params *inet__neigh_params(const struct inet_iface *iface, int family)

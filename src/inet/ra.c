@@ -46,13 +46,36 @@ static bool listening(const struct inet_iface *iface)
 	return iface->accept_ra && !iface->inet->forwarding && !(iface->flags & (IFF_LOOPBACK | IFF_NOARP));
 }
 
+/** find_deadline - when the first interface wants to ask again */
+static void find_deadline(struct inet *inet)
+{
+	inet->nd->deadline = INET_NEVER;
+	for (const struct inet_iface *iface = inet->ifaces; iface; iface = iface->next) {
+		const struct inet__nd *nd = iface->private->nd;
+
+		if (nd && nd->solicit_next < inet->nd->deadline)
+			inet->nd->deadline = nd->solicit_next;
+	}
+}
+
+/** stop_asking - a router has answered, or the interface is gone */
+static void stop_asking(struct inet_iface *iface)
+{
+	struct inet__nd *nd = iface->private->nd;
+
+	nd->solicit_left = 0;
+	if (nd->solicit_next == INET_NEVER)
+		return;
+	nd->solicit_next = INET_NEVER;
+	find_deadline(iface->inet);
+}
+
 /** solicit - ask for routers, and note when to do so again */
 static void solicit(struct inet_iface *iface)
 {
 	static const struct in6_addr all_routers = {{{0xff, 0x02, [15] = 2}}};
 	const struct inet_addr *own = inet__addr_link_local(iface);
 	struct inet__nd *nd = iface->private->nd;
-	struct inet__nd_table *table = iface->inet->nd;
 	struct inet__nd_message message;
 
 	inet__nd_begin(&message, ND_ROUTER_SOLICIT, 8);
@@ -60,8 +83,7 @@ static void solicit(struct inet_iface *iface)
 		inet__nd_put_mac(&message, ND_OPT_SOURCE_LINKADDR, iface->mac);
 	nd->solicit_left--;
 	nd->solicit_next = nd->solicit_left > 0 ? inet__now(iface->inet) + SOLICIT_EVERY : INET_NEVER;
-	if (nd->solicit_next < table->deadline)
-		table->deadline = nd->solicit_next;
+	find_deadline(iface->inet);
 	inet__nd_send(iface, &message, own ? &own->local.v6 : &in6addr_any, &all_routers, NULL);
 }
 
@@ -80,12 +102,12 @@ static void defaults(struct inet_iface *iface)
 
 	inet__neigh_params_init(&nd->params[0]);
 	inet__neigh_params_init(&nd->params[1]);
-	nd->solicit_next = INET_NEVER;
-	nd->solicit_left = nd->routers = nd->prefixes = 0;
+	nd->routers = nd->prefixes = 0;
 }
 
 void inet__nd_stop(struct inet_iface *iface)
 {
+	stop_asking(iface);
 	defaults(iface);
 	iface->mtu6 = iface->mtu;
 }
@@ -95,6 +117,7 @@ int inet__nd_iface_add(struct inet_iface *iface)
 	iface->private->nd = calloc(1, sizeof(*iface->private->nd));
 	if (!iface->private->nd)
 		return -ENOMEM;
+	iface->private->nd->solicit_next = INET_NEVER;
 	defaults(iface);
 	return 0;
 }
@@ -132,14 +155,9 @@ void inet__nd_run(struct inet *inet)
 
 	if (now < inet->nd->deadline)
 		return;
-	inet->nd->deadline = INET_NEVER;
 	for (struct inet_iface *iface = inet->ifaces; iface; iface = iface->next) {
-		struct inet__nd *nd = iface->private->nd;
-
-		if (nd->solicit_next <= now)
+		if (iface->private->nd->solicit_next <= now)
 			solicit(iface);
-		else if (nd->solicit_next < inet->nd->deadline)
-			inet->nd->deadline = nd->solicit_next;
 	}
 }
 
@@ -212,7 +230,7 @@ static void take_router(struct inet_iface *iface, const struct in6_addr *router,
 	spec.pref = pref;
 	spec.hoplimit = hop_limit;
 	spec.expires = until(inet, lifetime);
-	inet__route_add(inet, &spec, NLM_F_CREATE | NLM_F_EXCL);
+	inet__route_add(inet, &spec, NLM_F_CREATE);
 }
 
 void inet__ra_router_gone(struct inet_iface *iface, const struct in6_addr *router)
@@ -435,7 +453,6 @@ static void take_limits(struct inet_iface *iface, uint32_t mtu, unsigned int hop
 
 void inet__ra_input(struct inet_iface *iface, const struct in6_addr *src, const unsigned char *message, size_t len)
 {
-	struct inet__nd *nd = iface->private->nd;
 	const union inet_ip *router = (const union inet_ip *)src;
 	struct inet__nd_options options;
 
@@ -443,9 +460,7 @@ void inet__ra_input(struct inet_iface *iface, const struct in6_addr *src, const 
 	    !inet__nd_options(message + RA_LEN, len - RA_LEN, &options) ||
 	    inet_local(iface->inet, AF_INET6, router, iface))
 		return;
-	nd->solicit_left = 0;
-	nd->solicit_next = INET_NEVER;
-
+	stop_asking(iface);
 	inet__neigh_learn(iface, AF_INET6, router, options.source_mac, NUD_STALE,
 			  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | INET__NEIGH_ROUTER, true);
 	take_router(iface, src, message);
