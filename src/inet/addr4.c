@@ -125,22 +125,24 @@ void inet__addr4_delete(struct inet_addr *addr)
 	delete_one(addr);
 }
 
-/** add_loopback - lo has its address from when it is first up */
+/** add_loopback - lo gets its address whenever it goes up, if it has lost it */
 static int add_loopback(struct inet_iface *lo)
 {
 	struct inet__addr_spec spec = {.family = AF_INET, .prefixlen = 8, .scope = RT_SCOPE_HOST, .preferred = INET_FOREVER,
 				       .valid = INET_FOREVER};
 	struct inet_addr *addr;
+	int error;
 
 	spec.local.v4.s_addr = spec.peer.v4.s_addr = htonl(INADDR_LOOPBACK);
-	return inet__addr4_add(lo, &spec, NLM_F_CREATE | NLM_F_EXCL, &addr);
+	error = inet__addr4_add(lo, &spec, NLM_F_CREATE | NLM_F_EXCL, &addr);
+	return error == -EEXIST ? 0 : error;
 }
 
 int inet__addr4_up(struct inet_iface *iface)
 {
-	if ((iface->flags & IFF_LOOPBACK) && (iface->addrs == NULL || iface->addrs->family != AF_INET))
-		return add_loopback(iface);
+	int error = iface->flags & IFF_LOOPBACK ? add_loopback(iface) : 0;
+
 	for (struct inet_addr *addr = iface->addrs; addr != NULL && addr->family == AF_INET; addr = addr->next)
 		inet__addr_routes_add(addr);
-	return 0;
+	return error;
 }

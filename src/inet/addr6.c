@@ -61,13 +61,16 @@ static void start_dad(struct inet_addr *addr)
 {
 	struct inet_iface *iface = addr->iface;
 
-	if ((iface->flags & (IFF_NOARP | IFF_LOOPBACK)) || iface->dad_transmits == 0 || (addr->flags & IFA_F_NODAD) ||
-	    !(addr->flags & IFA_F_TENTATIVE)) {
+	if ((iface->flags & (IFF_NOARP | IFF_LOOPBACK)) || (addr->flags & IFA_F_NODAD) || !(addr->flags & IFA_F_TENTATIVE)) {
 		usable_now(addr);
 		return;
 	}
 	if (!inet_iface_running(iface))
 		return;
+	if (iface->dad_transmits == 0) {
+		usable_now(addr);
+		return;
+	}
 	addr->dad_left = iface->dad_transmits;
 	addr->dad_next = inet__now(iface->inet) + (int64_t)inet__random_below((uint64_t)INET_SECOND);
 	inet__addr_schedule(iface->inet, addr->dad_next);
@@ -183,7 +186,7 @@ static void add_group_route(struct inet_iface *iface)
 {
 	struct inet_route route;
 
-	if (iface->flags & IFF_LOOPBACK)
+	if ((iface->flags & IFF_LOOPBACK) || !(iface->flags & IFF_UP))
 		return;
 	inet__route_init(&route, AF_INET6);
 	route.dst.v6 = multicast_prefix;
@@ -326,6 +329,7 @@ void inet__addr6_up(struct inet_iface *iface)
 		next = addr->next;
 		if (addr->family != AF_INET6)
 			continue;
+		inet__addr_routes_add(addr);
 		if ((addr->flags & IFA_F_TENTATIVE) && !(addr->flags & IFA_F_DADFAILED))
 			start_dad(addr);
 	}
@@ -381,12 +385,6 @@ void inet__addrs_enable6(struct inet_iface *iface)
 {
 	iface->private->disabled6 = false;
 	inet__addr6_up(iface);
-}
-
-void inet__addrs_mode(struct inet_iface *iface)
-{
-	if (iface->private->configured6 && !(iface->flags & IFF_LOOPBACK))
-		add_link_local(iface);
 }
 
 void inet__addrs_forwarding(struct inet *inet)

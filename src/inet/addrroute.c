@@ -71,7 +71,7 @@ static void wishes4(struct wishes *wishes, const struct inet_addr *addr)
 	if (addr->has_broadcast && addr->broadcast.v4.s_addr != 0 && addr->broadcast.v4.s_addr != htonl(INADDR_BROADCAST))
 		wish4(wishes, addr, RTN_BROADCAST, &addr->broadcast, 32);
 	inet__ip_mask(AF_INET, &network, addr->prefixlen);
-	if (ntohl(network.v4.s_addr) >> 24 == 0 || secondary ||
+	if (network.v4.s_addr == 0 || secondary ||
 	    (addr->prefixlen == 32 && inet__ip_equal(AF_INET, &network, &addr->local)))
 		return;
 	if (!(addr->flags & IFA_F_NOPREFIXROUTE))
@@ -96,12 +96,13 @@ static void wishes6(struct wishes *wishes, const struct inet_addr *addr)
 			wish(wishes, addr, RTN_ANYCAST, &routers, 128);
 	}
 	/* What routers say of prefixes is discovery's business. */
-	if ((addr->flags & IFA_F_NOPREFIXROUTE) || addr->proto == IFAPROT_KERNEL_RA || addr->proto == IFAPROT_KERNEL_LO)
+	if ((addr->flags & IFA_F_NOPREFIXROUTE) || addr->proto == IFAPROT_KERNEL_RA || addr->proto == IFAPROT_KERNEL_LO ||
+	    !(addr->iface->flags & IFF_UP))
 		return;
-	route = wish(wishes, addr, RTN_UNICAST, &addr->peer, addr->prefixlen);
+	route = wish(wishes, addr, RTN_UNICAST, &addr->local, addr->prefixlen);
 	route->metric = addr->metric != 0 ? addr->metric : IPV6_METRIC_PREFIX;
 	route->expires = addr->valid_until;
-	if (!inet__ip_equal(AF_INET6, &addr->local, &addr->peer) && addr->prefixlen != 128)
+	if (!inet__ip_equal(AF_INET6, &addr->local, &addr->peer))
 		wish(wishes, addr, RTN_UNICAST, &addr->peer, 128)->metric = route->metric;
 }
 

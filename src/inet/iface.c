@@ -337,6 +337,8 @@ unsigned int inet__iface_flags(const struct inet_iface *iface)
 
 uint8_t inet__iface_operstate(const struct inet_iface *iface)
 {
+	if (!(iface->flags & IFF_UP))
+		return IF_OPER_DOWN;
 	if (iface->kind == NULL || strcmp(iface->kind, "dummy") == 0)
 		return IF_OPER_UNKNOWN; /* these have no network that could tell */
 	return inet_iface_running(iface) ? IF_OPER_UP : IF_OPER_DOWN;
@@ -495,8 +497,7 @@ int inet__iface_set_addr_gen_mode(struct inet_iface *iface, uint8_t mode)
 		return -EINVAL;
 	if (iface->addr_gen_mode == mode)
 		return 0;
-	iface->addr_gen_mode = mode;
-	inet__addrs_mode(iface);
+	iface->addr_gen_mode = mode; /* for the next address that is made: the link-local one when it goes up */
 	notify(iface, false);
 	return 0;
 }

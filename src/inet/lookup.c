@@ -129,7 +129,11 @@ static const struct inet_route *table6(const struct inet__trie *trie, const stru
 		route = walk6(trie, &query);
 	}
 	*error = route != NULL ? inet__type_error(route->type) : 0;
-	return *error == 0 ? route : NULL;
+	if (*error == 0)
+		return route;
+	if (query.refusing != NULL && *error != -EAGAIN)
+		*query.refusing = route;
+	return NULL;
 }
 
 const struct inet_route *inet__lookup6(struct inet *inet, const struct inet__query *query, int *error)
@@ -152,7 +156,7 @@ struct answer {
 	uint8_t type;
 	uint8_t scope;       /* of the source address */
 	bool use_gateway;
-	bool keep_source;    /* the source has been chosen */
+	const struct inet_route *refusing; /* IPv6: the route that says no */
 };
 
 static bool is_limited_broadcast(const struct inet_flow *flow)
@@ -248,8 +252,6 @@ static int route4(struct inet *inet, struct inet_flow *flow, struct answer *answ
 		answer->type = RTN_LOCAL;
 		return 0;
 	}
-	if (ntohl(flow->dst.v4.s_addr) >> 24 == 0)
-		return -EINVAL;
 	error = direct4(inet, flow, answer);
 	if (error == 0)
 		error = table4(inet, flow, answer);
@@ -260,7 +262,7 @@ static int route4(struct inet *inet, struct inet_flow *flow, struct answer *answ
 
 static int route6(struct inet *inet, struct inet_flow *flow, struct answer *answer)
 {
-	struct inet__query query = {.family = AF_INET6, .dst = &flow->dst, .oif = flow->oif};
+	struct inet__query query = {.family = AF_INET6, .dst = &flow->dst, .oif = flow->oif, .refusing = &answer->refusing};
 	const struct inet_route *route;
 	int error;
 
@@ -349,34 +351,50 @@ int inet_route(struct inet *inet, struct inet_flow *flow)
 	return error;
 }
 
+/** clone - make of the route that was found what it is for one destination */
+static void clone(struct inet *inet, const struct inet_flow *flow, struct inet_route *out)
+{
+	const struct inet__path *path = inet__path_find(inet, flow->family, &flow->dst, flow->iface->index);
+
+	out->next = NULL;
+	out->node = NULL;
+	if (out->table == RT_TABLE_LOCAL && flow->family == AF_INET)
+		out->table = RT_TABLE_MAIN; /* of Linux's one tree for both it is main that is asked */
+	out->dst = flow->dst;
+	out->prefixlen = (uint8_t)inet__bits(flow->family);
+	out->type = flow->type;
+	out->prefsrc = flow->source;
+	/* IPv6 shows the source that would be chosen, whatever was asked. */
+	if (flow->family == AF_INET6 && !inet__ip_is_zero(AF_INET6, &flow->src))
+		inet__source(inet, AF_INET6, out->iface, &flow->dst, 0, &out->prefsrc);
+	out->has_prefsrc = !inet__ip_is_zero(flow->family, &out->prefsrc);
+	out->iface = flow->iface;
+	out->gateway = flow->nexthop;
+	out->has_gateway = !inet__ip_equal(flow->family, &flow->nexthop, &flow->dst);
+	out->expires = path != NULL ? path->until : INET_NEVER;
+	if (path != NULL)
+		out->mtu = flow->mtu;
+	out->flags |= RTM_F_CLONED;
+}
+
 int inet__route_get(struct inet *inet, struct inet_flow *flow, bool fibmatch, struct inet_route *out)
 {
 	struct answer answer;
 	int64_t until;
 	int error = resolve(inet, flow, &answer, &until);
 
+	inet__route_init(out, flow->family);
+	out->table = RT_TABLE_UNSPEC;
+	out->iface = answer.iface;
+	if (error != 0 && answer.refusing != NULL)
+		*out = *answer.refusing;
 	if (error != 0)
 		return error;
 	if (answer.route != NULL)
 		*out = *answer.route;
-	else
-		inet__route_init(out, flow->family);
 	if (fibmatch)
 		return answer.route != NULL ? 0 : -ENETUNREACH;
-	out->next = NULL;
-	out->node = NULL;
-	out->dst = flow->dst;
-	out->prefixlen = (uint8_t)inet__bits(flow->family);
-	out->type = flow->type;
-	out->iface = flow->iface;
-	out->prefsrc = flow->source;
-	out->has_prefsrc = !inet__ip_is_zero(flow->family, &flow->source);
-	out->gateway = flow->nexthop;
-	out->has_gateway = !inet__ip_equal(flow->family, &flow->nexthop, &flow->dst);
-	out->expires = until;
-	out->flags |= RTM_F_CLONED;
-	if (inet__path_find(inet, flow->family, &flow->dst, flow->iface->index) != NULL)
-		out->mtu = flow->mtu;
+	clone(inet, flow, out);
 	return 0;
 }
 

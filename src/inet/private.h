@@ -209,9 +209,8 @@ int inet__addrs_up(struct inet_iface *iface);
 void inet__addrs_down(struct inet_iface *iface);
 /** inet__addrs_carrier - DAD is done again for addresses whose check was not finished */
 void inet__addrs_carrier(struct inet_iface *iface);
-/** inet__addrs_renamed - labels follow the name of the interface; inet__addrs_mode - addr_gen_mode has changed */
+/** inet__addrs_renamed - labels follow the name of the interface */
 void inet__addrs_renamed(struct inet_iface *iface);
-void inet__addrs_mode(struct inet_iface *iface);
 /** inet__addrs_forwarding - the stack has become a router, or is none any more */
 void inet__addrs_forwarding(struct inet *inet);
 /** inet__addrs_disable6, _enable6 - the MTU has fallen below 1280 bytes, or risen again */
@@ -280,13 +279,15 @@ void inet__route_remove(struct inet *inet, struct inet_route *route);
 struct inet_route *inet__route_find(struct inet *inet, const struct inet_route *spec);
 /** inet__route_expire - change when a route expires: nd.c */
 void inet__route_expire(struct inet *inet, struct inet_route *route, int64_t expires);
-/** inet__route_each - in the order in which `ip route show table all` shows them; @each returns not 0 to stop, and changes nothing */
-/** The result is what stopped it, or 0, or -ENOMEM. */
+/** inet__route_each - in the order in which `ip route show table all` shows them; @each returns not 0 to stop, and changes nothing.
+    Returns what stopped it, or 0, or -ENOMEM */
 int inet__route_each(struct inet *inet, int family, int (*each)(const struct inet_route *route, void *arg), void *arg);
 /**
  * inet__route_get - `ip route get`: as inet_route, and the route that it found (@out, changed to what has been found: prefsrc, gateway,
  * interface, mtu, expires of an exception; flags RTM_F_CLONED)
  * @fibmatch: @out is the route as the table has it
+ *
+ * Returns as inet_route. @out has table RT_TABLE_UNSPEC when no route was found; when an IPv6 route of a table says no, it is that one.
  */
 int inet__route_get(struct inet *inet, struct inet_flow *flow, bool fibmatch, struct inet_route *out);
 /** inet__routes_changed - forget what was remembered of lookups, tell the owner */

@@ -101,6 +101,12 @@ struct inet__trie *inet__table_trie(struct inet *inet, int family, uint32_t id)
 	return NULL;
 }
 
+/** table_order - Linux lists tables by the lower eight bits of their numbers */
+static uint64_t table_order(uint32_t id)
+{
+	return (uint64_t)(id & 255) << 32 | id;
+}
+
 /** make_table - one that does not exist yet; NULL: no memory, or too many */
 static struct inet__trie *make_table(struct inet *inet, int family, uint32_t id)
 {
@@ -115,7 +121,7 @@ static struct inet__trie *make_table(struct inet *inet, int family, uint32_t id)
 	table->id = id;
 	table->trie[0].family = AF_INET;
 	table->trie[1].family = AF_INET6;
-	while (*at != NULL && (*at)->id < id)
+	while (*at != NULL && table_order((*at)->id) < table_order(id))
 		at = &(*at)->next;
 	table->next = *at;
 	*at = table;
@@ -655,14 +661,14 @@ static int each_of6(struct inet__trie *trie, int (*each)(const struct inet_route
 	return stop;
 }
 
-/** each_other - the routes of the tables with a number below or above the usual ones (main, local) */
-static int each_other(struct inet *inet, int family, bool above, int (*each)(const struct inet_route *route, void *arg),
+/** each_other - the routes of the tables that are listed before or after the usual ones (main, local) */
+static int each_other(struct inet *inet, int family, bool after, int (*each)(const struct inet_route *route, void *arg),
 		      void *arg)
 {
 	int stop = 0;
 
 	for (struct inet__table *table = inet->routes->tables; table != NULL && stop == 0; table = table->next) {
-		if ((table->id > RT_TABLE_LOCAL) != above)
+		if ((table_order(table->id) > table_order(RT_TABLE_MAIN)) != after)
 			continue;
 		stop = family == AF_INET ? each_of4(&table->trie[0], table->id, each, arg) : each_of6(&table->trie[1], each, arg);
 	}

@@ -40,7 +40,7 @@ struct inet__route_node *inet__trie_next(const struct inet__route_node *node);
 
 /** struct inet__table - a routing table but main and local */
 struct inet__table {
-	struct inet__table *next; /* by number */
+	struct inet__table *next; /* in the order in which they are listed */
 	uint32_t id;
 	struct inet__trie trie[2]; /* IPv4, IPv6 */
 };
@@ -79,6 +79,7 @@ struct inet__query {
 	uint8_t tos;      /* IPv4 */
 	uint8_t scope;    /* IPv4: of the route at least */
 	bool any_state;   /* IPv6: routers that do not answer are as good as others */
+	const struct inet_route **refusing; /* NULL, or gets the route whose type was the error */
 };
 
 /** inet__lookup4, inet__lookup6 - the route, or NULL and *@error: -ENETUNREACH, or by the type of the route */
