@@ -152,6 +152,16 @@ int usock__inet_shutdown(struct usock *sock, int how)
 	return usock__inet_of(sock)->connected ? 0 : -ENOTCONN;
 }
 
+int usock__inet_option_changed(struct usock *sock, int name)
+{
+	int on = sock->options.select_err_queue;
+
+	/* The kernel shows PRI beside ERR on the program's end when that has the option, too. */
+	if (name == SO_SELECT_ERR_QUEUE && setsockopt(sock->ready.user, SOL_SOCKET, name, &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
 int usock__inet_sendable(struct usock *sock)
 {
 	int error = sock->error != 0 ? usock__take_error(sock) : 0;
@@ -168,6 +178,9 @@ int usock__emsgsize(struct usock__inet *sock, const struct usock__send *send, ui
 	if (recverr) {
 		struct sock_extended_err error = {.ee_errno = EMSGSIZE, .ee_origin = SO_EE_ORIGIN_LOCAL, .ee_info = send->flow.mtu};
 		struct usock_endpoint dst = {.ip = send->flow.dst, .port = port, .scope = send->flow.oif};
+
+		if (send->flow.family == AF_INET)
+			dst.port = sock->connected ? sock->remote.port : 0; /* Linux says that of the connection */
 
 		usock__errqueue_add(&sock->sock, &error, send->flow.family, &dst, NULL, NULL, 0);
 	}

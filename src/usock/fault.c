@@ -180,6 +180,8 @@ void usock__icmp_input(struct usock_stack *stack, const struct usock_packet *pac
 	}
 	if (v4 && fault.type == ICMP_DEST_UNREACH && fault.code > NR_ICMP_UNREACH)
 		return;
+	if (v4 && fault.type == ICMP_TIME_EXCEEDED && fault.code == ICMP_EXC_FRAGTIME)
+		return; /* it may have been one fragment of many */
 	meaning = v4 ? meaning4(fault.type, fault.code) : meaning6(fault.type, fault.code);
 	fault.error = meaning.error;
 	fault.hard = meaning.hard;

@@ -313,7 +313,8 @@ static bool icmp6_input(struct usock_stack *stack, const struct usock_packet *pa
 	}
 }
 
-bool usock_ip_input(struct usock_stack *stack, const struct usock_packet *packet)
+/** dispatch - usock_ip_input, the interface being that of the address */
+static bool dispatch(struct usock_stack *stack, const struct usock_packet *packet)
 {
 	bool taken = stack->raws ? usock__raw_input(stack, packet) : false;
 
@@ -348,4 +349,21 @@ bool usock_ip_input(struct usock_stack *stack, const struct usock_packet *packet
 	else
 		usock__icmp_send(stack, packet, ICMP6_PARAM_PROB, ICMP6_PARAMPROB_NEXTHEADER);
 	return true;
+}
+
+bool usock_ip_input(struct usock_stack *stack, const struct usock_packet *packet)
+{
+	const struct inet_addr *addr;
+
+	/* What we sent to ourselves came by lo, but to programs it comes from the interface whose address it was sent to. */
+	if (packet->iface->flags & USOCK_IFF_LOOPBACK) {
+		addr = inet_local(stack->inet, packet->family, &packet->dst, NULL);
+		if (addr && addr->iface != packet->iface) {
+			struct usock_packet there = *packet;
+
+			there.iface = addr->iface;
+			return dispatch(stack, &there);
+		}
+	}
+	return dispatch(stack, packet);
 }

@@ -136,6 +136,7 @@ int usock__inet_connect(struct usock__inet *inet, const struct usock_endpoint *t
 int usock__inet_getsockname(struct usock *sock, struct sockaddr_storage *addr, socklen_t *len);
 int usock__inet_getpeername(struct usock *sock, struct sockaddr_storage *addr, socklen_t *len);
 int usock__inet_shutdown(struct usock *sock, int how);
+int usock__inet_option_changed(struct usock *sock, int name);
 
 /** usock__inet_sendable - what a datagram socket says before it sends: its pending error, -EPIPE after shutdown */
 int usock__inet_sendable(struct usock *sock);

@@ -127,8 +127,6 @@ static void control6(struct usock *sock, struct usock__xfer *xfer, const struct 
 
 	if (ip->recvhoplimit)
 		put_int(xfer, IPPROTO_IPV6, IPV6_HOPLIMIT, dgram->hop_limit);
-	if (ip->recvhoplimit2292)
-		put_int(xfer, IPPROTO_IPV6, IPV6_2292HOPLIMIT, dgram->hop_limit);
 	if (ip->recvtclass)
 		put_int(xfer, IPPROTO_IPV6, IPV6_TCLASS, dgram->tos);
 	if (ip->recvflowinfo) {
@@ -139,6 +137,14 @@ static void control6(struct usock *sock, struct usock__xfer *xfer, const struct 
 	}
 	if (dgram->options_len > 0)
 		put_extensions(ip, xfer, dgram);
+	/* Of RFC 2292: the same under other numbers. */
+	if (ip->recvpktinfo2292) {
+		struct in6_pktinfo info = {.ipi6_addr = dgram->dst.v6, .ipi6_ifindex = dgram->ifindex};
+
+		usock__cmsg_put(xfer, IPPROTO_IPV6, IPV6_2292PKTINFO, &info, sizeof(info));
+	}
+	if (ip->recvhoplimit2292)
+		put_int(xfer, IPPROTO_IPV6, IPV6_2292HOPLIMIT, dgram->hop_limit);
 	if (ip->recvorigdstaddr6)
 		put_orig_dst(xfer, IPPROTO_IPV6, IPV6_ORIGDSTADDR, AF_INET6, dgram);
 }
@@ -149,15 +155,12 @@ void usock__ip_control(struct usock *sock, struct usock__xfer *xfer, const struc
 
 	if (!xfer->msg->msg_control)
 		return;
-	if (sock->family == AF_INET6 && (ip->recvpktinfo || ip->recvpktinfo2292)) {
+	if (sock->family == AF_INET6 && ip->recvpktinfo) {
 		struct in6_pktinfo info = {.ipi6_addr = dgram->dst.v6, .ipi6_ifindex = dgram->ifindex};
 
 		if (dgram->family == AF_INET)
 			info.ipi6_addr = usock__mapped(dgram->dst.v4).v6;
-		if (ip->recvpktinfo)
-			usock__cmsg_put(xfer, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
-		if (ip->recvpktinfo2292)
-			usock__cmsg_put(xfer, IPPROTO_IPV6, IPV6_2292PKTINFO, &info, sizeof(info));
+		usock__cmsg_put(xfer, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
 	}
 	if (dgram->family == AF_INET)
 		control4(sock, xfer, dgram);

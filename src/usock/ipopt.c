@@ -12,12 +12,14 @@
 
 void usock__ip_init(struct usock__ip *ip)
 {
+	const struct usock__inet *sock = (const struct usock__inet *)((char *)ip - offsetof(struct usock__inet, ip));
+
 	*ip = (struct usock__ip){
 		.ttl = -1,
 		.mtu_discover = IP_PMTUDISC_WANT,
 		.multicast_ttl = 1,
 		.multicast_loop = true,
-		.multicast_all = true,
+		.multicast_all = sock->sock.family == AF_INET, /* an AF_INET6 socket has to join groups of IPv4 to hear them */
 		.autoflowlabel = true,
 		.multicast_loop6 = true,
 		.multicast_all6 = true,
@@ -304,8 +306,8 @@ static int get4(struct usock__inet *sock, int name, void *value, socklen_t *len)
 		return give4(value, len, sock->sock.protocol);
 	case IP_MTU:
 		number = usock__ip_path(sock, &send);
-		if (number != AF_INET)
-			return number < 0 ? number : -ENOTCONN;
+		if (number < 0)
+			return number;
 		return give4(value, len, (int)send.flow.mtu);
 	default:
 		break;

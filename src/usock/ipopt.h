@@ -15,6 +15,7 @@
 #define USOCK_IP_NO_STREAM 4U /* not of TCP */
 #define USOCK_IP_STRICT 8U    /* a flag that is 0 or 1, nothing else */
 #define USOCK_IP_NOT_ZERO 16U
+#define USOCK_IP_SHORT 32U    /* of IPv6: too short a value is 0 */
 
 /** struct usock__ip_option - an option that is a number: a bool or an int in struct usock__ip */
 struct usock__ip_option {

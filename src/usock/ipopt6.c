@@ -32,10 +32,10 @@ static const struct usock__ip_option options6[] = {
 	USOCK_IP_FLAG(IPV6_RECVHOPOPTS, recvhopopts, 0),
 	USOCK_IP_FLAG(IPV6_RECVRTHDR, recvrthdr, 0),
 	USOCK_IP_FLAG(IPV6_RECVDSTOPTS, recvdstopts, 0),
-	USOCK_IP_FLAG(IPV6_DONTFRAG, dontfrag, 0),
+	USOCK_IP_FLAG(IPV6_DONTFRAG, dontfrag, USOCK_IP_SHORT),
 	USOCK_IP_FLAG(IPV6_RECVTCLASS, recvtclass, 0),
 	USOCK_IP_NUMBER(IPV6_TCLASS, tclass, -1, 255, 0),
-	USOCK_IP_FLAG(IPV6_AUTOFLOWLABEL, autoflowlabel, 0),
+	USOCK_IP_FLAG(IPV6_AUTOFLOWLABEL, autoflowlabel, USOCK_IP_SHORT),
 	USOCK_IP_NUMBER(IPV6_MINHOPCOUNT, minhopcount, 0, 255, 0),
 	USOCK_IP_FLAG(IPV6_RECVORIGDSTADDR, recvorigdstaddr6, 0),
 	USOCK_IP_FLAG(IPV6_TRANSPARENT, transparent6, 0),
@@ -46,8 +46,6 @@ static int set_multicast_if(struct usock__inet *sock, int index)
 {
 	unsigned int bound = sock->sock.options.bound_if;
 
-	if (sock->sock.type == SOCK_STREAM)
-		return -ENOPROTOOPT;
 	if (index != 0) {
 		if (index < 0 || !inet_iface_by_index(sock->sock.stack->inet, (unsigned int)index))
 			return -ENODEV;
@@ -58,15 +56,11 @@ static int set_multicast_if(struct usock__inet *sock, int index)
 	return 0;
 }
 
-/** set_sticky - IPV6_PKTINFO: address and interface for all that is sent; nothing takes it back */
+/** set_sticky - IPV6_PKTINFO: address and interface for all that is sent; zeros take it back */
 static int set_sticky(struct usock__inet *sock, const void *value, socklen_t len)
 {
 	struct in6_pktinfo info;
 
-	if (len == 0) {
-		memset(&sock->ip.sticky, 0, sizeof(sock->ip.sticky));
-		return 0;
-	}
 	if (len < sizeof(info))
 		return -EINVAL;
 	memcpy(&info, value, sizeof(info));
@@ -76,16 +70,22 @@ static int set_sticky(struct usock__inet *sock, const void *value, socklen_t len
 	return 0;
 }
 
+/** of_groups - options that are about sending to groups, which TCP does not */
+static bool of_groups(int name)
+{
+	return name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS;
+}
+
 /** adjust - what Linux makes of a number before it keeps it; an error for those it refuses beyond their range */
 static int adjust(const struct usock__inet *sock, int name, int *number)
 {
 	switch (name) {
 	case IPV6_V6ONLY:
-		return sock->local.port != 0 && sock->sock.type != SOCK_RAW ? -EINVAL : 0;
+		return sock->local.port != 0 ? -EINVAL : 0;
 	case IPV6_MULTICAST_HOPS:
 		if (*number == -1)
 			*number = 1;
-		return sock->sock.type == SOCK_STREAM ? -ENOPROTOOPT : 0;
+		return 0;
 	case IPV6_MTU:
 		return *number != 0 && *number < MTU_MIN ? -EINVAL : 0;
 	case IPV6_TCLASS:
@@ -127,11 +127,14 @@ int usock__ip_set6(struct usock__inet *sock, int name, const void *value, sockle
 		return set_sticky(sock, value, len);
 	if (name == IPV6_UNICAST_IF)
 		return usock__ip_set_unicast_if(sock, &sock->ip.unicast_if6, value, len);
-	if (!option && name != IPV6_MULTICAST_IF)
+	if ((!option && name != IPV6_MULTICAST_IF) || (sock->sock.type == SOCK_STREAM && of_groups(name)))
 		return -ENOPROTOOPT;
-	if (len < sizeof(number))
+	if (len >= sizeof(number))
+		memcpy(&number, value, sizeof(number));
+	else if (option && option->rules & USOCK_IP_SHORT)
+		number = 0;
+	else
 		return -EINVAL;
-	memcpy(&number, value, sizeof(number));
 	if (name == IPV6_MULTICAST_IF)
 		return set_multicast_if(sock, number);
 	error = adjust(sock, name, &number);
@@ -150,8 +153,8 @@ static int get_path(struct usock__inet *sock, int name, void *value, socklen_t *
 	struct usock__send send;
 	int number = usock__ip_path(sock, &send);
 
-	if (number != AF_INET6)
-		return -ENOTCONN;
+	if (number < 0)
+		return number;
 	if (name == IPV6_PATHMTU) {
 		struct ip6_mtuinfo info = {.ip6m_addr = {.sin6_family = AF_INET6, .sin6_addr = sock->remote.ip.v6},
 			.ip6m_mtu = send.flow.mtu};

@@ -109,7 +109,9 @@ static bool source_is_ours(const struct usock__inet *sock, int family, const uni
 	struct inet *inet = sock->sock.stack->inet;
 	struct inet_iface *iface = ifindex ? inet_iface_by_index(inet, ifindex) : NULL;
 
-	if (family == AF_INET6 && (sock->ip.freebind6 || sock->ip.transparent6))
+	if (sock->ip.transparent || sock->ip.transparent6)
+		return true;
+	if (family == AF_INET ? sock->ip.hdrincl : sock->ip.freebind || sock->ip.freebind6)
 		return true;
 	return inet_local(inet, family, ip, IN6_IS_ADDR_LINKLOCAL(&ip->v6) && family == AF_INET6 ? iface : NULL) != NULL;
 }
@@ -306,6 +308,10 @@ int usock__send_route(struct usock__inet *sock, struct usock__send *send)
 	struct inet_flow *flow = &send->flow;
 	int error;
 
+	if (flow->oif != 0 && !inet_iface_by_index(inet, flow->oif))
+		return flow->family == AF_INET ? -ENODEV : -ENETUNREACH;
+	if (flow->family == AF_INET && !usock__is_any(AF_INET, &flow->src) && !source_is_ours(sock, AF_INET, &flow->src, 0))
+		return -ENETUNREACH;
 	error = inet_route(inet, flow);
 	if (error < 0)
 		return error;

@@ -212,6 +212,7 @@ const struct usock__kind usock__ping_kind = {
 	.recv = ping_recv,
 	.setsockopt = ping_setsockopt,
 	.getsockopt = ping_getsockopt,
+	.option_changed = usock__inet_option_changed,
 	.ioctl = usock__raw_ioctl,
 	.poll = usock__raw_poll,
 };

@@ -438,6 +438,7 @@ const struct usock__kind usock__raw_kind = {
 	.recv = raw_recv,
 	.setsockopt = raw_setsockopt,
 	.getsockopt = raw_getsockopt,
+	.option_changed = usock__inet_option_changed,
 	.ioctl = usock__raw_ioctl,
 	.poll = usock__raw_poll,
 };

@@ -561,6 +561,7 @@ const struct usock__kind usock__udp_kind = {
 	.recv = udp_recv,
 	.setsockopt = udp_setsockopt,
 	.getsockopt = udp_getsockopt,
+	.option_changed = usock__inet_option_changed,
 	.ioctl = udp_ioctl,
 	.poll = udp_poll,
 };

@@ -510,10 +510,7 @@ int main(void)
 		cmocka_unit_test(same_broadcast), cmocka_unit_test(same_demux), cmocka_unit_test(same_buffers),
 		cmocka_unit_test(same_peek_offset), cmocka_unit_test(same_unreachable),
 	};
-	int failed;
 
-	same_open();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	same_close();
-	return failed;
+	same_place();
+	return cmocka_run_group_tests(tests, same_open, same_close);
 }

@@ -2,6 +2,7 @@
 #include "usock_same.h"
 
 #include "netns.h"
+#include "wait.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -79,10 +80,12 @@ static void furnish(struct ioth *stack)
 	inet_pton(AF_INET6, "2001:db8::fe", &gateway6);
 	assert_int_equal(ioth_linksetupdown(stack, (unsigned int)ioth_if_nametoindex(stack, "lo"), 1), 0);
 	/* One end of a pair whose other end nobody reads: kernels have that more often than dummies. */
+	if (stack)
+		assert_true(ioth_iplink_add(stack, "veth0", 2, "dummy", NULL, 0) >= 0);
 	if (ioth_iplink_add(stack, "d0", 7, stack ? "dummy" : "veth", NULL, 0) < 0)
 		fail_msg("no interface: %s", strerror(errno));
-	if (!stack)
-		assert_int_equal(ioth_linksetupdown(NULL, (unsigned int)ioth_if_nametoindex(NULL, "veth0"), 1), 0);
+	assert_int_equal(ioth_if_nametoindex(stack, "veth0"), 2);
+	assert_int_equal(ioth_linksetupdown(stack, 2, 1), 0);
 	index = ioth_if_nametoindex(stack, "d0");
 	assert_true(index > 0);
 	assert_int_equal(ioth_ipaddr_add(stack, AF_INET, &addr4, 24, (unsigned int)index), 0);
@@ -92,7 +95,7 @@ static void furnish(struct ioth *stack)
 	assert_int_equal(ioth_iproute_add(stack, AF_INET6, NULL, 0, &gateway6, (unsigned int)index), 0);
 }
 
-void same_open(void)
+void same_place(void)
 {
 	int error = netns_private();
 
@@ -100,16 +103,50 @@ void same_open(void)
 		printf("no network namespace: %s\n", strerror(-error));
 		exit(77);
 	}
+}
+
+/** no_detection - IPv6 addresses of the kernel are usable at once */
+static void no_detection(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv6/conf/default/accept_dad", "w");
+
+	assert_non_null(file);
+	assert_true(fputs("0", file) > 0);
+	fclose(file);
+}
+
+/** usable - wait till a stack can use its IPv6 address: the kernel makes it so behind our back */
+static void usable(struct ioth *stack)
+{
+	struct sockaddr_in6 addr = in6("2001:db8::1", 0, NULL, stack);
+	int fd = ioth_msocket(stack, AF_INET6, SOCK_DGRAM, 0);
+	long deadline = wait_now_ms() + WAIT_MS;
+
+	assert_true(fd >= 0);
+	while (ioth_bind(fd, SA(addr)) < 0)
+		assert_true(wait_again(deadline));
+	ioth_close(fd);
+}
+
+int same_open(void **state)
+{
+	(void)state;
+	no_detection();
 	ours = ioth_newstack("ipengine", NULL);
 	if (!ours)
 		fail_msg("ipengine: %s", strerror(errno));
 	furnish(NULL);
 	furnish(ours);
+	usable(NULL);
+	usable(ours);
+	return 0;
 }
 
-void same_close(void)
+int same_close(void **state)
 {
+	(void)state;
 	assert_int_equal(ioth_delstack(ours), 0);
+	return 0;
 }
 
 struct ioth *same_ours(void)
@@ -153,6 +190,7 @@ void same(same_script *script)
 {
 	char *kernel = run(script, NULL), *stack = run(script, ours);
 	const char *a = kernel, *b = stack;
+	const char *heading = kernel;
 	bool differs = false;
 
 	assert_true(*kernel != '\0'); /* a script that says nothing proves nothing */
@@ -161,8 +199,12 @@ void same(same_script *script)
 		const char *anext = next_line(a, &alen), *bnext = next_line(b, &blen);
 
 		if (alen != blen || memcmp(a, b, alen) != 0) {
+			if (heading != a)
+				print_error("%.*s\n", (int)strcspn(heading, "\n"), heading);
 			print_error("kernel: %.*s\n  ours: %.*s\n", (int)alen, a, (int)blen, b);
 			differs = true;
+		} else if (*a != ' ') {
+			heading = a; /* the last line on which they agreed */
 		}
 		a = anext;
 		b = bnext;

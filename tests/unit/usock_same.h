@@ -25,9 +25,11 @@
 
 typedef void same_script(struct ioth *stack);
 
-/** same_open - make both places; skips the program (77) where namespaces are forbidden. same_close - and away with them */
-void same_open(void);
-void same_close(void);
+/** same_place - a network namespace for the kernel's side; ends the program (77) where that is forbidden */
+void same_place(void);
+/** same_open, same_close - set up both sides, and end ours: for the group of tests */
+int same_open(void **state);
+int same_close(void **state);
 
 /** same_ours - our stack */
 struct ioth *same_ours(void);
