@@ -4,8 +4,8 @@
  *
  * We answer for every address of the stack on every interface (arp_ignore 0), also probes. A request to us makes its sender
  * known, since we are going to answer it; anything else only updates what is known already (arp_accept 0), so that what is
- * merely heard on the network costs nothing. Addresses are not announced when they are added (arp_notify 0) and not defended,
- * and we are nobody's proxy. No state: what is learned is in neigh.c.
+ * merely heard on the network costs nothing. Addresses are not announced when they are added (arp_notify 0) and not defended.
+ * For others we answer only where neigh_proxy.c says so. No state: what is learned is in neigh.c.
  *
  * Within a second of a change the first answer wins (LOCKTIME): when two answer for an address, it does not flap.
  */
@@ -126,6 +126,8 @@ void inet__arp_input(struct inet_iface *iface, const unsigned char *packet, size
 	memcpy(&target.v4, packet + ARP_TARGET, 4);
 	question = inet__get16(packet + ARP_OPERATION) == ARPOP_REQUEST && ntohl(target.v4.s_addr) >> 24 != 127 &&
 		   inet_local(iface->inet, AF_INET, &target, NULL);
+	if (!question && inet__get16(packet + ARP_OPERATION) == ARPOP_REQUEST && sender.v4.s_addr != INADDR_ANY)
+		question = inet__neigh_proxy_answers(iface, &target);
 	if (question && sender.v4.s_addr == INADDR_ANY) {
 		/* Somebody checks whether the address is free. */
 		send_arp(iface, ARPOP_REPLY, target.v4, sender.v4, sender_mac, sender_mac);

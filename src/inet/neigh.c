@@ -536,12 +536,23 @@ void inet__neigh_learn(struct inet_iface *iface, int family, const union inet_ip
 
 /* ----------------------------------------------------------------------------------------------------------- sending */
 
+void inet__neigh_use(struct inet_neigh *neigh)
+{
+	struct inet__neigh_entry *entry = entry_of(neigh);
+
+	neigh->used = inet__now(neigh->iface->inet);
+	entry->wanted = true;
+	if (neigh->state == NUD_STALE)
+		become(entry, NUD_DELAY, neigh->used);
+	else if (!(neigh->state & (INET__NUD_VALID | NUD_INCOMPLETE)))
+		become(entry, NUD_INCOMPLETE, neigh->used);
+}
+
 /** send_unknown - send to somebody whose hardware address is not known; @neigh: the entry, or NULL */
 static int send_unknown(struct inet_iface *iface, int family, const union inet_ip *ip, struct inet_neigh *neigh,
 			unsigned char *packet, size_t len)
 {
 	struct inet__neigh_table *table = iface->inet->neigh;
-	int64_t now = inet__now(iface->inet);
 	int err;
 
 	if (iface->flags & IFF_NOARP)
@@ -555,11 +566,8 @@ static int send_unknown(struct inet_iface *iface, int family, const union inet_i
 		if (!neigh)
 			return -ENOBUFS;
 	}
-	neigh->used = now;
-	entry_of(neigh)->wanted = true;
 	err = inet__waiting_add(&entry_of(neigh)->waiting, &table->waiting, iface, family, packet, len);
-	if (neigh->state != NUD_INCOMPLETE)
-		become(entry_of(neigh), NUD_INCOMPLETE, now);
+	inet__neigh_use(neigh);
 	return err;
 }
 
@@ -569,26 +577,38 @@ int inet__neigh_send(struct inet_iface *iface, int family, const union inet_ip *
 
 	if (!neigh || !(neigh->state & INET__NUD_VALID))
 		return send_unknown(iface, family, ip, neigh, packet, len);
-	neigh->used = inet__now(iface->inet);
-	entry_of(neigh)->wanted = true;
-	if (neigh->state == NUD_STALE)
-		become(entry_of(neigh), NUD_DELAY, neigh->used);
+	inet__neigh_use(neigh);
 	return inet_output_to(iface, family, neigh->mac, packet, len);
+}
+
+/** way_to - the neighbour to whom packets for @dst go, NULL: not known */
+static struct inet_neigh *way_to(struct inet *inet, int family, const union inet_ip *dst)
+{
+	struct inet_flow flow = {.family = family, .dst = *dst};
+	struct inet_neigh *neigh, *found = NULL;
+
+	if (!inet__ip_is_link_local(family, dst))
+		return inet_route(inet, &flow) == 0 ? inet__neigh_find(flow.iface, family, &flow.nexthop) : NULL;
+	/* On which link is not said; when the address is there on two, nothing is proved of either. */
+	for (struct inet_iface *iface = inet->ifaces; iface; iface = iface->next) {
+		neigh = inet__neigh_find(iface, family, dst);
+		if (neigh && found)
+			return NULL;
+		found = neigh ? neigh : found;
+	}
+	return found;
 }
 
 void inet_confirm(struct inet *inet, int family, const union inet_ip *dst)
 {
 	struct recent *recent = &inet->neigh->recent[inet__hash(family, dst, 0) & (RECENT - 1)];
-	struct inet_flow flow = {.family = family, .dst = *dst};
 	struct inet_neigh *neigh;
 	int64_t now = inet__now(inet);
 
 	if (recent->family == family && now < recent->until && inet__ip_equal(family, &recent->ip, dst))
 		return;
 	*recent = (struct recent){.family = family, .ip = *dst, .until = now + CONFIRM_EVERY};
-	if (inet_route(inet, &flow) < 0 || !flow.iface)
-		return;
-	neigh = inet__neigh_find(flow.iface, family, &flow.nexthop);
+	neigh = way_to(inet, family, dst);
 	if (!neigh || !(neigh->state & INET__NUD_VALID))
 		return;
 	neigh->confirmed = now;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * neigh.h - what the files about neighbours share: ether.c, neigh.c, neigh_set.c, waiting.c, arp.c, nd.c, ra.c.
+ * neigh.h - what the files about neighbours share: ether.c, neigh.c, neigh_set.c,
+ * neigh_proxy.c, waiting.c, arp.c, nd.c, ra.c.
  */
 #ifndef IOTH_INET_NEIGH_H
 #define IOTH_INET_NEIGH_H
@@ -55,6 +56,7 @@ struct inet__prefix {
 /** struct inet__nd - what nd.c, ra.c and neigh.c know of an interface */
 struct inet__nd {
 	struct inet__neigh_params params[2]; /* IPv4, IPv6 */
+	struct inet_neigh *proxies;          /* neigh_proxy.c */
 	/* ra.c. Routers and prefixes have a route each, unless it was deleted behind our back. */
 	int64_t solicit_next;                /* when to solicit routers again; INET_NEVER */
 	unsigned int solicit_left;
@@ -145,6 +147,20 @@ void inet__neigh_free(struct inet_neigh *neigh);
 void inet__neigh_failures(struct inet *inet);
 struct inet_neigh *inet__neigh_first(const struct inet *inet, int family);
 struct inet_neigh *inet__neigh_next(const struct inet_neigh *neigh);
+
+/** inet__neigh_use - as if something were sent to it */
+void inet__neigh_use(struct inet_neigh *neigh);
+
+/* neigh_proxy.c */
+
+/** inet__neigh_proxy_set - add or change one: 0; -ENOENT, -ENOBUFS */
+int inet__neigh_proxy_set(struct inet_iface *iface, int family, const union inet_ip *ip, uint8_t flags, uint8_t protocol,
+			  unsigned int nlm_flags);
+int inet__neigh_proxy_delete(struct inet_iface *iface, int family, const union inet_ip *ip);
+/** inet__neigh_proxy_flush - the interface is going; @family 0: all */
+void inet__neigh_proxy_flush(struct inet_iface *iface, int family);
+/** inet__neigh_proxy_answers - does somebody who asks for this IPv4 address get our hardware address? */
+bool inet__neigh_proxy_answers(struct inet_iface *iface, const union inet_ip *target);
 
 /* waiting.c */
 

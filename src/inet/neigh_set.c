@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 
-/* What a user may set the state to; the others are only ours. */
+/* What a user may set the state to, or to none. */
 #define STATES                                                                                                          \
 	(NUD_INCOMPLETE | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_FAILED | NUD_NOARP | NUD_PERMANENT)
 /* Flags that are kept as given; the others are ours, or ask for what is not done here. */
@@ -22,18 +22,16 @@ int inet__neigh_set(struct inet_iface *iface, int family, const union inet_ip *i
 	int err;
 
 	if (flags & NTF_PROXY)
-		return -EOPNOTSUPP;
-	if (state == 0)
-		state = NUD_PERMANENT;
-	if ((state & (state - 1)) || !(state & STATES))
+		return inet__neigh_proxy_set(iface, family, ip, flags, protocol, nlm_flags);
+	if ((state & (state - 1)) || (state & ~STATES))
 		return -EINVAL;
 	if (!neigh && !(nlm_flags & NLM_F_CREATE))
 		return -ENOENT;
 	if (neigh && (nlm_flags & NLM_F_EXCL))
 		return -EEXIST;
 	if (!neigh) {
-		if ((state & INET__NUD_VALID) && !mac)
-			return -EINVAL;
+		if ((state & INET__NUD_VALID) && !mac && !(flags & NTF_USE))
+			return nlq_error(-EINVAL, NULL, "No link layer address given");
 		neigh = inet__neigh_create(iface, family, ip);
 		if (!neigh)
 			return -ENOBUFS;
@@ -43,7 +41,13 @@ int inet__neigh_set(struct inet_iface *iface, int family, const union inet_ip *i
 	if (protocol != RTPROT_UNSPEC)
 		neigh->protocol = protocol;
 	neigh->flags = (uint8_t)((neigh->flags & NTF_ROUTER) | (flags & FLAGS & ~NTF_ROUTER));
+	if (flags & NTF_USE) {
+		inet__neigh_use(neigh);
+		return 0;
+	}
 	err = inet__neigh_update(neigh, mac, state, update);
+	if (err == -EINVAL)
+		nlq_error(err, NULL, "No link layer address given");
 	if (err < 0 && made)
 		inet__neigh_free(neigh);
 	inet__neigh_failures(iface->inet);
@@ -54,7 +58,9 @@ int inet__neigh_delete(struct inet_iface *iface, int family, const union inet_ip
 {
 	struct inet_neigh *neigh = inet__neigh_find(iface, family, ip);
 
-	if (!neigh || proxy)
+	if (proxy)
+		return inet__neigh_proxy_delete(iface, family, ip);
+	if (!neigh)
 		return -ENOENT;
 	/* Linux tells twice: that it is no longer valid, and that it is gone. What waits for it comes back as undeliverable. */
 	inet__neigh_update(neigh, NULL, NUD_FAILED, INET__NEIGH_ADMIN);
@@ -67,10 +73,18 @@ int inet__neigh_delete(struct inet_iface *iface, int family, const union inet_ip
 static int each_family(struct inet *inet, int family, int (*each)(const struct inet_neigh *neigh, void *arg), void *arg)
 {
 	for (struct inet_neigh *neigh = inet__neigh_first(inet, family); neigh; neigh = inet__neigh_next(neigh)) {
-		int result = neigh->state != NUD_NONE ? each(neigh, arg) : 0;
+		int result = each(neigh, arg);
 
 		if (result)
 			return result;
+	}
+	for (const struct inet_iface *iface = inet->ifaces; iface; iface = iface->next) {
+		for (const struct inet_neigh *proxy = iface->private->nd->proxies; proxy; proxy = proxy->next) {
+			int result = proxy->family == family ? each(proxy, arg) : 0;
+
+			if (result)
+				return result;
+		}
 	}
 	return 0;
 }
@@ -113,6 +127,7 @@ static void forget(struct inet_iface *iface, int family, bool keep_permanent)
 void inet__neigh_flush(struct inet_iface *iface, int family)
 {
 	forget(iface, family, false);
+	inet__neigh_proxy_flush(iface, family);
 }
 
 void inet__neigh_mac_changed(struct inet_iface *iface)

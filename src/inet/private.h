@@ -336,7 +336,7 @@ struct inet_neigh *inet__neigh_find(struct inet_iface *iface, int family, const 
 /**
  * inet__neigh_set - what `ip neigh add`, `change`, `replace` do
  * @mac: or NULL
- * @state: NUD_*; 0: NUD_PERMANENT
+ * @state: NUD_*
  * @nlm_flags: NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
  *
  * 0; -EEXIST; -ENOENT; -EINVAL; -ENOBUFS.

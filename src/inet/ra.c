@@ -124,6 +124,7 @@ int inet__nd_iface_add(struct inet_iface *iface)
 
 void inet__nd_iface_del(struct inet_iface *iface)
 {
+	inet__neigh_proxy_flush(iface, 0);
 	free(iface->private->nd);
 	iface->private->nd = NULL;
 }

@@ -503,10 +503,10 @@ static void test_set(void **state)
 	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, NULL, NUD_PERMANENT, 0, 0, NLM_F_CREATE), -EINVAL);
 	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, NUD_STALE | NUD_DELAY, 0, 0, NLM_F_CREATE), -EINVAL);
 	assert_null(net_neigh(net->a, "10.0.0.9"));
-	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, 0, 0, RTPROT_STATIC, NLM_F_CREATE | NLM_F_EXCL), 0);
+	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, NUD_PERMANENT, 0, RTPROT_STATIC, NLM_F_CREATE | NLM_F_EXCL), 0);
 	assert_int_equal(net_state(net->a, "10.0.0.9"), NUD_PERMANENT);
 	assert_int_equal(net_neigh(net->a, "10.0.0.9")->protocol, RTPROT_STATIC);
-	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, new_mac, 0, 0, 0, NLM_F_CREATE | NLM_F_EXCL), -EEXIST);
+	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, new_mac, NUD_PERMANENT, 0, 0, NLM_F_CREATE | NLM_F_EXCL), -EEXIST);
 	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, new_mac, NUD_STALE, 0, 0, NLM_F_REPLACE), 0);
 	assert_memory_equal(net_neigh(net->a, "10.0.0.9")->mac, new_mac, 6);
 	assert_int_equal(net_state(net->a, "10.0.0.9"), NUD_STALE);
@@ -517,6 +517,43 @@ static void test_set(void **state)
 	assert_int_equal(net->notified, 2); /* not valid any more, gone */
 	assert_int_equal(inet__neigh_delete(net->a, AF_INET, &ip, false), -ENOENT);
 	net_close(net);
+}
+
+/** An address that we answer for: a question for it is answered by a router with a way elsewhere. */
+static void test_proxy(void **state)
+{
+	struct net *net = net_open();
+	union inet_ip ip = net_ip("10.7.0.9");
+	struct net_arp arp = {.to = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, .operation = 1, .target = ip.v4}, answer;
+	struct inet__addr_spec spec = {.family = AF_INET, .prefixlen = 16, .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	int count = 0;
+
+	(void)state;
+	arp.sender = net_ip("10.0.0.20").v4;
+	memcpy(arp.from, old_mac, 6);
+	memcpy(arp.sender_mac, old_mac, 6);
+	spec.local = spec.peer = net_ip("10.7.0.1");
+	assert_int_equal(inet__addr_add(net->b, &spec, NLM_F_CREATE, NULL), 0);
+	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, NULL, 0, NTF_PROXY, 0, NLM_F_CREATE), 0);
+	inet__neigh_each(net->inet, AF_INET, count_each, &count);
+	assert_int_equal(count, 1);
+	assert_null(net_neigh(net->a, "10.7.0.9"));
+	net_arp_input(net->a, &arp);
+	assert_int_equal(net_count(net), 0); /* we are no router */
+	inet_set_forwarding(net->inet, true);
+	net_skip(net);
+	net_arp_input(net->a, &arp);
+	net_arp_take(net, &answer);
+	assert_int_equal(answer.sender.s_addr, ip.v4.s_addr);
+	assert_memory_equal(answer.sender_mac, net_mac_a, 6);
+	net_arp_input(net->b, &arp); /* on its own side it answers itself */
+	assert_int_equal(net_count(net), 0);
+	assert_int_equal(inet__neigh_delete(net->a, AF_INET, &ip, true), 0);
+	assert_int_equal(inet__neigh_delete(net->a, AF_INET, &ip, true), -ENOENT);
+	net_arp_input(net->a, &arp);
+	assert_int_equal(net_count(net), 0);
+	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, NULL, 0, NTF_PROXY, 0, NLM_F_CREATE), 0);
+	net_close(net); /* it goes with its interface */
 }
 
 static void test_iface_changes(void **state)
@@ -559,7 +596,7 @@ int main(void)
 		cmocka_unit_test(test_queues_total),  cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_flood_strangers), cmocka_unit_test(test_flood_answered),
 		cmocka_unit_test(test_full),          cmocka_unit_test(test_set),
-		cmocka_unit_test(test_iface_changes),
+		cmocka_unit_test(test_iface_changes), cmocka_unit_test(test_proxy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
