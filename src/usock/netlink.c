@@ -37,7 +37,7 @@ struct usock__netlink {
 	int32_t rover;                     /* the last port number that was chosen; 0: none */
 	/* of the request that is being carried out */
 	uint32_t requester;                /* port; 0: none is */
-	bool echo;                         /* it wants to be told what it changes: NLM_F_ECHO */
+	uint16_t echo;                     /* its type, when it wants to be told what it changes: NLM_F_ECHO; else 0 */
 };
 
 /** enum - options of SOL_NETLINK that are on or off, as bits of `flags` */
@@ -159,10 +159,13 @@ static void overrun(struct netlink *self)
 	usock__error(&self->sock, ENOBUFS);
 }
 
-/** has_room - would a datagram be taken? */
-static bool has_room(const struct netlink *self)
+/** has_room - would a datagram of @len bytes be taken? The first one always is */
+static bool has_room(const struct netlink *self, size_t len)
 {
-	return !self->congested && !self->sock.dead && self->queue.size <= (size_t)self->sock.options.rcvbuf;
+	if (self->congested || self->sock.dead)
+		return false;
+	return self->queue.size == 0 ||
+	       self->queue.size + usock__dgram_cost(len) <= (size_t)self->sock.options.rcvbuf;
 }
 
 /** put - queue a datagram that comes from a port (0: the stack) and was sent to a group (0: to this socket alone) */
@@ -179,7 +182,7 @@ static void put(struct netlink *self, struct usock__dgram *dgram, uint32_t port,
 /** deliver - queue bytes when there is room for them, else the socket is overrun */
 static bool deliver(struct netlink *self, const void *data, size_t len, uint32_t port, unsigned int group)
 {
-	struct usock__dgram *dgram = has_room(self) ? usock__dgram_new(len, 0) : NULL;
+	struct usock__dgram *dgram = has_room(self, len) ? usock__dgram_new(len, 0) : NULL;
 
 	if (dgram == NULL) {
 		if (!self->sock.dead)
@@ -222,10 +225,10 @@ static bool dump_part(struct netlink *self)
 	return true;
 }
 
-/** dump_go_on - the queue has room again, or a dump has begun: move the next part */
+/** dump_go_on - a dump has begun, or something has been read: move the next part if what waits is less than @room */
 static void dump_go_on(struct netlink *self, size_t room)
 {
-	if (self->dump == NULL || self->queue.size > room)
+	if (self->dump == NULL || self->queue.size >= room)
 		return;
 	if (dump_part(self))
 		return;
@@ -268,14 +271,14 @@ static int request(struct netlink *self, const struct nlmsghdr *header)
 	int error;
 
 	table->requester = self->port;
-	table->echo = header->nlmsg_flags & NLM_F_ECHO;
+	table->echo = header->nlmsg_flags & NLM_F_ECHO ? header->nlmsg_type : 0;
 	inet_request_begin(stack->inet, header->nlmsg_seq, self->port);
 	replies = nlq_process_datagram(header, header->nlmsg_len, inet_handlers, stack->inet, self->port,
 				       server_options(self));
 	error = replies == NULL ? errno : 0;
 	inet_request_end(stack->inet);
 	table->requester = 0;
-	table->echo = false;
+	table->echo = 0;
 	answer(self, replies);
 	return -error;
 }
@@ -315,21 +318,29 @@ static void tell_group(struct usock__netlink *table, const void *data, size_t le
 	}
 }
 
+/**
+ * wants_echo - is a notification about what the request in progress asked for, and is it to be told so?
+ *
+ * What follows from a change (the routes that come with an address) is not echoed. Links are echoed by libnlq.
+ */
+static bool wants_echo(const struct usock__netlink *table, const struct nlmsghdr *header, uint32_t portid)
+{
+	return table->echo != 0 && portid != 0 && portid == table->requester && RTM_FAM(table->echo) != RTM_FAM(RTM_NEWLINK) &&
+	       RTM_FAM(header->nlmsg_type) == RTM_FAM(table->echo);
+}
+
 /** notify_one - tell a group of a change, and the one who caused it when it wanted that */
 static void notify_one(struct usock__netlink *table, struct nlmsghdr *header, uint32_t seq, uint32_t portid)
 {
-	struct netlink *echoed = NULL;
+	unsigned int group = nlq_notification_group(header);
+	struct netlink *echoed = wants_echo(table, header, portid) ? by_port(table, portid) : NULL;
 
 	header->nlmsg_seq = seq;
 	header->nlmsg_pid = portid;
 	header->nlmsg_flags &= (uint16_t) ~(NLM_F_MULTI | NLM_F_DUMP_FILTERED | NLM_F_DUMP_INTR);
-	/* libnlq itself echoes links. */
-	if (table->echo && portid != 0 && portid == table->requester && header->nlmsg_type != RTM_NEWLINK &&
-	    header->nlmsg_type != RTM_DELLINK)
-		echoed = by_port(table, portid);
-	tell_group(table, header, header->nlmsg_len, nlq_notification_group(header), 0, echoed);
+	tell_group(table, header, header->nlmsg_len, group, 0, echoed);
 	if (echoed != NULL)
-		deliver(echoed, header, header->nlmsg_len, 0, 0);
+		deliver(echoed, header, header->nlmsg_len, 0, group);
 }
 
 void usock__netlink_notify(struct usock_stack *stack, struct nlq_msg *queue, uint32_t seq, uint32_t portid)
@@ -484,7 +495,7 @@ static int send_port(struct netlink *self, const void *data, size_t len, uint32_
 
 	if (to == NULL || (to->connected && to->to_port != self->port))
 		return -ECONNREFUSED;
-	if (!has_room(to)) {
+	if (!has_room(to, len)) {
 		set_blocked(self, true);
 		return -EAGAIN;
 	}
@@ -567,7 +578,7 @@ static int netlink_recv(struct usock *sock, struct usock__xfer *xfer)
 	if (self->longest < xfer->len)
 		self->longest = xfer->len;
 	result = usock__queue_recv(sock, &self->queue, xfer, control);
-	dump_go_on(self, (size_t)sock->options.rcvbuf / 2);
+	dump_go_on(self, (size_t)sock->options.rcvbuf / 2 + 1);
 	if (self->queue.head == NULL)
 		self->congested = false;
 	if (result == 0)
