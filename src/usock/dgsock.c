@@ -29,13 +29,13 @@ int usock__inet_take(const struct usock__inet *sock, const struct sockaddr *addr
 	return usock__endpoint_take(sock->sock.family, addr, len, out);
 }
 
-/** to_effective - an endpoint of an AF_INET6 socket as what is sent: IPv4 when it is mapped */
+/** to_effective - an endpoint of an AF_INET6 socket as what is sent: IPv4 when it is mapped and the socket one of UDP */
 static int to_effective(const struct usock__inet *sock, int *family, struct usock_endpoint *dst)
 {
 	union inet_ip v4;
 
 	*family = sock->sock.family;
-	if (*family == AF_INET || usock__effective(AF_INET6, &dst->ip, &v4) == AF_INET6)
+	if (*family == AF_INET || sock->sock.kind != &usock__udp_kind || usock__effective(AF_INET6, &dst->ip, &v4) == AF_INET6)
 		return 0;
 	if (sock->ip.v6only)
 		return -ENETUNREACH;
@@ -133,8 +133,8 @@ int usock__inet_getsockname(struct usock *sock, struct sockaddr_storage *addr, s
 
 int usock__inet_getpeername(struct usock *sock, struct sockaddr_storage *addr, socklen_t *len)
 {
-	if (!usock__inet_of(sock)->connected)
-		return -ENOTCONN;
+	if (!usock__inet_of(sock)->connected || usock__inet_of(sock)->remote.port == 0)
+		return -ENOTCONN; /* for Linux a connection is to a port, also where there are none */
 	*len = sizeof(*addr);
 	usock__endpoint_give(sock->family, &usock__inet_of(sock)->remote, addr, len);
 	return 0;

@@ -112,7 +112,9 @@ static bool read_quote(struct usock__fault *fault)
 		memcpy(&fault->local.ip.v6, at + 8, 16);
 		memcpy(&fault->remote.ip.v6, at + 24, 16);
 	}
-	if ((fault->protocol == IPPROTO_UDP || fault->protocol == IPPROTO_TCP) && fault->len >= fault->header_len + 8) {
+	if (fault->len < fault->header_len + 8)
+		return false; /* RFC 792: there are eight bytes at least; Linux looks at nothing shorter */
+	if (fault->protocol == IPPROTO_UDP || fault->protocol == IPPROTO_TCP) {
 		fault->local.port = (uint16_t)usock__get16(at + fault->header_len);
 		fault->remote.port = (uint16_t)usock__get16(at + fault->header_len + 2);
 	}
@@ -125,8 +127,7 @@ static bool tell_tcp(struct usock_stack *stack, const struct usock__fault *fault
 {
 	struct inet_iface *iface = inet_iface_by_index(stack->inet, fault->ifindex);
 
-	if (fault->len < fault->header_len + 8 || !iface ||
-	    !usock__bind_lookup(stack, IPPROTO_TCP, fault->family, &fault->local, &fault->remote, iface))
+	if (!iface || !usock__bind_lookup(stack, IPPROTO_TCP, fault->family, &fault->local, &fault->remote, iface))
 		return false;
 	stack->engine->tcp_icmp(stack->e, fault->family, &fault->local, &fault->remote,
 				usock__get32(fault->packet + fault->header_len + 4), -fault->error,

@@ -156,7 +156,7 @@ static int leave(struct usock__inet *sock, const struct membership *m)
 
 		if (!iface && m->address.s_addr == 0)
 			return -ENODEV;
-		ifindex = iface && m->address.s_addr != 0 ? iface->index : 0;
+		ifindex = iface ? iface->index : 0;
 	}
 	at = find(sock, m->family, &m->group, ifindex);
 	if (!*at)
@@ -220,8 +220,8 @@ static int change_source(struct usock__inet *sock, const struct membership *m, u
 	if (!member)
 		return -EINVAL;
 	if (member->mode != mode) {
-		/* A list that is empty may become one of the other kind; blocking after joining a source may not. */
-		if (member->count > 0 || mode == MCAST_EXCLUDE)
+		/* Once there has been a list, even if it is empty now, it stays one of its kind. */
+		if (member->source)
 			return -EINVAL;
 		member->mode = mode;
 	}
@@ -265,7 +265,7 @@ static int set_filter(struct usock__inet *sock, const struct membership *m, unsi
 	if (mode == MCAST_INCLUDE && count == 0) {
 		/* Nobody is wanted: that is no membership. */
 		if (!*at)
-			return m->family == AF_INET ? -EADDRNOTAVAIL : -EADDRNOTAVAIL;
+			return -EADDRNOTAVAIL;
 		leave_at(sock, at);
 		return 0;
 	}

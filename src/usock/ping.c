@@ -120,6 +120,8 @@ static int ping_send(struct usock *sock, struct usock__xfer *xfer)
 	error = usock__raw_prepare(inet, xfer, &send, &dst);
 	if (error < 0)
 		return error;
+	if (!v4 && IN6_IS_ADDR_V4MAPPED(&dst.ip.v6))
+		return -EINVAL;
 	if (!v4 && send.flow.oif == 0 && IN6_IS_ADDR_LINKLOCAL(&dst.ip.v6))
 		return -EINVAL; /* on which link? */
 	if (xfer->len > usock__send_room(&send))

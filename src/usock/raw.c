@@ -345,6 +345,14 @@ static void *raw_option(struct usock__raw *raw, int level, int name, size_t *siz
 	return NULL;
 }
 
+/** no_option - what to say of the other options of these levels: that the socket is of another protocol, or that there is none */
+static int no_option(const struct usock *sock, int level, int name)
+{
+	if (sock->family == AF_INET)
+		return level == SOL_RAW && name == ICMP_FILTER ? -EOPNOTSUPP : -ENOPROTOOPT;
+	return level == SOL_ICMPV6 && sock->protocol != IPPROTO_ICMPV6 ? -EOPNOTSUPP : -ENOPROTOOPT;
+}
+
 /** checksum_name - IPV6_CHECKSUM, which is at two levels */
 static bool checksum_name(const struct usock *sock, int level, int name)
 {
@@ -378,7 +386,7 @@ static int raw_setsockopt(struct usock *sock, int level, int name, const void *v
 	if (checksum_name(sock, level, name))
 		return set_checksum(usock__inet_of(sock), level, value, len);
 	if (level == SOL_RAW || level == SOL_ICMPV6)
-		return sock->family == AF_INET && name == ICMP_FILTER ? -EOPNOTSUPP : -ENOPROTOOPT;
+		return no_option(sock, level, name);
 	return usock__ip_setsockopt(usock__inet_of(sock), level, name, value, len);
 }
 
@@ -398,7 +406,7 @@ static int raw_getsockopt(struct usock *sock, int level, int name, void *value, 
 		return 0;
 	}
 	if (level == SOL_RAW || level == SOL_ICMPV6)
-		return sock->family == AF_INET && name == ICMP_FILTER ? -EOPNOTSUPP : -ENOPROTOOPT;
+		return no_option(sock, level, name);
 	return usock__ip_getsockopt(usock__inet_of(sock), level, name, value, len);
 }
 

@@ -174,6 +174,7 @@ static void echo(void *e, const struct usock_packet *packet)
 	memcpy(at, packet->header, 20);
 	memcpy(at + 12, &packet->dst.v4, 4);
 	memcpy(at + 16, &packet->src.v4, 4);
+	at[6] = at[7] = 0;
 	at[8] = 64;
 	memset(at + 10, 0, 2);
 	sum = htons(checksum(at, 20));
