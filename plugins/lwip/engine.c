@@ -107,6 +107,7 @@ const struct usock_engine lwip_engine = {
 	.tcp_option = engine_tcp_option,
 	.tcp_info = engine_tcp_info,
 	.tcp_icmp = engine_tcp_icmp,
+	.tcp_urgent = engine_tcp_urgent,
 	.tcp_left = engine_tcp_left,
 	.routes_changed = engine_routes_changed,
 };

@@ -94,6 +94,11 @@ struct conn {
 	uint32_t recover;      /* end of what was sent when a loss was noticed */
 	bool recovering;
 	uint32_t retransmitted;
+	/* Urgent data, of which lwIP knows nothing. */
+	bool urgent_out, urgent_in; /* somebody has to be told */
+	uint32_t urgent_end;   /* number of the byte behind the last urgent one that we send */
+	uint32_t urgent_at;    /* of the urgent byte that is to come */
+	uint32_t delivered;    /* of the next byte that usock gets */
 	/* Measured in microseconds; lwIP's clock ticks every half second. */
 	uint32_t timed_seq;
 	int64_t timed_at;      /* 0: nothing is being timed */
@@ -236,6 +241,7 @@ int engine_tcp_option(void *e, struct usock_tcp *tcp, enum usock_tcp_option opti
 void engine_tcp_info(void *e, struct usock_tcp *tcp, struct tcp_info *info);
 void engine_tcp_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq,
 		     int error, unsigned int mtu);
+int engine_tcp_urgent(void *e, struct usock_tcp *tcp, unsigned char byte);
 bool engine_tcp_left(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote);
 /** conn_adopt - the connection belongs to @tcp from now on: callbacks, options */
 void conn_adopt(struct conn *conn, struct usock_tcp *tcp);

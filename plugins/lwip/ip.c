@@ -237,6 +237,18 @@ static void forward(struct engine *e, const struct usock_packet *packet, unsigne
 	ip_send(e, route->iface, &route->nexthop, route->mtu, packet->family, bytes, len, fragment);
 }
 
+/** refuse - what a host that is no router has not even a route for, as Linux does with IPv6 */
+static void refuse(struct engine *e, const struct usock_packet *packet, const unsigned char *bytes)
+{
+	const struct route *route;
+	union inet_ip none;
+
+	memset(&none, 0, sizeof(none));
+	if (!(bytes[-INET_HEADROOM] & 1) && !IN6_IS_ADDR_LINKLOCAL(&packet->dst.v6) &&
+	    route_to(e, AF_INET6, &packet->dst, &none, 0, &route) < 0)
+		icmp_error(e, packet, ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, 0);
+}
+
 static bool ip4_in(struct engine *e, struct inet_iface *iface, unsigned char *bytes, size_t len, struct buffer *buffer)
 {
 	struct usock_packet packet = {.iface = iface, .family = AF_INET};
@@ -409,6 +421,8 @@ static bool ip6_in(struct engine *e, struct inet_iface *iface, unsigned char *by
 	if (type == RTN_UNICAST) {
 		if (usock_forwarding(e->stack))
 			forward(e, &packet, bytes, total);
+		else
+			refuse(e, &packet, bytes);
 		return false;
 	}
 	if (!whole) {

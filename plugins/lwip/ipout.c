@@ -216,7 +216,18 @@ int engine_ip_output(void *arg, struct inet_iface *iface, const union inet_ip *n
 	return err;
 }
 
-/** announce - give a SYN the window scale of ours instead of lwIP's; the checksum is kept right */
+/** amend - write a word of a TCP header; the checksum is kept right (RFC 1624) */
+static void amend(unsigned char *tcp, size_t at, unsigned int value)
+{
+	uint32_t sum = (uint32_t)(uint16_t)~get16(tcp + 16) + (uint16_t)~get16(tcp + at) + value;
+
+	put16(tcp + at, value);
+	sum = (sum & 0xffffU) + (sum >> 16);
+	sum = (sum & 0xffffU) + (sum >> 16);
+	put16(tcp + 16, (uint16_t)~sum);
+}
+
+/** announce - give a SYN the window scale of ours instead of lwIP's */
 static void announce(unsigned char *tcp, size_t len)
 {
 	size_t end = (size_t)(tcp[12] >> 4) * 4;
@@ -229,18 +240,24 @@ static void announce(unsigned char *tcp, size_t len)
 		if (i + 1 >= end || tcp[i + 1] < 2)
 			return;
 		if (tcp[i] == LWIP_TCP_OPT_WS && tcp[i + 1] == LWIP_TCP_OPT_LEN_WS && i + 2 < end) {
-			unsigned char *word = tcp + ((i + 2) & ~(size_t)1);
-			uint32_t sum = (uint32_t)(uint16_t)~get16(tcp + 16) + (uint16_t)~get16(word);
+			size_t word = (i + 2) & ~(size_t)1;
 
-			tcp[i + 2] = WINDOW_SHIFT;
-			sum += get16(word);
-			sum = (sum & 0xffffU) + (sum >> 16);
-			sum = (sum & 0xffffU) + (sum >> 16);
-			put16(tcp + 16, (uint16_t)~sum);
+			amend(tcp, word, i + 2 == word ? WINDOW_SHIFT << 8 | tcp[word + 1] : (unsigned int)tcp[word] << 8 | WINDOW_SHIFT);
 			return;
 		}
 		i += tcp[i + 1];
 	}
+}
+
+/** urge - point to the urgent byte from what is sent before it */
+static void urge(const struct conn *conn, unsigned char *tcp)
+{
+	uint32_t ahead = conn->urgent_end - get32(tcp + 4);
+
+	if (ahead == 0 || ahead > 0xffffU)
+		return;
+	amend(tcp, 12, get16(tcp + 12) | TCP_URG);
+	amend(tcp, 18, ahead);
 }
 
 /** contiguous - one piece with room before it: where the pbuf is that already, or in the scratch buffer */
@@ -257,8 +274,8 @@ static unsigned char *contiguous(struct engine *e, struct pbuf *p)
 	return out;
 }
 
-/** outgoing - finish a segment of lwIP's: IP_DF as Linux sets it, the window scale; the length of the packet's IP header, 0: none */
-static void outgoing(int family, unsigned char *packet, size_t len, unsigned int mtu)
+/** outgoing - finish a segment of lwIP's: the window scale, urgent data, IP_DF as Linux sets it */
+static void outgoing(const struct conn *conn, int family, unsigned char *packet, size_t len, unsigned int mtu)
 {
 	size_t header = family == AF_INET ? (size_t)(packet[0] & 15) * 4 : IP6_HEADER;
 	uint8_t protocol = family == AF_INET ? packet[9] : packet[6];
@@ -267,6 +284,8 @@ static void outgoing(int family, unsigned char *packet, size_t len, unsigned int
 		return;
 	if (packet[header + 13] & TCP_SYN)
 		announce(packet + header, len - header);
+	if (conn && conn->urgent_out)
+		urge(conn, packet + header);
 	if (family == AF_INET && len <= mtu) {
 		/* The identification says nothing where there are no fragments, so it need not tell how many packets we send. */
 		put16(packet + 4, 0);
@@ -297,7 +316,7 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 	}
 	if (route_to(e, family, &dst, &src, oif, &route) < 0)
 		return ERR_OK;
-	outgoing(family, packet, len, route->mtu);
+	outgoing((const struct conn *)e->building, family, packet, len, route->mtu);
 	ip_send(e, route->iface, &route->nexthop, route->mtu, family, packet, len, true);
 	return ERR_OK;
 }

@@ -337,6 +337,27 @@ ssize_t engine_tcp_write(void *arg, struct usock_tcp *tcp, const struct iovec *p
 	return (ssize_t)done;
 }
 
+int engine_tcp_urgent(void *arg, struct usock_tcp *tcp, unsigned char byte)
+{
+	struct engine *e = engine_enter(arg);
+	struct conn *conn = conn_of(tcp);
+	tcpflags_t nodelay;
+
+	if (!conn)
+		return -EPIPE;
+	if (room(conn) == 0 || e->lw.tcp_write(&conn->pcb, &byte, 1, TCP_WRITE_FLAG_COPY) != ERR_OK)
+		return -ENOBUFS;
+	conn->urgent_out = true;
+	conn->urgent_end = conn->pcb.snd_lbb;
+	conn->more = false;
+	/* It does not wait for acknowledgements of what went before. */
+	nodelay = conn->pcb.flags & TF_NODELAY;
+	conn->pcb.flags |= TF_NODELAY;
+	conn_output(conn);
+	conn->pcb.flags = (tcpflags_t)((conn->pcb.flags & ~TF_NODELAY) | nodelay);
+	return 0;
+}
+
 void engine_tcp_flush(void *arg, struct usock_tcp *tcp)
 {
 	struct conn *conn = conn_of(tcp);
@@ -584,6 +605,7 @@ void conn_opened(struct conn *conn)
 	if (pcb->flags & TF_WND_SCALE)
 		pcb->rcv_scale = WINDOW_SHIFT;
 	pcb->cwnd = INITIAL_SEGMENTS * pcb->mss;
+	conn->delivered = pcb->rcv_nxt;
 	conn->soft_error = 0;
 	conn->backoff = 0;
 }

@@ -149,6 +149,25 @@ static void admit(struct engine *e, struct pbuf *p, struct netif *netif, struct 
 	}
 }
 
+/** urged - a segment says where an urgent byte is: note it, if it is still to come (as Linux, on the last byte that is meant) */
+static void urged(struct engine *e, const struct usock_packet *packet)
+{
+	const unsigned char *segment = packet->payload[0].iov_base;
+	uint32_t ahead = get16(segment + 18), at = get32(segment + 4) + (ahead > 0 ? ahead - 1 : 0);
+	struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs;
+	struct conn *conn;
+
+	while (pcb && !between(e, pcb, segment))
+		pcb = pcb->next;
+	conn = (struct conn *)pcb;
+	if (!pcb || pcb->state < ESTABLISHED || TCP_SEQ_LT(at, pcb->rcv_nxt) || (conn->urgent_in && !TCP_SEQ_GT(at, conn->urgent_at)))
+		return;
+	if (at - pcb->rcv_nxt > pcb->rcv_wnd + 0xffffU || !genuine(packet))
+		return;
+	conn->urgent_in = true;
+	conn->urgent_at = at;
+}
+
 void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *buffer)
 {
 	struct interface *interface = packet->iface->engine;
@@ -163,6 +182,8 @@ void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *
 		buffer_free(e, buffer);
 		return;
 	}
+	if (segment[13] & TCP_URG)
+		urged(e, packet);
 	if (syn)
 		e->peer_mss = peer_mss(segment, len);
 	p = buffer_pbuf(e, buffer, segment, len);
@@ -311,6 +332,42 @@ err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	return err == ERR_OK && !tcp ? ERR_MEM : err;
 }
 
+/** hand_over - give usock what is in a pbuf; an urgent byte is taken out and told of at its place */
+static void hand_over(struct conn *conn, struct pbuf *p)
+{
+	struct engine *e = conn->e;
+	unsigned char *data = p->payload;
+	size_t len = p->len, before = conn->urgent_at - conn->delivered;
+
+	conn->delivered += p->len;
+	if (conn->urgent_in && before < len) {
+		unsigned char byte = data[before];
+
+		conn->urgent_in = false;
+		/* As many owners as pieces, and we. */
+		p->ref = (LWIP_PBUF_REF_T)(p->ref + (before > 0) + (before + 1 < len));
+		if (before > 0) {
+			conn->unread += (uint32_t)before;
+			usock_tcp_input(conn->tcp, data, before, p);
+		}
+		if (e->current && conn->tcp) {
+			conn->unread++;
+			usock_tcp_urgent(conn->tcp, byte);
+		}
+		data += before + 1;
+		len -= before + 1;
+		e->lw.pbuf_free(p);
+	}
+	if (len == 0)
+		return;
+	if (!e->current || !conn->tcp) {
+		e->lw.pbuf_free(p);
+		return;
+	}
+	conn->unread += (uint32_t)len;
+	usock_tcp_input(conn->tcp, data, len, p);
+}
+
 err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
 	struct conn *conn = (struct conn *)pcb, *outer = conn->e->current;
@@ -326,12 +383,10 @@ err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 
 		p->next = NULL;
 		p->tot_len = p->len;
-		if (p->len > 0 && e->current && conn->tcp) {
-			conn->unread += p->len;
-			usock_tcp_input(conn->tcp, p->payload, p->len, p);
-		} else {
+		if (p->len > 0 && e->current && conn->tcp)
+			hand_over(conn, p);
+		else
 			e->lw.pbuf_free(p);
-		}
 		p = next;
 	}
 	if (e->current && (pcb->flags & TF_ACK_DELAY))
@@ -367,6 +422,8 @@ err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	conn->stalled_since = pcb->unacked ? now : 0;
 	conn->backoff = 0;
 	conn->soft_error = 0;
+	if (conn->urgent_out && TCP_SEQ_GEQ(pcb->lastack, conn->urgent_end))
+		conn->urgent_out = false;
 	if (conn->timed_at != 0 && TCP_SEQ_GEQ(pcb->lastack, conn->timed_seq))
 		measure(conn, now);
 	if (now - conn->confirmed > 1000 * MILLISECOND) {

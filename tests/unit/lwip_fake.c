@@ -119,6 +119,16 @@ void usock_tcp_input(struct usock_tcp *tcp, const unsigned char *data, size_t le
 	sock->lens[sock->held++] = len;
 }
 
+void usock_tcp_urgent(struct usock_tcp *tcp, unsigned char byte)
+{
+	struct sock *sock = (struct sock *)tcp;
+
+	sock->urgent++;
+	sock->urgent_at = sock->received;
+	sock->urgent_byte = byte;
+	lwip_engine.tcp_recved(sock->stack->e, tcp, 1);
+}
+
 void usock_tcp_fin(struct usock_tcp *tcp)
 {
 	((struct sock *)tcp)->fin = true;

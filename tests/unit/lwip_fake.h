@@ -44,6 +44,9 @@ struct sock {
 	size_t received;
 	uint32_t sum;            /* of what was received, see fake_byte */
 	size_t bad;              /* bytes that were not what fake_byte says */
+	unsigned int urgent;     /* bytes */
+	size_t urgent_at;        /* received before the last one, which was urgent_byte */
+	unsigned char urgent_byte;
 	unsigned int held;       /* pieces not released */
 	void *buffers[4096];
 	size_t lens[4096];

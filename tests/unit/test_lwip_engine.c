@@ -408,6 +408,29 @@ static void test_more(void **state)
 	fake_free(sock);
 }
 
+static void test_urgent(void **state)
+{
+	struct sock *sock = open_pair(AF_INET), *to = b->accepted;
+
+	(void)state;
+	a->loss = 100;
+	for (unsigned int i = 1; i <= 100; i++) {
+		assert_int_equal(fake_send(sock, sock->sum, 3000, false), 3000);
+		sock->sum += 3000;
+		assert_int_equal(lwip_engine.tcp_urgent(a->e, &sock->tcp, (unsigned char)i), 0);
+		assert_int_equal(fake_send(sock, sock->sum, 500, false), 500);
+		sock->sum += 500;
+		fake_run(a, b, NULL, NULL, 60 * SECOND);
+		assert_int_equal(to->received, sock->sum);
+		assert_int_equal(to->bad, 0);
+		assert_int_equal(to->urgent, i);
+		assert_int_equal(to->urgent_byte, i);
+		assert_int_equal(to->urgent_at, sock->sum - 500);
+	}
+	assert_int_equal(((struct engine *)b->e)->buffers_used, 0);
+	fake_free(sock);
+}
+
 static void test_self(void **state)
 {
 	struct sock *listener = fake_listen(a, AF_INET, 80), *sock = fake_connect(a, a, AF_INET, 40000, 80);
@@ -538,6 +561,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_user_timeout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_urgent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_self, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fragments_lost, setup, teardown),
