@@ -478,8 +478,6 @@ unsigned int inet__iface_mtu(const struct inet_iface *iface, int family)
 
 int inet__iface_set_mac(struct inet_iface *iface, const unsigned char mac[6])
 {
-	if (iface->flags & IFF_LOOPBACK)
-		return -EOPNOTSUPP;
 	if (!valid_mac(mac))
 		return -EADDRNOTAVAIL;
 	if (memcmp(iface->mac, mac, 6) == 0)

@@ -128,7 +128,7 @@ int inet__iface_set_flags(struct inet_iface *iface, unsigned int flags, unsigned
 int inet__iface_set_name(struct inet_iface *iface, const char *name);
 /** inet__iface_set_mtu - -EINVAL out of bounds (the text for netlink is set) */
 int inet__iface_set_mtu(struct inet_iface *iface, unsigned int mtu);
-/** inet__iface_set_mac - -EADDRNOTAVAIL it is a group or zero; -EOPNOTSUPP on lo */
+/** inet__iface_set_mac - -EADDRNOTAVAIL it is a group or zero */
 int inet__iface_set_mac(struct inet_iface *iface, const unsigned char mac[6]);
 /** inet__iface_set_addr_gen_mode - IN6_ADDR_GEN_MODE_*; -EINVAL */
 int inet__iface_set_addr_gen_mode(struct inet_iface *iface, uint8_t mode);
@@ -296,6 +296,8 @@ void inet__routes_changed(struct inet *inet);
 /* What interfaces and addresses bring and take. */
 void inet__routes_iface_down(struct inet_iface *iface, bool removing);
 void inet__routes_iface_down6(struct inet_iface *iface);
+/** inet__routes_iface_down4 - the last IPv4 address is gone: so are the routes of IPv4 through the interface */
+void inet__routes_iface_down4(struct inet_iface *iface);
 void inet__routes_iface_carrier(struct inet_iface *iface);
 void inet__routes_prefsrc_gone(struct inet *inet, int family, const union inet_ip *addr);
 

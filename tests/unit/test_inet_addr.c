@@ -3,6 +3,7 @@
  * test_inet_addr.c - addresses: lists, primary and secondary ones, lifetimes, duplicate address detection, and the routes
  * that come and go with them.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -167,12 +168,240 @@ static void test_ipv6(void **state)
 	ip_compare(&fake, commands);
 }
 
+/* ------------------------------------------------------------------------------------------------ with our own clock */
+
+static struct inet_iface *up(const char *name)
+{
+	struct inet_iface *iface = fake_add(&fake, name);
+
+	assert_int_equal(inet__iface_set_flags(iface, IFF_UP, IFF_UP), 0);
+	return iface;
+}
+
+static int add(struct inet_iface *iface, const char *text, int prefixlen, uint32_t preferred, uint32_t valid, uint32_t flags,
+	       struct inet_addr **out)
+{
+	struct inet__addr_spec spec = {.prefixlen = (uint8_t)prefixlen, .preferred = preferred, .valid = valid, .flags = flags};
+
+	spec.local = spec.peer = fake_ip(text, &spec.family);
+	return inet__addr_add(iface, &spec, NLM_F_CREATE | NLM_F_EXCL, out);
+}
+
+static struct inet_addr *find(struct inet_iface *iface, const char *text)
+{
+	int family;
+	union inet_ip ip = fake_ip(text, &family);
+
+	return inet__addr_find(iface, family, &ip, -1, NULL);
+}
+
+static bool is_local(const char *text)
+{
+	int family;
+	union inet_ip ip = fake_ip(text, &family);
+
+	return inet_local(fake.inet, family, &ip, NULL) != NULL;
+}
+
+/** test_lifetimes - preferred, deprecated, gone; and then there is nothing to wait for */
+static void test_lifetimes(void **state)
+{
+	static const char *const texts[] = {"10.0.0.1", "fd00::1"};
+	struct inet_iface *iface = up("d0");
+	int64_t start = fake.now;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(add(iface, texts[i], 24, 10, 30, IFA_F_NODAD, NULL), 0);
+	fake_run(&fake, start + 10 * INET_SECOND - 1);
+	for (int i = 0; i < 2; i++)
+		assert_false(find(iface, texts[i])->flags & (IFA_F_DEPRECATED | IFA_F_PERMANENT));
+	fake_run(&fake, start + 10 * INET_SECOND);
+	for (int i = 0; i < 2; i++)
+		assert_true(find(iface, texts[i])->flags & IFA_F_DEPRECATED);
+	inet__addr_lifetimes(find(iface, "fd00::1"), INET_FOREVER, INET_FOREVER);
+	assert_true(find(iface, "fd00::1")->flags & IFA_F_PERMANENT);
+	fake_run(&fake, start + 30 * INET_SECOND);
+	assert_null(find(iface, "10.0.0.1"));
+	assert_false(is_local("10.0.0.1"));
+	assert_false(find(iface, "fd00::1")->flags & IFA_F_DEPRECATED);
+	fake_run(&fake, start + 60 * INET_SECOND);
+	assert_non_null(find(iface, "fd00::1"));
+	inet__addr_lifetimes(find(iface, "fd00::1"), 5, 5);
+	fake_run(&fake, fake.now + 5 * INET_SECOND);
+	assert_null(find(iface, "fd00::1"));
+	inet__nd_stop(iface); /* it solicits routers */
+	assert_int_equal(inet__addrs_deadline(fake.inet), INET_NEVER);
+}
+
+/** test_lifetime_deleted - with an address that ends its end goes */
+static void test_lifetime_deleted(void **state)
+{
+	struct inet_iface *iface = up("d0");
+	struct inet_addr *addr;
+
+	(void)state;
+	iface->dad_transmits = 0;
+	fake_run(&fake, fake.now + 5 * INET_SECOND);
+	assert_int_equal(add(iface, "10.0.0.1", 24, 10, 30, 0, &addr), 0);
+	assert_int_equal(add(iface, "10.0.0.2", 24, INET_FOREVER, INET_FOREVER, 0, NULL), 0);
+	assert_int_equal(inet__addrs_deadline(fake.inet), fake.now + 10 * INET_SECOND);
+	inet__addr_delete(addr);
+	assert_int_equal(inet__addrs_deadline(fake.inet), INET_NEVER);
+	assert_null(find(iface, "10.0.0.2")); /* it was a secondary one */
+}
+
+/** test_primary_ends - when a primary address ends, those that depend on it go with it */
+static void test_primary_ends(void **state)
+{
+	struct inet_iface *iface = up("d0");
+
+	(void)state;
+	assert_int_equal(add(iface, "10.0.0.1", 24, 10, 10, 0, NULL), 0);
+	assert_int_equal(add(iface, "10.0.0.2", 24, 10, 10, 0, NULL), 0);
+	assert_int_equal(add(iface, "10.0.0.3", 24, INET_FOREVER, INET_FOREVER, 0, NULL), 0);
+	assert_int_equal(add(iface, "10.0.1.1", 24, INET_FOREVER, INET_FOREVER, 0, NULL), 0);
+	fake_run(&fake, fake.now + 10 * INET_SECOND);
+	assert_null(find(iface, "10.0.0.1"));
+	assert_null(find(iface, "10.0.0.2"));
+	assert_null(find(iface, "10.0.0.3"));
+	assert_non_null(find(iface, "10.0.1.1"));
+	assert_int_equal(fake.addrs, 2); /* and the link-local one */
+}
+
+/** test_dad - an address is nobody's until nobody else is known to have it */
+static void test_dad(void **state)
+{
+	struct inet_iface *iface = up("d0");
+	struct inet_addr *addr;
+	unsigned int frames = fake.frames;
+	int64_t start = fake.now;
+
+	(void)state;
+	iface->addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+	assert_int_equal(add(iface, "fd00::1", 64, INET_FOREVER, INET_FOREVER, 0, &addr), 0);
+	assert_true(addr->flags & IFA_F_TENTATIVE);
+	assert_false(is_local("fd00::1"));
+	assert_null(strstr(fake.log, "addr+ fd00::1"));
+	assert_non_null(strstr(fake.log, "group+ d0 ff02::1:ff00:1\n"));
+	fake_run(&fake, start + INET_SECOND); /* the first probe is sent within a second */
+	assert_true(fake.frames > frames);
+	assert_true(addr->flags & IFA_F_TENTATIVE);
+	fake_run(&fake, start + 2 * INET_SECOND);
+	assert_false(addr->flags & IFA_F_TENTATIVE);
+	assert_true(is_local("fd00::1"));
+	assert_non_null(strstr(fake.log, "addr+ fd00::1"));
+	inet__addr_delete(addr);
+	assert_non_null(strstr(fake.log, "addr- fd00::1"));
+	assert_non_null(strstr(fake.log, "group- d0 ff02::1:ff00:1\n"));
+}
+
+/** test_dad_failed - one that somebody else has stays and is not used; one with an end goes */
+static void test_dad_failed(void **state)
+{
+	struct inet_iface *iface = up("d0");
+	struct inet_addr *addr;
+
+	(void)state;
+	assert_int_equal(add(iface, "fd00::1", 64, INET_FOREVER, INET_FOREVER, 0, &addr), 0);
+	inet__addr_dad_failed(addr);
+	fake_run(&fake, fake.now + 10 * INET_SECOND);
+	assert_int_equal(addr->flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED), IFA_F_TENTATIVE | IFA_F_DADFAILED);
+	assert_false(is_local("fd00::1"));
+	assert_int_equal(add(iface, "fd00::2", 64, 100, 100, 0, &addr), 0);
+	inet__addr_dad_failed(addr);
+	assert_null(find(iface, "fd00::2"));
+}
+
+/** test_dad_carrier - without a network there is nobody to ask; when it comes they are asked */
+static void test_dad_carrier(void **state)
+{
+	struct inet_iface *iface = fake_add(&fake, "d0");
+	struct inet_addr *addr;
+
+	(void)state;
+	inet_iface_carrier(iface, false);
+	assert_int_equal(inet__iface_set_flags(iface, IFF_UP, IFF_UP), 0);
+	assert_int_equal(add(iface, "fd00::1", 64, INET_FOREVER, INET_FOREVER, 0, &addr), 0);
+	assert_null(inet__addr_link_local(iface));
+	assert_int_equal(inet__addrs_deadline(fake.inet), INET_NEVER);
+	inet_iface_carrier(iface, true);
+	fake_run(&fake, fake.now + 3 * INET_SECOND);
+	assert_true(is_local("fd00::1"));
+	assert_non_null(inet__addr_link_local(iface));
+}
+
+/** test_stable - RFC 7217: the same address each time, another one when it is taken */
+static void test_stable(void **state)
+{
+	struct inet_iface *iface = fake_add(&fake, "d0");
+	union inet_ip first, again;
+
+	(void)state;
+	iface->addr_gen_mode = IN6_ADDR_GEN_MODE_STABLE_PRIVACY;
+	assert_int_equal(inet__iface_set_flags(iface, IFF_UP, IFF_UP), 0);
+	fake_run(&fake, fake.now + 3 * INET_SECOND);
+	first = inet__addr_link_local(iface)->local;
+	assert_true(IN6_IS_ADDR_LINKLOCAL(&first.v6));
+	assert_int_equal(inet__iface_set_flags(iface, 0, IFF_UP), 0);
+	assert_int_equal(inet__iface_set_flags(iface, IFF_UP, IFF_UP), 0);
+	assert_memory_equal(&iface->addrs->local, &first, sizeof(first));
+	inet__addr_dad_failed(iface->addrs);
+	again = iface->addrs->local;
+	assert_memory_not_equal(&again, &first, sizeof(first));
+	assert_null(iface->addrs->next);
+	for (int i = 0; i < 3; i++)
+		inet__addr_dad_failed(iface->addrs);
+	assert_true(iface->addrs->flags & IFA_F_DADFAILED); /* it gives up */
+	assert_null(iface->addrs->next);
+}
+
+/** test_engine_full - an address that the engine has no room for is not there, or is not usable */
+static void test_engine_full(void **state)
+{
+	struct inet_iface *iface = up("d0");
+	struct inet_addr *addr;
+
+	(void)state;
+	fake.addr_error = -ENOBUFS;
+	assert_int_equal(add(iface, "10.0.0.1", 24, INET_FOREVER, INET_FOREVER, 0, NULL), -ENOBUFS);
+	assert_null(find(iface, "10.0.0.1"));
+	assert_int_equal(add(iface, "fd00::1", 64, INET_FOREVER, INET_FOREVER, 0, &addr), 0);
+	fake_run(&fake, fake.now + 3 * INET_SECOND);
+	assert_true(addr->flags & IFA_F_DADFAILED);
+	assert_false(is_local("fd00::1"));
+	fake.addr_error = 0;
+}
+
+/** test_many - addresses are found among many, and there is an end to them */
+static void test_many(void **state)
+{
+	struct inet_iface *iface = up("d0");
+	char text[64];
+
+	(void)state;
+	iface->addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+	while (iface->addrs != NULL)
+		inet__addr_delete(iface->addrs);
+	for (unsigned int i = 0; i < INET_ADDRS_MAX; i++) {
+		snprintf(text, sizeof(text), "10.%u.%u.1", i / 256, i % 256);
+		assert_int_equal(add(iface, text, 24, INET_FOREVER, INET_FOREVER, 0, NULL), 0);
+	}
+	assert_int_equal(add(iface, "11.0.0.1", 24, INET_FOREVER, INET_FOREVER, 0, NULL), -ENOBUFS);
+	assert_true(is_local("10.15.255.1"));
+	assert_false(is_local("10.16.0.1"));
+	inet__addr_delete(find(iface, "10.7.7.1"));
+	assert_false(is_local("10.7.7.1"));
+	assert_int_equal(fake.addrs, INET_ADDRS_MAX - 1);
+}
+
 int main(void)
 {
+#define KERNEL(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_clock, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_loopback, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ipv4, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ipv6, setup, teardown),
+		TEST(lifetimes), TEST(lifetime_deleted), TEST(primary_ends), TEST(dad), TEST(dad_failed), TEST(dad_carrier),
+		TEST(stable), TEST(engine_full), TEST(many), KERNEL(loopback), KERNEL(ipv4), KERNEL(ipv6),
 	};
 	int status = ip_begin();
 
@@ -180,6 +409,5 @@ int main(void)
 		return status;
 	status = cmocka_run_group_tests_name("inet_addr", tests, NULL, NULL);
 	ip_end();
-	(void)setup_clock;
 	return status;
 }
