@@ -201,16 +201,29 @@ static bool room_for_router(struct inet_iface *iface, const struct in6_addr *rou
 	return true;
 }
 
-/** take_router - the router offers itself as a default router for @lifetime seconds; 0: no more */
-static void take_router(struct inet_iface *iface, const struct in6_addr *router, const unsigned char *message)
+/** update_router - what an advertisement changes of the route that it made once; it is told of when another router may be used now */
+static void update_router(struct inet *inet, struct inet_route *route, const struct inet_route *said)
 {
-	uint32_t lifetime = inet__get16(message + 6), hop_limit = message[4];
-	uint8_t pref = message[5] >> 3 & 3;
+	bool preference = route->pref != said->pref;
+
+	if (preference || route->hoplimit != said->hoplimit || route->mtu != said->mtu) {
+		route->pref = said->pref;
+		route->hoplimit = said->hoplimit;
+		route->mtu = said->mtu;
+		inet__routes_changed(inet);
+	}
+	inet__route_expire(inet, route, said->expires);
+	if (preference)
+		inet__notify_route(inet, route, NLM_F_REPLACE, false);
+}
+
+/** take_router - the router offers itself as a default router; with lifetime 0: no more. @mtu: that of the link, 0: not said */
+static void take_router(struct inet_iface *iface, const struct in6_addr *router, const unsigned char *message, uint32_t mtu)
+{
+	uint32_t lifetime = inet__get16(message + 6);
 	struct inet *inet = iface->inet;
 	struct inet_route spec, *route;
 
-	if (pref == PREF_RESERVED)
-		pref = PREF_MEDIUM;
 	router_spec(iface, router, &spec);
 	route = inet__route_find(inet, &spec);
 	if (lifetime == 0) {
@@ -218,20 +231,16 @@ static void take_router(struct inet_iface *iface, const struct in6_addr *router,
 			inet__route_remove(inet, route);
 		return;
 	}
-	if (route && (route->pref != pref || (hop_limit > 0 && route->hoplimit != hop_limit))) {
-		inet__route_remove(inet, route);
-		route = NULL;
-	}
-	if (route) {
-		inet__route_expire(inet, route, until(inet, lifetime));
-		return;
-	}
-	if (!room_for_router(iface, router))
-		return;
-	spec.pref = pref;
-	spec.hoplimit = hop_limit;
+	spec.pref = message[5] >> 3 & 3;
+	if (spec.pref == PREF_RESERVED)
+		spec.pref = PREF_MEDIUM;
+	spec.hoplimit = message[4] > 0 || !route ? message[4] : route->hoplimit;
+	spec.mtu = mtu > 0 || !route ? mtu : route->mtu;
 	spec.expires = until(inet, lifetime);
-	inet__route_add(inet, &spec, NLM_F_CREATE);
+	if (route)
+		update_router(inet, route, &spec);
+	else if (room_for_router(iface, router))
+		inet__route_add(inet, &spec, NLM_F_CREATE);
 }
 
 void inet__ra_router_gone(struct inet_iface *iface, const struct in6_addr *router)
@@ -435,6 +444,14 @@ static void take_times(struct inet_iface *iface, uint32_t reachable, uint32_t re
 	}
 }
 
+/** mtu_of - the MTU of the link, 0: not said, or not possible */
+static uint32_t mtu_of(const struct inet_iface *iface, const struct inet__nd_options *options)
+{
+	uint32_t mtu = options->mtu ? inet__get32(options->mtu) : 0;
+
+	return mtu >= INET_MTU_MIN6 && mtu <= iface->mtu ? mtu : 0;
+}
+
 /** take_limits - the MTU of the link and the hop limit of what we send; 0: not said */
 static void take_limits(struct inet_iface *iface, uint32_t mtu, unsigned int hop_limit)
 {
@@ -444,7 +461,7 @@ static void take_limits(struct inet_iface *iface, uint32_t mtu, unsigned int hop
 		iface->hop_limit = hop_limit;
 		changed = true;
 	}
-	if (mtu >= 1280 && mtu <= iface->mtu && mtu != iface->mtu6) {
+	if (mtu > 0 && mtu != iface->mtu6) {
 		iface->mtu6 = mtu;
 		changed = true;
 	}
@@ -464,8 +481,8 @@ void inet__ra_input(struct inet_iface *iface, const struct in6_addr *src, const 
 	stop_asking(iface);
 	inet__neigh_learn(iface, AF_INET6, router, options.source_mac, NUD_STALE,
 			  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | INET__NEIGH_ROUTER, true);
-	take_router(iface, src, message);
-	take_limits(iface, options.mtu ? inet__get32(options.mtu) : 0, message[4]);
+	take_router(iface, src, message, mtu_of(iface, &options));
+	take_limits(iface, mtu_of(iface, &options), message[4]);
 	take_times(iface, inet__get32(message + 8), inet__get32(message + 12));
 	for (size_t at = RA_LEN; at < len; at += message[at + 1] * 8U) {
 		/* The lengths of all options have been checked. */

@@ -452,7 +452,9 @@ static void test_default_router(void **state)
 	/* Again, and with what is reserved: medium. */
 	net_pass(net, 100 * INET_SECOND);
 	icmp_of(&p)[5] = 0x10;
+	net->notified = 0;
 	input(net, &p);
+	assert_int_equal(net->notified, 1);
 	found = routes(net, RTPROT_RA);
 	assert_int_equal(found.count, 1);
 	assert_int_equal(found.last.pref, 0);
