@@ -243,7 +243,7 @@ int inet__addr_add(struct inet_iface *iface, const struct inet__addr_spec *spec,
 	if (iface->private->removing)
 		return -ENODEV;
 	if (spec->prefixlen > inet__bits(spec->family))
-		return nlq_error(-EINVAL, NULL, "Invalid prefix length");
+		return nlq_error(-EINVAL, NULL, spec->family == AF_INET ? "ipv4: Invalid prefix length" : "ipv6: Invalid prefix length");
 	if (spec->valid == 0 || spec->preferred > spec->valid)
 		return nlq_error(-EINVAL, NULL, "address lifetime invalid");
 	error = spec->family == AF_INET ? inet__addr4_add(iface, spec, nlm_flags, &made)

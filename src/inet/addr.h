@@ -41,6 +41,8 @@ void inet__addr6_down(struct inet_iface *iface);
 /* addrroute.c */
 /** inet__addr_routes_add - add the routes that an address brings, as far as they are not there */
 void inet__addr_routes_add(struct inet_addr *addr);
+/** inet__addr_routes_network - of these only those in table main */
+void inet__addr_routes_network(struct inet_addr *addr);
 /** inet__addr_routes_delete - delete those that no other address of the interface brings; it may still be in the list */
 void inet__addr_routes_delete(struct inet_addr *addr);
 

@@ -29,9 +29,9 @@ static int place_for(struct inet_iface *iface, struct inet_addr *addr, struct in
 		if (!same_network(*at, addr))
 			continue;
 		if (inet__ip_equal(AF_INET, &(*at)->local, &addr->local))
-			return nlq_error(-EEXIST, NULL, "Address already assigned");
+			return nlq_error(-EEXIST, NULL, "ipv4: Address already assigned");
 		if ((*at)->scope != addr->scope)
-			return nlq_error(-EINVAL, NULL, "Invalid scope value");
+			return nlq_error(-EINVAL, NULL, "ipv4: Invalid scope value");
 		addr->flags |= IFA_F_SECONDARY;
 	}
 	*place = addr->flags & IFA_F_SECONDARY ? at : primary_end;
@@ -52,7 +52,7 @@ static struct inet_addr *existing(struct inet_iface *iface, const struct inet__a
 static int change(struct inet_addr *addr, const struct inet__addr_spec *spec, unsigned int nlm_flags)
 {
 	if ((nlm_flags & NLM_F_EXCL) || !(nlm_flags & NLM_F_REPLACE))
-		return nlq_error(-EEXIST, NULL, "Address already assigned");
+		return nlq_error(-EEXIST, NULL, "ipv4: Address already assigned");
 	if (addr->metric != spec->metric) {
 		inet__addr_routes_delete(addr);
 		addr->metric = spec->metric;
@@ -107,6 +107,8 @@ static void delete_one(struct inet_addr *addr)
 			break;
 	if (iface == NULL)
 		inet__routes_prefsrc_gone(inet, AF_INET, &addr->local);
+	if (addr->iface->addrs == NULL || addr->iface->addrs->family != AF_INET)
+		inet__routes_iface_down4(addr->iface);
 	inet__addr_untell(addr);
 	inet__routes_changed(inet);
 	inet__addr_free(addr);

@@ -49,9 +49,10 @@ static void usable_now(struct inet_addr *addr)
 		inet__addr_dad_failed(addr);
 		return;
 	}
+	inet__addr_routes_network(addr);
+	inet__addr_notify(addr, false);
 	inet__addr_routes_add(addr);
 	inet__routes_changed(iface->inet);
-	inet__addr_notify(addr, false);
 	if (inet__ip_is_link_local(AF_INET6, &addr->local) && inet_iface_running(iface))
 		inet__nd_start(iface);
 }
@@ -152,7 +153,7 @@ static int change(struct inet_addr *addr, const struct inet__addr_spec *spec, un
 	const uint32_t settable = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE;
 
 	if ((nlm_flags & NLM_F_EXCL) || !(nlm_flags & NLM_F_REPLACE))
-		return nlq_error(-EEXIST, NULL, "address already assigned");
+		return nlq_error(-EEXIST, NULL, "ipv6: address already assigned");
 	if (addr->metric != spec->metric || ((addr->flags ^ spec->flags) & IFA_F_NOPREFIXROUTE)) {
 		inet__addr_routes_delete(addr);
 		addr->metric = spec->metric;
@@ -172,12 +173,15 @@ static int check(struct inet_iface *iface, const struct inet__addr_spec *spec)
 	const struct in6_addr *local = &spec->local.v6;
 
 	if (!inet__iface_has6(iface))
-		return nlq_error(-EACCES, NULL, "IPv6 is disabled on this device");
-	if (IN6_IS_ADDR_UNSPECIFIED(local) || IN6_IS_ADDR_MULTICAST(local) ||
-	    (IN6_IS_ADDR_LOOPBACK(local) && !(iface->flags & IFF_LOOPBACK)))
-		return nlq_error(-EADDRNOTAVAIL, NULL, "Invalid address");
+		return nlq_error(-EACCES, NULL, "ipv6: IPv6 is disabled on this device");
+	if (IN6_IS_ADDR_UNSPECIFIED(local))
+		return nlq_error(-EADDRNOTAVAIL, NULL, "ipv6: Invalid address");
+	if (IN6_IS_ADDR_MULTICAST(local))
+		return nlq_error(-EADDRNOTAVAIL, NULL, "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag");
+	if (IN6_IS_ADDR_LOOPBACK(local) && !(iface->flags & IFF_LOOPBACK))
+		return nlq_error(-EADDRNOTAVAIL, NULL, "ipv6: Cannot assign loopback address on this device");
 	if ((spec->flags & IFA_F_MANAGETEMPADDR) && spec->prefixlen != 64)
-		return nlq_error(-EINVAL, NULL, "address with \"mngtmpaddr\" flag must have a prefix length of 64");
+		return nlq_error(-EINVAL, NULL, "ipv6: address with \"mngtmpaddr\" flag must have a prefix length of 64");
 	return 0;
 }
 
@@ -216,12 +220,12 @@ int inet__addr6_add(struct inet_iface *iface, const struct inet__addr_spec *spec
 		return -ENOBUFS;
 	addr->scope = scope_of(&addr->local.v6);
 	addr->flags &= ~(uint32_t)(IFA_F_DADFAILED | IFA_F_TENTATIVE);
-	if (!(addr->flags & IFA_F_NODAD))
+	if (!(addr->flags & IFA_F_NODAD) && addr->proto != IFAPROT_KERNEL_LO)
 		addr->flags |= IFA_F_TENTATIVE;
 	inet__addr_insert(addr, place_for(iface, addr));
 	add_group_route(iface);
-	inet__addr_routes_add(addr);
-	if (!(addr->flags & (IFA_F_NODAD | IFA_F_OPTIMISTIC)))
+	inet__addr_routes_network(addr);
+	if (!(addr->flags & IFA_F_OPTIMISTIC) && addr->flags & IFA_F_TENTATIVE)
 		inet__addr_notify(addr, false);
 	listen_for(addr, true);
 	start_dad(addr);

@@ -148,12 +148,30 @@ void inet__addr_routes_add(struct inet_addr *addr)
 		(void)inet__route_add(addr->iface->inet, &wishes.route[i], NLM_F_CREATE | NLM_F_APPEND);
 }
 
-void inet__addr_routes_delete(struct inet_addr *addr)
+void inet__addr_routes_network(struct inet_addr *addr)
 {
 	struct wishes wishes;
 
 	wishes_of(&wishes, addr);
-	for (unsigned int i = wishes.count; i-- > 0;)
-		if (!wished_elsewhere(addr, &wishes.route[i]))
-			(void)inet__route_delete(addr->iface->inet, &wishes.route[i]);
+	for (unsigned int i = 0; i < wishes.count; i++)
+		if (wishes.route[i].table == RT_TABLE_MAIN)
+			(void)inet__route_add(addr->iface->inet, &wishes.route[i], NLM_F_CREATE | NLM_F_APPEND);
+}
+
+/** delete_in - delete those in table main, or those in table local */
+static void delete_in(struct inet_addr *addr, const struct wishes *wishes, uint32_t table)
+{
+	for (unsigned int i = wishes->count; i-- > 0;)
+		if (wishes->route[i].table == table && !wished_elsewhere(addr, &wishes->route[i]))
+			(void)inet__route_delete(addr->iface->inet, &wishes->route[i]);
+}
+
+void inet__addr_routes_delete(struct inet_addr *addr)
+{
+	struct wishes wishes;
+
+	/* In the order in which Linux tells of it. */
+	wishes_of(&wishes, addr);
+	delete_in(addr, &wishes, addr->family == AF_INET ? RT_TABLE_MAIN : RT_TABLE_LOCAL);
+	delete_in(addr, &wishes, addr->family == AF_INET ? RT_TABLE_LOCAL : RT_TABLE_MAIN);
 }

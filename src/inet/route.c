@@ -515,6 +515,18 @@ void inet__routes_iface_down(struct inet_iface *iface, bool removing)
 	inet__paths_iface_gone(iface->inet, iface->index);
 }
 
+static bool through4(const struct inet_route *route, const void *arg)
+{
+	return route->family == AF_INET && route->iface == arg;
+}
+
+void inet__routes_iface_down4(struct inet_iface *iface)
+{
+	struct sweep sweep = {iface->inet, through4, iface, true, false};
+
+	sweep_all(&sweep);
+}
+
 static bool through6(const struct inet_route *route, const void *arg)
 {
 	return route->family == AF_INET6 && route->iface == arg;
