@@ -18,6 +18,7 @@
  * group in question, a port to be found, or a sender that waits.
  */
 #include "ip.h"
+#include "sockfilter.h"
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -182,8 +183,14 @@ static void put(struct netlink *self, struct usock__dgram *dgram, uint32_t port,
 /** deliver - queue bytes when there is room for them, else the socket is overrun */
 static bool deliver(struct netlink *self, const void *data, size_t len, uint32_t port, unsigned int group)
 {
-	struct usock__dgram *dgram = has_room(self, len) ? usock__dgram_new(len, 0) : NULL;
+	struct usock__dgram *dgram;
 
+	if (self->sock.filter != NULL) {
+		len = usock__filter_run(&self->sock, data, len, len);
+		if (len == 0)
+			return true; /* it was not wanted */
+	}
+	dgram = has_room(self, len) ? usock__dgram_new(len, 0) : NULL;
 	if (dgram == NULL) {
 		if (!self->sock.dead)
 			overrun(self);

@@ -134,6 +134,8 @@ void usock__packet_tap(struct usock_stack *stack, struct inet_iface *iface, cons
 	if (stack->packets == NULL || len < ETH_HLEN)
 		return;
 	type = type_of(frame, len);
+	if (direction == PACKET_BROADCAST && iface->flags & USOCK_IFF_LOOPBACK) /* which has no broadcast address */
+		direction = PACKET_MULTICAST;
 	for (struct usock *sock = stack->packets; sock != NULL; sock = sock->kind_next) {
 		struct packet *self = packet_of(sock);
 
@@ -397,7 +399,6 @@ static void packet_release(struct usock *sock)
 static void packet_destroy(struct usock *sock)
 {
 	usock__queue_clear(&packet_of(sock)->queue);
-	usock__filter_free(sock);
 }
 
 static int packet_bind(struct usock *sock, const struct sockaddr *addr, socklen_t len)

@@ -6,6 +6,7 @@
  * requests is let through, and reads the replies that have its identifier, ICMP header first.
  */
 #include "rawsock.h"
+#include "sockfilter.h"
 
 #define ECHO_HEADER 8
 
@@ -162,6 +163,7 @@ static struct usock *find(struct usock_stack *stack, int family, uint16_t ident,
 void usock__ping_input(struct usock_stack *stack, const struct usock_packet *packet)
 {
 	unsigned char header[ECHO_HEADER];
+	size_t len = packet->payload_len;
 	struct usock__dgram *dgram;
 	struct usock *sock;
 
@@ -170,7 +172,9 @@ void usock__ping_input(struct usock_stack *stack, const struct usock_packet *pac
 	sock = find(stack, packet->family, (uint16_t)usock__get16(header + 4), &packet->dst, packet->iface->index);
 	if (!sock || !usock__packet_admits(usock__inet_of(sock), packet))
 		return;
-	dgram = usock__packet_dgram(sock, packet, 0, 0, packet->payload_len, 0, 0);
+	if (!usock__filter_packet(sock, packet, 0, 0, &len))
+		return;
+	dgram = usock__packet_dgram(sock, packet, 0, 0, len, 0, 0);
 	if (dgram)
 		usock__queue_put(sock, &usock__raw_of(sock)->queue, dgram);
 	else

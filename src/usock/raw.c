@@ -7,6 +7,7 @@
  * stand in one list: there are few of them, and an empty list costs a packet nothing.
  */
 #include "rawsock.h"
+#include "sockfilter.h"
 
 #include <linux/sockios.h>
 
@@ -47,11 +48,11 @@ static int raw_open(struct usock *sock)
 
 	usock__raw_register(sock);
 	raw->inet.ip.checksum_offset = -1;
-	if (sock->protocol == IPPROTO_RAW && sock->family == AF_INET)
+	if (sock->protocol == IPPROTO_RAW)
 		raw->inet.ip.hdrincl = true;
 	if (sock->protocol == IPPROTO_ICMPV6 && sock->family == AF_INET6)
 		raw->inet.ip.checksum_offset = 2;
-	raw->inet.local.port = (uint16_t)sock->protocol; /* what getsockname shows on Linux is the protocol; see raw_getsockname */
+	raw->inet.local.port = (uint16_t)sock->protocol; /* Linux's getsockname shows it */
 	return 0;
 }
 
@@ -150,36 +151,48 @@ int usock__raw_prepare(struct usock__inet *inet, struct usock__xfer *xfer, struc
 	return error == 0 ? usock__inet_sendable(&inet->sock) : error;
 }
 
-/** send_whole - IP_HDRINCL: the program wrote the IPv4 header; what it left at 0 is filled in, and the checksum always */
+/** complete4 - fill in what the program left at 0 in an IPv4 header of its own, and length and checksum in any case */
+static int complete4(struct usock_stack *stack, const struct usock__send *send, unsigned char *at, size_t len)
+{
+	size_t header = (size_t)(at[0] & 15) * 4;
+	uint16_t check;
+
+	if (header < sizeof(struct iphdr) || header > len)
+		return -EINVAL;
+	if (usock__get32(at + 12) == 0)
+		memcpy(at + 12, &send->flow.source.v4, 4);
+	if (usock__get16(at + 4) == 0)
+		usock_random(stack, at + 4, 2);
+	usock__put16(at + 2, (unsigned int)len);
+	memset(at + 10, 0, 2);
+	check = usock__checksum_fold(usock__checksum(0, at, header, false));
+	memcpy(at + 10, &check, sizeof(check));
+	return 0;
+}
+
+/** send_whole - IP_HDRINCL, IPV6_HDRINCL: the program wrote the header, too; one of IPv6 goes as it is */
 static int send_whole(struct usock__inet *inet, struct usock__send *send, struct usock__xfer *xfer)
 {
 	struct usock_stack *stack = inet->sock.stack;
+	bool v4 = inet->sock.family == AF_INET;
 	unsigned char *at;
-	size_t header;
-	uint16_t check;
 	void *packet;
+	int error = 0;
 
 	if (xfer->len > send->flow.mtu)
 		return usock__emsgsize(inet, send, 0);
-	if (xfer->len < sizeof(struct iphdr))
+	if (xfer->len < (v4 ? sizeof(struct iphdr) : sizeof(struct ip6_hdr)))
 		return -EINVAL;
 	packet = usock__send_raw(stack, send, xfer->len, &at);
 	if (!packet)
 		return -ENOBUFS;
 	usock__copy_in(xfer, 0, at, xfer->len);
-	header = (size_t)(at[0] & 15) * 4;
-	if (header < sizeof(struct iphdr) || header > xfer->len) {
+	if (v4)
+		error = complete4(stack, send, at, xfer->len);
+	if (error < 0) {
 		stack->engine->tx_free(stack->e, packet);
-		return -EINVAL;
+		return error;
 	}
-	if (usock__get32(at + 12) == 0)
-		memcpy(at + 12, &send->flow.source.v4, 4);
-	if (usock__get16(at + 4) == 0)
-		usock_random(stack, at + 4, 2);
-	usock__put16(at + 2, (unsigned int)xfer->len);
-	memset(at + 10, 0, 2);
-	check = usock__checksum_fold(usock__checksum(0, at, header, false));
-	memcpy(at + 10, &check, sizeof(check));
 	return usock__send_packet(inet, send, packet);
 }
 
@@ -219,7 +232,7 @@ static int raw_send(struct usock *sock, struct usock__xfer *xfer)
 		return error;
 	if (sock->family == AF_INET6 && dst.port != 0 && dst.port != sock->protocol)
 		return -EINVAL;
-	if (inet->ip.hdrincl && sock->family == AF_INET) {
+	if (inet->ip.hdrincl) {
 		error = send_whole(inet, &send, xfer);
 		if (error == 0)
 			xfer->done = xfer->len;
@@ -291,17 +304,20 @@ static bool wants(struct usock *sock, const struct usock_packet *packet)
 
 bool usock__raw_input(struct usock_stack *stack, const struct usock_packet *packet)
 {
+	size_t header = packet->family == AF_INET ? packet->header_len : 0;
 	bool taken = false;
 
 	for (struct usock *sock = stack->raws; sock; sock = sock->kind_next) {
 		struct usock__raw *raw = usock__raw_of(sock);
+		size_t len = header + packet->payload_len;
 		struct usock__dgram *dgram;
 
 		if (!wants(sock, packet))
 			continue;
 		taken = true;
-		dgram = usock__packet_dgram(sock, packet, packet->family == AF_INET ? packet->header_len : 0, 0, packet->payload_len,
-					    0, 0);
+		if (!usock__filter_packet(sock, packet, header, header, &len))
+			continue;
+		dgram = usock__packet_dgram(sock, packet, header, 0, len - header, 0, 0);
 		if (dgram)
 			usock__queue_put(sock, &raw->queue, dgram);
 		else

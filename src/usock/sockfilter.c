@@ -2,11 +2,13 @@
 /*
  * sockfilter.c - SO_ATTACH_FILTER, see sockfilter.h.
  *
- * libpcap checks and runs the programs: they only jump forward and never read past the packet, so each ends. What Linux has added to the
- * classic machine (loads from SKF_AD_OFF, SKF_NET_OFF and SKF_LL_OFF, the modulus and exclusive or operations) libpcap does not
- * have or does otherwise, so a program with such loads is refused.
+ * libpcap runs the programs, but it trusts them further than we do (it ends the process at an instruction that it does not know, and
+ * its jumps may wrap around), so they are checked here as Linux does: known instructions, jumps forward that stay inside, no
+ * division by zero, no shift of all bits, memory that is there, a return at the end. So each program ends, and reads nothing but the
+ * packet. What Linux has added to the classic machine, loads from SKF_AD_OFF, SKF_NET_OFF and SKF_LL_OFF, is refused.
  */
 #include "sockfilter.h"
+#include "ip.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -24,13 +26,79 @@ struct usock__filter {
 	struct bpf_insn program[];
 };
 
-/** beyond - does an instruction load from where only Linux has something? */
-static bool beyond(const struct bpf_insn *insn)
+/** known - is there such an instruction? */
+static bool known(uint16_t code)
 {
-	unsigned int class = BPF_CLASS(insn->code), mode = BPF_MODE(insn->code);
+	static const uint8_t codes[] = {
+		BPF_LD | BPF_W | BPF_ABS, BPF_LD | BPF_H | BPF_ABS, BPF_LD | BPF_B | BPF_ABS,
+		BPF_LD | BPF_W | BPF_IND, BPF_LD | BPF_H | BPF_IND, BPF_LD | BPF_B | BPF_IND,
+		BPF_LD | BPF_W | BPF_LEN, BPF_LD | BPF_IMM,         BPF_LD | BPF_MEM,
+		BPF_LDX | BPF_W | BPF_LEN, BPF_LDX | BPF_IMM,       BPF_LDX | BPF_MEM,
+		BPF_LDX | BPF_B | BPF_MSH, BPF_ST,                  BPF_STX,
+		BPF_ALU | BPF_NEG,        BPF_JMP | BPF_JA,         BPF_RET | BPF_K,
+		BPF_RET | BPF_A,          BPF_MISC | BPF_TAX,       BPF_MISC | BPF_TXA,
+	};
 
-	return (class == BPF_LD || class == BPF_LDX) && (mode == BPF_ABS || mode == BPF_IND || mode == BPF_MSH) &&
-	       insn->k >= 0x80000000U;
+	if (code > UINT8_MAX)
+		return false;
+	if (BPF_CLASS(code) == BPF_ALU)
+		return BPF_OP(code) <= BPF_XOR && (BPF_OP(code) != BPF_NEG || BPF_SRC(code) == BPF_K);
+	if (BPF_CLASS(code) == BPF_JMP && BPF_OP(code) != BPF_JA)
+		return BPF_OP(code) <= BPF_JSET;
+	for (size_t i = 0; i < sizeof(codes); i++) {
+		if (codes[i] == code)
+			return true;
+	}
+	return false;
+}
+
+/** sound_alu - no division by nothing, no shift of all bits */
+static bool sound_alu(const struct bpf_insn *insn)
+{
+	unsigned int op = BPF_OP(insn->code);
+
+	if (BPF_SRC(insn->code) != BPF_K)
+		return true;
+	if (op == BPF_DIV || op == BPF_MOD)
+		return insn->k != 0;
+	return (op != BPF_LSH && op != BPF_RSH) || insn->k < 32;
+}
+
+/** sound - may an instruction that @left others follow be run? */
+static bool sound(const struct bpf_insn *insn, unsigned int left)
+{
+	unsigned int mode = BPF_MODE(insn->code);
+
+	if (!known(insn->code))
+		return false;
+	switch (BPF_CLASS(insn->code)) {
+	case BPF_LD:
+	case BPF_LDX:
+		if (mode == BPF_MEM)
+			return insn->k < BPF_MEMWORDS;
+		return (mode != BPF_ABS && mode != BPF_IND && mode != BPF_MSH) || insn->k <= INT32_MAX;
+	case BPF_ST:
+	case BPF_STX:
+		return insn->k < BPF_MEMWORDS;
+	case BPF_ALU:
+		return sound_alu(insn);
+	case BPF_JMP:
+		if (BPF_OP(insn->code) == BPF_JA)
+			return insn->k < left;
+		return insn->jt < left && insn->jf < left;
+	default:
+		return true;
+	}
+}
+
+/** check - may the program be run? 0 or -EINVAL */
+static int check(const struct bpf_insn *program, unsigned int len)
+{
+	for (unsigned int i = 0; i < len; i++) {
+		if (!sound(&program[i], len - i - 1))
+			return -EINVAL;
+	}
+	return BPF_CLASS(program[len - 1].code) == BPF_RET && bpf_validate(program, (int)len) ? 0 : -EINVAL;
 }
 
 int usock__filter_attach(struct usock *sock, const void *value, socklen_t len)
@@ -38,6 +106,8 @@ int usock__filter_attach(struct usock *sock, const void *value, socklen_t len)
 	struct usock__filter *filter;
 	struct sock_fprog program;
 
+	if (sock->type == SOCK_STREAM)
+		return -ENOPROTOOPT;
 	if (usock__filter_locked(sock))
 		return -EPERM;
 	if (len != sizeof(program))
@@ -53,13 +123,7 @@ int usock__filter_attach(struct usock *sock, const void *value, socklen_t len)
 	filter->locked = false;
 	filter->len = program.len;
 	memcpy(filter->program, program.filter, program.len * sizeof(filter->program[0]));
-	for (unsigned int i = 0; i < filter->len; i++) {
-		if (!beyond(&filter->program[i]))
-			continue;
-		free(filter);
-		return -EINVAL;
-	}
-	if (!bpf_validate(filter->program, (int)filter->len)) {
+	if (check(filter->program, filter->len) < 0) {
 		free(filter);
 		return -EINVAL;
 	}
@@ -124,4 +188,22 @@ size_t usock__filter_run_on(const struct usock__filter *filter, const void *data
 		return whole;
 	keep = bpf_filter(filter->program, data, (unsigned int)whole, (unsigned int)len);
 	return keep < whole ? keep : whole;
+}
+
+bool usock__filter_packet_on(const struct usock *sock, const struct usock_packet *packet, size_t header, size_t least,
+			     size_t *len)
+{
+	unsigned char *bytes = malloc(*len == 0 ? 1 : *len);
+	size_t keep;
+
+	if (bytes == NULL)
+		return false;
+	memcpy(bytes, packet->header, header);
+	usock__packet_copy(packet, 0, bytes + header, *len - header);
+	keep = usock__filter_run_on(sock->filter, bytes, *len, *len);
+	free(bytes);
+	if (keep == 0 && sock->filter->len > 0)
+		return false;
+	*len = keep < least ? least : keep;
+	return true;
 }

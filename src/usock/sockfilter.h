@@ -18,6 +18,7 @@ struct usock__filter;
  * @value: a struct sock_fprog of @len bytes; the program is copied
  *
  * 0; -EINVAL it is none, or it is not a program that ends, or it asks for what is not done here (loads of SKF_AD_OFF and the like);
+ * -ENOPROTOOPT a TCP socket, whose segments are the engine's;
  * -EPERM the filter is locked; -EFAULT; -ENOMEM.
  */
 int usock__filter_attach(struct usock *sock, const void *value, socklen_t len);
@@ -49,6 +50,22 @@ size_t usock__filter_run_on(const struct usock__filter *filter, const void *data
 static inline size_t usock__filter_run(const struct usock *sock, const void *data, size_t len, size_t whole)
 {
 	return sock->filter == NULL ? whole : usock__filter_run_on(sock->filter, data, len, whole);
+}
+
+/** usock__filter_packet_on - usock__filter_packet of a socket that has a filter */
+bool usock__filter_packet_on(const struct usock *sock, const struct usock_packet *packet, size_t header, size_t least,
+			     size_t *len);
+
+/**
+ * usock__filter_packet - is an IP packet for the socket? false: not
+ * @header: bytes of the IP header with which the filter begins, 0: it begins with the payload
+ * @least: bytes that are left of it at least, whatever the filter says
+ * @len: in: bytes of that header and of the payload; out: how many of them the socket gets
+ */
+static inline bool usock__filter_packet(const struct usock *sock, const struct usock_packet *packet, size_t header,
+					size_t least, size_t *len)
+{
+	return sock->filter == NULL || usock__filter_packet_on(sock, packet, header, least, len);
 }
 
 #endif

@@ -10,6 +10,7 @@
  * the sender is told so by ICMP.
  */
 #include "ip.h"
+#include "sockfilter.h"
 
 #include <linux/sockios.h>
 #include <netinet/udp.h>
@@ -296,6 +297,8 @@ static int prepare(struct usock__udp *udp, struct usock__xfer *xfer, struct usoc
 		return error;
 	if (dst.port == 0)
 		return -EINVAL;
+	if (xfer->flags & MSG_OOB && family == AF_INET)
+		return -EOPNOTSUPP; /* to IPv6 the flag means nothing */
 	*port = dst.port;
 	*segment = udp->segment;
 	error = usock__send_init(inet, send, family, &dst, xfer->flags);
@@ -327,7 +330,7 @@ static int udp_send(struct usock *sock, struct usock__xfer *xfer)
 		return error;
 	if (xfer->len > USOCK_IP_MAX)
 		return -EMSGSIZE;
-	if (xfer->flags & MSG_OOB)
+	if (xfer->flags & MSG_OOB && sock->family == AF_INET)
 		return -EOPNOTSUPP;
 	if (!pending->active) {
 		error = prepare(udp, xfer, &send, &port, &segment);
@@ -374,16 +377,20 @@ static void deliver(struct usock__inet *inet, void *arg)
 {
 	struct udp_arrival *arrival = arg;
 	struct usock__udp *udp = udp_of(&inet->sock);
+	size_t len = arrival->len + UDP_HEADER;
 	struct usock__dgram *dgram;
 
 	if (!usock__packet_admits(inet, arrival->packet) || (arrival->unchecked && !udp->no_check6_rx))
 		return;
 	arrival->taken++;
+	if (!usock__filter_packet(&inet->sock, arrival->packet, 0, UDP_HEADER, &len))
+		return;
 	if (udp->queue.head && udp->queue.size + usock__dgram_cost(arrival->len) > (size_t)inet->sock.options.rcvbuf) {
 		inet->sock.dropped++; /* before anything is copied: a flood costs little */
 		return;
 	}
-	dgram = usock__packet_dgram(&inet->sock, arrival->packet, 0, UDP_HEADER, arrival->len, arrival->port, arrival->dst_port);
+	dgram = usock__packet_dgram(&inet->sock, arrival->packet, 0, UDP_HEADER, len - UDP_HEADER, arrival->port,
+				    arrival->dst_port);
 	if (dgram)
 		usock__queue_put(&inet->sock, &udp->queue, dgram);
 	else
