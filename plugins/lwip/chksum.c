@@ -2,42 +2,62 @@
 /*
  * chksum.c - the Internet checksum, RFC 1071.
  *
- * The one's complement sum does not care about byte order nor about how wide the words are that are added, so 32-bit words
- * are added in two 64-bit accumulators: no carry is lost below 16 GiB, and compilers make vector instructions of it.
+ * The one's complement sum does not care about byte order, nor about which words are added together first. So four 32-bit words
+ * are taken at a time and their halves added lane by lane, in vectors that the compiler makes of whatever the machine has: no
+ * lane overflows within CHUNK bytes, after which the lanes are added up.
  */
 #include "chksum.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
+#define CHUNK 65536U
+
+typedef uint32_t words __attribute__((vector_size(16)));
+
+/** add_chunk - @len bytes, at most CHUNK, a multiple of 16 */
+static uint64_t add_chunk(const unsigned char *p, size_t len)
+{
+	words low = {0}, high = {0};
+	uint64_t sum = 0;
+
+	for (; len > 0; p += sizeof(words), len -= sizeof(words)) {
+		words w;
+
+		memcpy(&w, p, sizeof(w));
+		low += w & 0xffffU;
+		high += w >> 16;
+	}
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(uint32_t); i++)
+		sum += low[i] + ((uint64_t)high[i] << 16);
+	return sum;
+}
+
 uint64_t chksum_add(uint64_t sum, const void *data, size_t len)
 {
 	const unsigned char *p = data;
-	uint64_t a = 0, b = 0;
 
-	for (; len >= 32; p += 32, len -= 32) {
-		uint64_t w[4];
+	sum = (sum & 0xffffffffU) + (sum >> 32);
+	while (len >= sizeof(words)) {
+		size_t n = len < CHUNK ? len & ~(sizeof(words) - 1) : CHUNK;
 
-		memcpy(w, p, sizeof(w));
-		a += (w[0] & 0xffffffffU) + (w[1] & 0xffffffffU);
-		b += (w[0] >> 32) + (w[1] >> 32);
-		a += (w[2] & 0xffffffffU) + (w[3] & 0xffffffffU);
-		b += (w[2] >> 32) + (w[3] >> 32);
+		sum += add_chunk(p, n);
+		p += n;
+		len -= n;
 	}
 	for (; len >= 4; p += 4, len -= 4) {
 		uint32_t w;
 
 		memcpy(&w, p, sizeof(w));
-		a += w;
+		sum += w;
 	}
 	if (len > 0) {
 		uint32_t w = 0;
 
 		memcpy(&w, p, len);
-		b += w;
+		sum += w;
 	}
-	sum = (sum & 0xffffffffU) + (sum >> 32);
-	return sum + a + b;
+	return sum;
 }
 
 uint16_t chksum_fold(uint64_t sum)
