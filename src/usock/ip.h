@@ -32,6 +32,9 @@
 #ifndef IPV6_FLOWINFO
 #define IPV6_FLOWINFO 11
 #endif
+#ifndef IPV6_HDRINCL
+#define IPV6_HDRINCL 36
+#endif
 #ifndef IPV6_FLOWINFO_SEND
 #define IPV6_FLOWINFO_SEND 33
 #endif

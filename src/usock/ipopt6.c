@@ -3,7 +3,7 @@
  * ipopt6.c - the options of IPPROTO_IPV6.
  *
  * Values are ints. What is not there: extension headers to be sent (IPV6_HOPOPTS, IPV6_RTHDR, IPV6_DSTOPTS and IPV6_2292PKTOPTIONS), the
- * management of flow labels (the stack chooses them itself), IPsec, anycast groups, and turning a socket into one of IPv4.
+ * management of flow labels (the stack chooses them itself), IPsec, anycast groups, and turning a TCP socket into one of IPv4.
  */
 #include "ipopt.h"
 
@@ -27,6 +27,7 @@ static const struct usock__ip_option options6[] = {
 	USOCK_IP_FLAG(IPV6_MULTICAST_ALL, multicast_all6, 0),
 	USOCK_IP_FLAG(IPV6_RECVERR_RFC4884, recverr_rfc4884, USOCK_IP_STRICT),
 	USOCK_IP_FLAG(IPV6_FLOWINFO_SEND, flowinfo_send, 0),
+	USOCK_IP_FLAG(IPV6_HDRINCL, hdrincl, USOCK_IP_RAW),
 	USOCK_IP_FLAG(IPV6_RECVPKTINFO, recvpktinfo, 0),
 	USOCK_IP_FLAG(IPV6_RECVHOPLIMIT, recvhoplimit, 0),
 	USOCK_IP_FLAG(IPV6_RECVHOPOPTS, recvhopopts, 0),
@@ -118,6 +119,30 @@ static int changed(struct usock__inet *sock, int name, int before)
 	return error;
 }
 
+/** become4 - IPV6_ADDRFORM: a UDP socket that is connected over IPv4 becomes one of AF_INET */
+static int become4(struct usock__inet *sock, const void *value)
+{
+	union inet_ip local, remote;
+	int family;
+
+	memcpy(&family, value, sizeof(family));
+	if (family != AF_INET)
+		return -EINVAL;
+	if (sock->sock.type == SOCK_RAW || sock->sock.kind == &usock__ping_kind)
+		return -ENOPROTOOPT;
+	if (!sock->connected)
+		return -ENOTCONN;
+	if (sock->sock.kind != &usock__udp_kind)
+		return -ENOPROTOOPT; /* the engine knows the connection as one of this socket's family */
+	if (sock->ip.v6only || usock__effective(AF_INET6, &sock->remote.ip, &remote) != AF_INET)
+		return -EADDRNOTAVAIL;
+	usock__effective(AF_INET6, &sock->local.ip, &local);
+	sock->local.ip = local;
+	sock->remote.ip = remote;
+	sock->sock.family = AF_INET;
+	return 0;
+}
+
 int usock__ip_set6(struct usock__inet *sock, int name, const void *value, socklen_t len)
 {
 	const struct usock__ip_option *option = usock__ip_option(options6, sizeof(options6) / sizeof(options6[0]), name);
@@ -127,7 +152,10 @@ int usock__ip_set6(struct usock__inet *sock, int name, const void *value, sockle
 		return set_sticky(sock, value, len);
 	if (name == IPV6_UNICAST_IF)
 		return usock__ip_set_unicast_if(sock, &sock->ip.unicast_if6, value, len);
-	if ((!option && name != IPV6_MULTICAST_IF) || (sock->sock.type == SOCK_STREAM && of_groups(name)))
+	if (name == IPV6_ADDRFORM)
+		return len < sizeof(number) ? -EINVAL : become4(sock, value);
+	if ((!option && name != IPV6_MULTICAST_IF) || (option && option->rules & USOCK_IP_RAW && sock->sock.type != SOCK_RAW) ||
+	    (sock->sock.type == SOCK_STREAM && of_groups(name)))
 		return -ENOPROTOOPT;
 	if (len >= sizeof(number))
 		memcpy(&number, value, sizeof(number));
@@ -175,6 +203,13 @@ int usock__ip_get6(struct usock__inet *sock, int name, void *value, socklen_t *l
 
 	if (name == IPV6_MTU || name == IPV6_PATHMTU)
 		return get_path(sock, name, value, len);
+	if (name == IPV6_ADDRFORM) {
+		if (sock->sock.type == SOCK_RAW || sock->sock.kind == &usock__ping_kind)
+			return -ENOPROTOOPT;
+		return sock->connected ? usock__ip_give(value, len, &sock->sock.family, sizeof(sock->sock.family)) : -ENOTCONN;
+	}
+	if (!option || (option->rules & USOCK_IP_RAW && sock->sock.type != SOCK_RAW))
+		option = NULL;
 	if (name == IPV6_MULTICAST_IF)
 		return usock__ip_give(value, len, &sock->ip.multicast_if6, sizeof(sock->ip.multicast_if6));
 	if (name == IPV6_UNICAST_IF) {

@@ -544,8 +544,15 @@ static void show_dgram(struct usock *sock, uint32_t want, uint32_t told)
 		take_error(ready);
 		usock__ready_arm(sock);
 	}
-	if ((del & EPOLLIN) && !(ready->shown & EPOLLRDHUP))
+	if ((del & EPOLLIN) && !(ready->shown & EPOLLRDHUP)) {
+		/* Reading would find the error, not the datagrams: it is taken before, and shown again below. */
+		if (ready->shown & EPOLLERR) {
+			take_error(ready);
+			usock__ready_arm(sock);
+		}
 		drain(ready);
+		add = want & ~ready->shown;
+	}
 	if ((add & (EPOLLRDHUP | EPOLLHUP)) && usock__ready_owns(ready)) {
 		shutdown(ready->user, want & EPOLLHUP ? SHUT_RDWR : SHUT_RD);
 		ready->shown |= EPOLLIN | (want & (EPOLLHUP | EPOLLRDHUP));

@@ -118,7 +118,8 @@ static int neighbour(struct usock__inet *inet, const struct usock_endpoint *remo
 static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_t len)
 {
 	struct usock__inet *inet = usock__inet_of(sock);
-	struct usock_endpoint remote;
+	struct usock_endpoint remote, before = inet->local;
+	union inet_ip v4;
 	int error;
 
 	if (len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC) {
@@ -130,11 +131,16 @@ static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 	if (error < 0)
 		return error;
 	usock__bind_anywhere(inet, &remote);
+	/* An address that only the connection before has chosen does not keep the socket from the other family. */
+	if (!inet->bound_addr && usock__effective(sock->family, &before.ip, &v4) != usock__effective(sock->family, &remote.ip, &v4))
+		memset(&inet->local.ip, 0, sizeof(inet->local.ip));
 	error = sock->options.dontroute ? neighbour(inet, &remote) : 0;
 	if (error == 0)
 		error = usock__bind_connect(inet, IPPROTO_UDP, &remote);
-	if (error < 0)
+	if (error < 0) {
+		inet->local = before;
 		return error;
+	}
 	inet->remote = remote;
 	inet->connected = true;
 	usock__changed(sock, EPOLLOUT);

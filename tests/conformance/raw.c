@@ -233,10 +233,20 @@ CASE(raw, too_long, INET, "more than a packet can hold is EMSGSIZE")
 }
 
 CASE(raw, ping_socket, INET,
-     "a ping socket is EACCES to those outside ping_group_range, and Linux lets in nobody at first")
+     "a ping socket is EACCES to those outside ping_group_range (on Linux everybody at first), or gets its replies")
 {
-	on(c, c->a);
-	CHECK_ERR(ioth_msocket(c->a, c->family, SOCK_DGRAM, ICMP(c)), EACCES);
+	struct addr to = addr_of(c, c->b, 0);
+	struct echo request = echo_request(c, 1), reply = {0};
+	int fd = ioth_msocket(on(c, c->a), c->family, SOCK_DGRAM, ICMP(c));
+
+	if (fd < 0) {
+		CHECK_INT(errno, EACCES);
+		return;
+	}
+	CHECK_LEN(ioth_sendto(fd, &request, sizeof(request), 0, &to.sa, to.len), sizeof(request));
+	CHECK_LEN(ioth_recv(fd, &reply, sizeof(reply), 0), sizeof(reply));
+	CHECK_INT(reply.type, IP_OR_IPV6(c, ICMP_ECHOREPLY, ICMP6_ECHO_REPLY));
+	ioth_close(fd);
 }
 
 CASE(raw, not_a_stream, INET, "listen and accept are not for raw sockets")

@@ -108,6 +108,29 @@ static void nobody6(struct ioth *stack)
 	ioth_close(fd);
 }
 
+/** beside_data - errors and data are read independently */
+static void beside_data(struct ioth *stack)
+{
+	int fd = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0), friend = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in nobody = in4("127.0.0.1", 4099), me = in4("127.0.0.1", 4098);
+	char data[8];
+
+	SAY(ioth_bind(fd, SA(me)));
+	on(fd, IPPROTO_IP, IP_RECVERR, 1);
+	SAY(ioth_sendto(fd, "x", 1, 0, SA(nobody)));
+	say_poll(fd);
+	SAY(ioth_sendto(friend, "data", 4, 0, SA(me)));
+	say_poll(fd);
+	say_error(fd);
+	say_poll(fd);
+	SAY(ioth_recv(fd, data, sizeof(data), 0));
+	say_poll(fd);
+	say_queue(fd, 100, 100);
+	say_poll(fd);
+	ioth_close(fd);
+	ioth_close(friend);
+}
+
 static void too_long(struct ioth *stack)
 {
 	static char big[3000];
@@ -225,13 +248,14 @@ static void codes4(struct ioth *stack)
 
 SAME(nobody4)
 SAME(nobody6)
+SAME(beside_data)
 SAME(too_long)
 SAME(codes4)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_nobody4), cmocka_unit_test(same_nobody6), cmocka_unit_test(same_too_long),
+		cmocka_unit_test(same_nobody4), cmocka_unit_test(same_nobody6), cmocka_unit_test(same_beside_data), cmocka_unit_test(same_too_long),
 		cmocka_unit_test(same_codes4),
 	};
 

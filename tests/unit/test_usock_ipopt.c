@@ -36,7 +36,7 @@ static const struct option options[] = {
 	OPTION(IPPROTO_IPV6, IPV6_AUTOFLOWLABEL), OPTION(IPPROTO_IPV6, IPV6_MINHOPCOUNT), OPTION(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR),
 	OPTION(IPPROTO_IPV6, IPV6_TRANSPARENT), OPTION(IPPROTO_IPV6, IPV6_FREEBIND), OPTION(IPPROTO_IPV6, IPV6_UNICAST_IF),
 	OPTION(IPPROTO_IPV6, IPV6_MULTICAST_IF), OPTION(IPPROTO_IPV6, IPV6_2292PKTINFO), OPTION(IPPROTO_IPV6, IPV6_2292HOPLIMIT),
-	OPTION(IPPROTO_IPV6, FLOWINFO), OPTION(IPPROTO_IPV6, 150),
+	OPTION(IPPROTO_IPV6, FLOWINFO), OPTION(IPPROTO_IPV6, IPV6_ADDRFORM), OPTION(IPPROTO_IPV6, 36 /* IPV6_HDRINCL */), OPTION(IPPROTO_IPV6, 150),
 };
 
 static void say_get(int fd, const struct option *o, socklen_t room)
@@ -200,6 +200,19 @@ static void connected(struct ioth *stack)
 	say("mtu %d", value);
 	SAY(ioth_getsockopt(fd6, IPPROTO_IP, IP_MTU, &value, &len));
 	SAY(ioth_setsockopt(fd6, IPPROTO_IPV6, IPV6_V6ONLY, &value, sizeof(value)));
+	value = AF_INET;
+	SAY(ioth_setsockopt(fd6, IPPROTO_IPV6, IPV6_ADDRFORM, &value, sizeof(value)));
+	SAY(ioth_connect(fd6, SA(here)));
+	ioth_close(fd6);
+	fd6 = ioth_msocket(stack, AF_INET6, SOCK_DGRAM, 0);
+	SAY(ioth_connect(fd6, SA(here)));
+	SAY(ioth_getsockopt(fd6, IPPROTO_IPV6, IPV6_ADDRFORM, &value, &len));
+	say("form %d", value);
+	value = AF_INET;
+	SAY(ioth_setsockopt(fd6, IPPROTO_IPV6, IPV6_ADDRFORM, &value, sizeof(value)));
+	SAY(ioth_getsockopt(fd6, IPPROTO_IPV6, IPV6_ADDRFORM, &value, &len));
+	SAY(ioth_getsockopt(fd6, SOL_SOCKET, SO_DOMAIN, &value, &len));
+	say("domain %d", value);
 	ioth_close(fd);
 	ioth_close(fd6);
 }
