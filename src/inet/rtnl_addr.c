@@ -148,7 +148,7 @@ void *rtnl__addr_search(struct nlmsghdr *msg, struct nlattr **attr, void *stacki
 	struct inet_iface *iface;
 
 	if (header->ifa_family != AF_INET && header->ifa_family != AF_INET6) {
-		nlq_error(msg->nlmsg_type == RTM_NEWADDR ? -EAFNOSUPPORT : -EOPNOTSUPP, NULL, NULL);
+		nlq_error(-EOPNOTSUPP, NULL, NULL);
 		return NULL;
 	}
 	if (msg->nlmsg_type == RTM_NEWADDR)
@@ -240,8 +240,11 @@ int rtnl__addr_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
 	struct inet__addr_spec spec;
 	struct inet_iface *iface;
 	char label[IFNAMSIZ];
-	int result = read_spec(header, attr, &spec, label);
+	int result;
 
+	if (header->ifa_family != AF_INET && header->ifa_family != AF_INET6)
+		return -EOPNOTSUPP;
+	result = read_spec(header, attr, &spec, label);
 	if (result < 0)
 		return result;
 	iface = iface_of(header, stackinfo);
