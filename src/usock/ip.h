@@ -113,6 +113,14 @@ uint32_t usock__packet_sum(const struct usock_packet *packet, size_t len, uint32
 struct usock__dgram *usock__packet_dgram(const struct usock *sock, const struct usock_packet *packet, size_t header, size_t skip,
 					 size_t len, uint16_t port, uint16_t dst_port);
 
+/**
+ * usock__packet_filter - what SO_ATTACH_FILTER leaves of a datagram
+ * @before: the header that the filter sees and the program does not, @before_len bytes
+ *
+ * The datagram may be cut short. False: it is not for the program; it is freed.
+ */
+bool usock__packet_filter(const struct usock *sock, struct usock__dgram *dgram, const void *before, size_t before_len);
+
 /** usock__packet_admits - do the options of the socket (least TTL, groups, interface) let a packet through? */
 bool usock__packet_admits(const struct usock__inet *sock, const struct usock_packet *packet);
 

@@ -3,7 +3,9 @@
  * ippacket.c - reading received IP packets, whose payload lies in pieces, and turning them into datagrams.
  */
 #include "ip.h"
+#include "sockfilter.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 size_t usock__packet_copy(const struct usock_packet *packet, size_t skip, void *to, size_t len)
@@ -84,6 +86,33 @@ struct usock__dgram *usock__packet_dgram(const struct usock *sock, const struct 
 	if (packet->family == AF_INET6 && packet->header_len >= fixed)
 		dgram->aux[0] = packet->header[6]; /* what the first of the extension headers is */
 	return dgram;
+}
+
+bool usock__packet_filter(const struct usock *sock, struct usock__dgram *dgram, const void *before, size_t before_len)
+{
+	size_t whole = before_len + dgram->len, keep;
+	unsigned char *bytes;
+
+	if (!sock->filter)
+		return true;
+	bytes = malloc(whole > 0 ? whole : 1);
+	if (!bytes) {
+		usock__dgram_free(dgram);
+		return false;
+	}
+	if (before_len > 0)
+		memcpy(bytes, before, before_len);
+	memcpy(bytes + before_len, dgram->data, dgram->len);
+	keep = usock__filter_run(sock, bytes, whole, whole);
+	free(bytes);
+	if (keep == 0) {
+		usock__dgram_free(dgram);
+		return false;
+	}
+	if (keep < before_len)
+		keep = before_len; /* the header stays in any case */
+	dgram->len = keep - before_len;
+	return true;
 }
 
 bool usock__packet_admits(const struct usock__inet *sock, const struct usock_packet *packet)

@@ -175,10 +175,10 @@ void usock__ping_input(struct usock_stack *stack, const struct usock_packet *pac
 	if (!usock__filter_packet(sock, packet, 0, 0, &len))
 		return;
 	dgram = usock__packet_dgram(sock, packet, 0, 0, len, 0, 0);
-	if (dgram)
-		usock__queue_put(sock, &usock__raw_of(sock)->queue, dgram);
-	else
+	if (!dgram)
 		sock->dropped++;
+	else if (usock__packet_filter(sock, dgram, NULL, 0))
+		usock__queue_put(sock, &usock__raw_of(sock)->queue, dgram);
 }
 
 bool usock__ping_fault(struct usock_stack *stack, const struct usock__fault *fault)

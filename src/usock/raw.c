@@ -318,10 +318,10 @@ bool usock__raw_input(struct usock_stack *stack, const struct usock_packet *pack
 		if (!usock__filter_packet(sock, packet, header, header, &len))
 			continue;
 		dgram = usock__packet_dgram(sock, packet, header, 0, len - header, 0, 0);
-		if (dgram)
-			usock__queue_put(sock, &raw->queue, dgram);
-		else
+		if (!dgram)
 			sock->dropped++;
+		else if (usock__packet_filter(sock, dgram, NULL, 0))
+			usock__queue_put(sock, &raw->queue, dgram);
 	}
 	return taken;
 }

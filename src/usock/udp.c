@@ -374,6 +374,7 @@ struct udp_arrival {
 	const struct usock_packet *packet;
 	size_t len;              /* of the data */
 	uint16_t port, dst_port;
+	const unsigned char *header;
 	bool unchecked;          /* IPv6 without checksum */
 	unsigned int taken;
 };
@@ -397,10 +398,12 @@ static void deliver(struct usock__inet *inet, void *arg)
 	}
 	dgram = usock__packet_dgram(&inet->sock, arrival->packet, 0, UDP_HEADER, len - UDP_HEADER, arrival->port,
 				    arrival->dst_port);
-	if (dgram)
-		usock__queue_put(&inet->sock, &udp->queue, dgram);
-	else
+	if (!dgram) {
 		inet->sock.dropped++;
+		return;
+	}
+	if (usock__packet_filter(&inet->sock, dgram, arrival->header, UDP_HEADER))
+		usock__queue_put(&inet->sock, &udp->queue, dgram);
 }
 
 /** check - is the checksum right? @unchecked: IPv6 and there is none */
@@ -420,7 +423,7 @@ static bool check(const struct usock_packet *packet, const unsigned char *header
 bool usock__udp_input(struct usock_stack *stack, const struct usock_packet *packet)
 {
 	unsigned char header[UDP_HEADER];
-	struct udp_arrival arrival = {.packet = packet};
+	struct udp_arrival arrival = {.packet = packet, .header = header};
 	struct usock_endpoint local, remote;
 	struct usock__inet *inet;
 	size_t len;

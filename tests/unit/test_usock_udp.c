@@ -3,7 +3,7 @@
 #include "usock_same.h"
 
 #include <fcntl.h>
-#include <linux/errqueue.h>
+#include <linux/filter.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -459,6 +459,31 @@ static void peek_offset(struct ioth *stack)
 	ioth_close(a);
 }
 
+/** filter - SO_ATTACH_FILTER begins at the UDP header */
+static void filter(struct ioth *stack)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8), /* the first byte of data */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'n', 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'c', 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 10),
+		BPF_STMT(BPF_RET | BPF_K, 0xffff),
+	};
+	struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+	int a = bound(stack, "127.0.0.1", 4001);
+	struct sockaddr_in to = in4("127.0.0.1", 4001);
+
+	SAY(ioth_setsockopt(a, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+	SAY(ioth_sendto(a, "no", 2, 0, SA(to)));
+	say_recv(a, 10, 0);
+	SAY(ioth_sendto(a, "cut here", 8, 0, SA(to)));
+	say_recv(a, 10, 0);
+	SAY(ioth_sendto(a, "whole", 5, 0, SA(to)));
+	say_recv(a, 10, 0);
+	ioth_close(a);
+}
+
 static void unreachable(struct ioth *stack)
 {
 	int a = udp(stack, AF_INET), b = udp(stack, AF_INET6), on = 1;
@@ -499,6 +524,7 @@ SAME(broadcast)
 SAME(demux)
 SAME(buffers)
 SAME(peek_offset)
+SAME(filter)
 SAME(unreachable)
 
 int main(void)
@@ -508,7 +534,7 @@ int main(void)
 		cmocka_unit_test(same_dual), cmocka_unit_test(same_sizes), cmocka_unit_test(same_refused),
 		cmocka_unit_test(same_shut), cmocka_unit_test(same_cork), cmocka_unit_test(same_segment),
 		cmocka_unit_test(same_broadcast), cmocka_unit_test(same_demux), cmocka_unit_test(same_buffers),
-		cmocka_unit_test(same_peek_offset), cmocka_unit_test(same_unreachable),
+		cmocka_unit_test(same_peek_offset), cmocka_unit_test(same_filter), cmocka_unit_test(same_unreachable),
 	};
 
 	same_place();
