@@ -203,6 +203,9 @@ bool usock__ready_alive(struct usock *sock);
 /** usock__ready_owns - is the number still the descriptor that we made? Without lock, also in a forked child */
 bool usock__ready_owns(const struct usock__ready *ready);
 
+/** usock__ready_use - a stack more, or less, is there: what the process keeps for all of them goes with the last. No lock */
+void usock__ready_use(bool use);
+
 /** usock__ready_forked - in the child of fork(2): our ends of its sockets are no business of the child */
 void usock__ready_forked(void);
 

@@ -36,7 +36,7 @@
  * is wanted by another socket, and when the number is used again for a socket. The number may belong to another file at any time, so each use of it is
  * preceded by a look at the inode, and most are made within a call on the socket, when libioth has just looked.
  *
- * Connecting a stream needs a listener: one for the process, with a name the kernel chooses ("door"). Strangers of the same network
+ * Connecting a stream needs a listener: one for the process, with a name the kernel chooses ("door"), as long as there is a stack. Strangers of the same network
  * namespace can find it; who comes in is asked for its process, and a door that is blocked by strangers is replaced.
  *
  * When a socket has to show something that its file cannot show any more (a stream that is connected again, a listener that was shut
@@ -95,6 +95,7 @@ static void own_ends_close(void)
 
 static pthread_mutex_t door_lock = PTHREAD_MUTEX_INITIALIZER;
 static int door = -1;
+static unsigned int door_users; /* stacks: the last one closes it */
 static struct sockaddr_un door_name;
 static socklen_t door_name_len;
 
@@ -103,14 +104,26 @@ void usock__ready_forked(void)
 	if (door >= 0)
 		close(door);
 	door = -1;
+	door_users = 0;
 	pthread_mutex_init(&door_lock, NULL);
 	own_ends_close();
 }
 
 static void door_close(void)
 {
-	close(door);
+	if (door >= 0)
+		close(door);
 	door = -1;
+}
+
+void usock__ready_use(bool use)
+{
+	pthread_mutex_lock(&door_lock);
+	if (use)
+		door_users++;
+	else if (--door_users == 0)
+		door_close();
+	pthread_mutex_unlock(&door_lock);
 }
 
 /** door_open - make the listener, if there is none; door_lock held */

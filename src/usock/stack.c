@@ -462,6 +462,7 @@ static void stack_free(struct usock_stack *stack)
 	stack->holder = (pthread_t)0;
 	usock__wait_release(stack);
 	pthread_mutex_destroy(&stack->lock);
+	usock__ready_use(false);
 	explicit_bzero(&stack->random, sizeof(stack->random));
 	free(stack->pcap);
 	free(stack);
@@ -479,6 +480,7 @@ struct usock_stack *usock_stack_new(const struct usock_engine *engine, const cha
 	stack->engine = engine;
 	stack->f = functions;
 	stack->incarnation = atomic_load_explicit(&incarnation, memory_order_relaxed);
+	usock__ready_use(true);
 	result = options_take(stack, options);
 	if (result == 0)
 		result = usock__drive_open(stack);
