@@ -2,10 +2,11 @@
 /*
  * arp.c - ARP (RFC 826, RFC 5227) for IPv4 on Ethernet, as Linux does it unless told otherwise.
  *
- * We answer for every address of the stack on every interface (arp_ignore 0), also probes. A request to us makes its sender
- * known, since we are going to answer it; anything else only updates what is known already (arp_accept 0), so that what is
- * merely heard on the network costs nothing. Addresses are not announced when they are added (arp_notify 0) and not defended.
- * For others we answer only where neigh_proxy.c says so. No state: what is learned is in neigh.c.
+ * We answer for every address of the stack on every interface (arp_ignore 0), also probes. A request to us makes its
+ * sender known, since we are going to answer it; anything else only updates what is known already (arp_accept 0), so
+ * that what is merely heard on the network costs nothing. Addresses are neither announced when they are
+ * added (arp_notify 0) nor defended. For others we answer only where neigh_proxy.c says so. No state: what is learned is
+ * in neigh.c.
  *
  * Within a second of a change the first answer wins (LOCKTIME): when two answer for an address, it does not flap.
  */
@@ -33,7 +34,7 @@ static const unsigned char everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 /** send_arp - send a request or an answer; @target_mac: what is in the packet, @to: in the Ethernet header */
 static void send_arp(struct inet_iface *iface, unsigned int operation, struct in_addr sender, struct in_addr target,
-		     const unsigned char target_mac[6], const unsigned char to[6])
+                     const unsigned char target_mac[6], const unsigned char to[6])
 {
 	unsigned char frame[INET_HEADROOM + ARP_LEN], *packet = frame + INET_HEADROOM;
 
@@ -51,7 +52,7 @@ static void send_arp(struct inet_iface *iface, unsigned int operation, struct in
 	inet__ether_send(iface, ETHERTYPE_ARP, to, packet, ARP_LEN);
 }
 
-/** source_for - an address of ours to ask from: one on the target's network, else the first one, of whatever interface */
+/** source_for - an address of ours to ask from: one on the target's network, else one of whatever interface */
 static struct in_addr source_for(struct inet_iface *iface, struct in_addr target)
 {
 	union inet_ip ip = {.v4 = target}, source = {.v4 = {INADDR_ANY}};
@@ -70,7 +71,7 @@ void inet__arp_ask(struct inet_iface *iface, struct in_addr target, const unsign
 	static const unsigned char unknown[6];
 
 	send_arp(iface, ARPOP_REQUEST, src ? *src : source_for(iface, target), target, mac ? mac : unknown,
-		 mac ? mac : everybody);
+	         mac ? mac : everybody);
 }
 
 /** valid - is it ARP for IPv4 on Ethernet, from somebody who can be? */
@@ -81,12 +82,13 @@ static bool valid(const unsigned char *packet, size_t len)
 	if (len < ARP_LEN)
 		return false;
 	operation = inet__get16(packet + ARP_OPERATION);
-	return inet__get16(packet + ARP_HARDWARE) == ARPHRD_ETHER && inet__get16(packet + ARP_PROTOCOL) == ETHERTYPE_IP &&
-	       packet[ARP_HARDWARE_LEN] == 6 && packet[ARP_PROTOCOL_LEN] == 4 &&
-	       (operation == ARPOP_REQUEST || operation == ARPOP_REPLY) && inet__mac_unicast(packet + ARP_SENDER_MAC);
+	return inet__get16(packet + ARP_HARDWARE) == ARPHRD_ETHER &&
+	       inet__get16(packet + ARP_PROTOCOL) == ETHERTYPE_IP && packet[ARP_HARDWARE_LEN] == 6 &&
+	       packet[ARP_PROTOCOL_LEN] == 4 && (operation == ARPOP_REQUEST || operation == ARPOP_REPLY) &&
+	       inet__mac_unicast(packet + ARP_SENDER_MAC);
 }
 
-/** neighbourly - an address that somebody else can have; not this network (0/8), loopback, a group or broadcast, or ours */
+/** neighbourly - an address that somebody else can have: not 0/8, loopback, a group or broadcast, or ours */
 static bool neighbourly(struct inet_iface *iface, const union inet_ip *ip)
 {
 	uint32_t host = ntohl(ip->v4.s_addr);
@@ -98,9 +100,10 @@ static bool neighbourly(struct inet_iface *iface, const union inet_ip *ip)
 
 /** heard - update what is known of the sender of a packet that was not a question to us */
 static void heard(struct inet_iface *iface, const unsigned char *packet, const union inet_ip *sender,
-		  const union inet_ip *target)
+                  const union inet_ip *target)
 {
 	struct inet_neigh *neigh = inet__neigh_find(iface, AF_INET, sender);
+	bool late = neigh && inet__now(iface->inet) - neigh->updated > LOCKTIME;
 	bool answer = inet__get16(packet + ARP_OPERATION) == ARPOP_REPLY;
 	bool announcement = inet__ip_equal(AF_INET, sender, target);
 	/* Only an answer to somebody in particular shows that he was heard. */
@@ -109,7 +112,7 @@ static void heard(struct inet_iface *iface, const unsigned char *packet, const u
 	if (!neigh)
 		return;
 	inet__neigh_update(neigh, packet + ARP_SENDER_MAC, reachable ? NUD_REACHABLE : NUD_STALE,
-			   announcement || inet__now(iface->inet) - neigh->updated > LOCKTIME ? INET__NEIGH_OVERRIDE : 0);
+	                   announcement || late ? INET__NEIGH_OVERRIDE : 0);
 }
 
 void inet__arp_input(struct inet_iface *iface, const unsigned char *packet, size_t len)
@@ -125,7 +128,7 @@ void inet__arp_input(struct inet_iface *iface, const unsigned char *packet, size
 	memcpy(&sender.v4, packet + ARP_SENDER, 4);
 	memcpy(&target.v4, packet + ARP_TARGET, 4);
 	question = inet__get16(packet + ARP_OPERATION) == ARPOP_REQUEST && ntohl(target.v4.s_addr) >> 24 != 127 &&
-		   inet_local(iface->inet, AF_INET, &target, NULL);
+	           inet_local(iface->inet, AF_INET, &target, NULL);
 	if (!question && inet__get16(packet + ARP_OPERATION) == ARPOP_REQUEST && sender.v4.s_addr != INADDR_ANY)
 		question = inet__neigh_proxy_answers(iface, &target);
 	if (question && sender.v4.s_addr == INADDR_ANY) {

@@ -73,7 +73,7 @@ bool inet_input(struct inet_iface *iface, unsigned char *frame, size_t len, void
 }
 
 void inet__ether_send(struct inet_iface *iface, unsigned int type, const unsigned char mac[6], unsigned char *packet,
-		      size_t len)
+                      size_t len)
 {
 	const struct inet *inet = iface->inet;
 	unsigned char *frame = packet - HEADER;

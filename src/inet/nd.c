@@ -2,12 +2,13 @@
 /*
  * nd.c - neighbour discovery for IPv6 (RFC 4861), duplicate address detection (RFC 4862, RFC 7527), redirects.
  *
- * What is learned is kept by neigh.c, what routers say by ra.c; the schedule of duplicate address detection is addr.c's. Here are
- * the messages. A message is looked at only when it came with hop limit 255, that is, from this link, and when every
- * option in it has a length that fits; otherwise all of it is dropped. The checksum has been verified.
+ * What is learned is kept by neigh.c, what routers say by ra.c; the schedule of duplicate address detection is
+ * addr.c's. Here are the messages. A message is looked at only when it came with hop limit 255, that is, from this
+ * link, and when every option in it has a length that fits; otherwise all of it is dropped. The checksum has been
+ * verified.
  *
- * Our own probes may come back to us on some networks. Those that come as frames of our own are dropped by ether.c; others are
- * known by their nonce, which is a keyed hash of the address, so that nothing has to be remembered.
+ * Our own probes may come back to us on some networks. Those that come as frames of our own are dropped by ether.c;
+ * others are known by their nonce, which is a keyed hash of the address, so that nothing has to be remembered.
  */
 #include "neigh.h"
 
@@ -24,7 +25,7 @@
 
 static const struct in6_addr all_nodes = {{{0xff, 0x02, [15] = 1}}};
 
-/* --------------------------------------------------------------------------------------------------------- messages */
+/* -------------------------------------------------------------------------------------------------------- messages */
 
 unsigned char *inet__nd_begin(struct inet__nd_message *message, uint8_t type, size_t len)
 {
@@ -61,7 +62,7 @@ static uint32_t sum(uint32_t so_far, const unsigned char *p, size_t len)
 }
 
 void inet__nd_send(struct inet_iface *iface, struct inet__nd_message *message, const struct in6_addr *src,
-		   const struct in6_addr *dst, const unsigned char *mac)
+                   const struct in6_addr *dst, const unsigned char *mac)
 {
 	unsigned char *packet = message->room + INET_HEADROOM, *icmp = packet + IP6_HEADER, known[6];
 	const union inet_ip *ip = (const union inet_ip *)dst;
@@ -153,7 +154,7 @@ static void nonce_of(const struct inet_iface *iface, const struct in6_addr *addr
 	inet__put16(nonce + 4, inet__hash(AF_INET6, ip, nd->nonce_seed[1] ^ iface->index) & 0xffff);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- sending */
+/* --------------------------------------------------------------------------------------------------------- sending */
 
 void inet__nd_probe(struct inet_addr *addr)
 {
@@ -168,7 +169,7 @@ void inet__nd_probe(struct inet_addr *addr)
 }
 
 void inet__nd_solicit(struct inet_iface *iface, const struct in6_addr *target, const unsigned char *mac,
-		      const struct in6_addr *src)
+                      const struct in6_addr *src)
 {
 	struct in6_addr dst = mac ? *target : inet__solicited_node(target);
 	const struct inet_addr *own = src ? NULL : inet__addr_link_local(iface);
@@ -210,7 +211,7 @@ static void advertise(struct inet_iface *iface, const struct in6_addr *target, c
 	inet__nd_send(iface, &message, target, probe ? &all_nodes : dst, NULL);
 }
 
-/* --------------------------------------------------------------------------------------------------------- receiving */
+/* ------------------------------------------------------------------------------------------------------- receiving */
 
 /** somebody - is it an address that somebody else on this link can have? */
 static bool somebody(struct inet_iface *iface, const struct in6_addr *addr)
@@ -223,7 +224,7 @@ static bool somebody(struct inet_iface *iface, const struct in6_addr *addr)
 
 /** solicited - a neighbour solicitation: is it about an address of ours? */
 static void solicited(struct inet_iface *iface, const struct in6_addr *src, const struct in6_addr *dst,
-		      const unsigned char *message, size_t len)
+                      const unsigned char *message, size_t len)
 {
 	bool probe = IN6_IS_ADDR_UNSPECIFIED(src), group = IN6_IS_ADDR_MULTICAST(dst);
 	struct inet__nd_options options;
@@ -249,7 +250,8 @@ static void solicited(struct inet_iface *iface, const struct in6_addr *src, cons
 		return;
 	if (addr->flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC)) {
 		nonce_of(iface, &target.v6, nonce);
-		if (probe && !(options.nonce && options.nonce_len == NONCE_LEN && memcmp(options.nonce, nonce, NONCE_LEN) == 0)) {
+		if (probe && !(options.nonce && options.nonce_len == NONCE_LEN &&
+		               memcmp(options.nonce, nonce, NONCE_LEN) == 0)) {
 			inet__addr_dad_failed(addr);
 			return;
 		}
@@ -258,7 +260,7 @@ static void solicited(struct inet_iface *iface, const struct in6_addr *src, cons
 	}
 	if (!probe && options.source_mac)
 		inet__neigh_learn(iface, AF_INET6, (const union inet_ip *)src, options.source_mac, NUD_STALE,
-				  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK, true);
+		                  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK, true);
 	advertise(iface, &target.v6, src, group);
 }
 
@@ -291,8 +293,8 @@ static void advertised(struct inet_iface *iface, const struct in6_addr *dst, con
 		return;
 	was_router = neigh->flags & NTF_ROUTER;
 	inet__neigh_update(neigh, options.target_mac, answer ? NUD_REACHABLE : NUD_STALE,
-			   INET__NEIGH_WEAK | (override ? INET__NEIGH_OVERRIDE : 0U) |
-				   (router ? INET__NEIGH_ROUTER : INET__NEIGH_HOST));
+	                   INET__NEIGH_WEAK | (override ? INET__NEIGH_OVERRIDE : 0U) |
+	                           (router ? INET__NEIGH_ROUTER : INET__NEIGH_HOST));
 	if (was_router && !(neigh->flags & NTF_ROUTER))
 		inet__ra_router_gone(iface, &target.v6);
 }
@@ -320,23 +322,25 @@ static void redirected(struct inet_iface *iface, const struct in6_addr *src, con
 	    IN6_ARE_ADDR_EQUAL(&flow.nexthop.v6, &dst.v6))
 		return;
 	inet__neigh_learn(iface, AF_INET6, &target, options.target_mac, NUD_STALE,
-			  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | (on_link ? 0U : INET__NEIGH_ROUTER), true);
+	                  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | (on_link ? 0U : INET__NEIGH_ROUTER), true);
 	inet_redirect(iface->inet, iface, AF_INET6, &dst, &target);
 }
 
-/** router_solicited - somebody looks for routers; when we are one, we learn who it is (answering is a daemon's business) */
-static void router_solicited(struct inet_iface *iface, const struct in6_addr *src, const unsigned char *message, size_t len)
+/** router_solicited - somebody looks for routers: a router learns who it is, and leaves the answer to a daemon */
+static void router_solicited(struct inet_iface *iface, const struct in6_addr *src, const unsigned char *message,
+                             size_t len)
 {
 	struct inet__nd_options options;
 
-	if (!iface->inet->forwarding || len < 8 || !inet__nd_options(message + 8, len - 8, &options) || !somebody(iface, src))
+	if (!iface->inet->forwarding || len < 8 || !inet__nd_options(message + 8, len - 8, &options) ||
+	    !somebody(iface, src))
 		return;
 	inet__neigh_learn(iface, AF_INET6, (const union inet_ip *)src, options.source_mac, NUD_STALE,
-			  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | INET__NEIGH_HOST, true);
+	                  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | INET__NEIGH_HOST, true);
 }
 
 bool inet_icmp6_input(struct inet_iface *iface, const struct in6_addr *src, const struct in6_addr *dst,
-		      unsigned int hop_limit, const unsigned char *message, size_t len)
+                      unsigned int hop_limit, const unsigned char *message, size_t len)
 {
 	if (len < 1 || message[0] < ND_ROUTER_SOLICIT || message[0] > ND_REDIRECT)
 		return false;

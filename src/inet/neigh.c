@@ -5,24 +5,26 @@
  * One table a stack, both families in it, found by a hash of interface and address. Each entry is a small machine, the
  * one of RFC 4861 (7.3, appendix C), which IPv4 shares as it does on Linux. States are NUD_* of netlink:
  *
- *     NONE ──send──▶ INCOMPLETE ──answer──▶ REACHABLE ──30 s──▶ STALE ──send──▶ DELAY ──5 s──▶ PROBE
- *                        │ 3 probes, to all     ▲ answer, or TCP makes progress      │              │ 3 probes, to it alone
- *                        ▼                      └────────────────────────────────────┴──────────────┤
- *                      FAILED ◀─────────────────────────────────────────────────────────────────────┘
+ *     NONE ── send ──▶ INCOMPLETE ── answer ──▶ REACHABLE ── 30 s ──▶ STALE ── send ──▶ DELAY ── 5 s ──▶ PROBE
+ *
+ * INCOMPLETE asks everybody, PROBE asks the neighbour itself, three times each, and then it is FAILED. From STALE, DELAY
+ * and PROBE an answer, or TCP making progress, leads back to REACHABLE.
  *
  * A FAILED neighbour that is sent to is INCOMPLETE again. PERMANENT and NOARP are set by hand and never change by
- * themselves. become() is the only function that changes the state; it sets the timer, sends or gives up what waits, and tells
- * those who monitor. update() decides what something that was heard changes, by the rules of RFC 4861, 7.2.5.
+ * themselves. become() is the only function that changes the state; it sets the timer, sends or gives up what waits,
+ * and tells those who monitor. update() decides what something that was heard changes, by the rules of RFC 4861, 7.2.5.
  *
- * Timers: INCOMPLETE, REACHABLE, DELAY and PROBE have one each, in a heap; when all entries are at rest there is no deadline.
+ * Timers: INCOMPLETE, REACHABLE, DELAY and PROBE have one each, in a heap; when all entries are at rest there is no
+ * deadline.
  *
- * Bounds: what the network can make us learn is limited to LEARNED_MAX entries a family. There is no periodic clean-up; when there are
- * many entries and another is needed, the least useful ones go (collect): those that failed, then strangers who spoke to us
- * and to whom we never sent, then those not used for a minute, then those that have never answered. Entries in use stay, so
- * a flood of requests from addresses that do not exist costs only entries of its own. If nothing can go, the new one is refused.
+ * Bounds: what the network can make us learn is limited to LEARNED_MAX entries a family. There is no periodic clean-up;
+ * when there are many entries and another is needed, the least useful ones go (collect): those that failed, then
+ * strangers who spoke to us and to whom we never sent, then those not used for a minute, then those that have never
+ * answered. Entries in use stay, so a flood of requests from addresses that do not exist costs only entries of its own.
+ * If nothing can go, the new one is refused.
  *
- * Reentrance: inet_ops.unreachable may make the engine send, and so change this table. Packets that failed are therefore
- * collected, and handed out when nothing in here is being worked on (inet__neigh_failures).
+ * Reentrance: inet_ops.unreachable may make the engine send, and so change this table. Packets that failed are
+ * therefore collected, and handed out when nothing in here is being worked on (inet__neigh_failures).
  */
 #include "neigh.h"
 
@@ -31,29 +33,29 @@
 #include <stdlib.h>
 
 #define DELAY_PROBE (5 * INET_SECOND)
-#define PROBES 3                          /* before giving up: to all when INCOMPLETE, to the neighbour in PROBE */
+#define PROBES 3 /* before giving up: to all when INCOMPLETE, to the neighbour in PROBE */
 #define BASE_REACHABLE (30 * INET_SECOND)
 #define RETRANS INET_SECOND
-#define CHOOSE_EVERY (300 * INET_SECOND)  /* how long a neighbour counts as reachable is random, and chosen anew */
-#define UNUSED (60 * INET_SECOND)         /* gc_stale_time */
+#define CHOOSE_EVERY (300 * INET_SECOND) /* how long a neighbour counts as reachable is random, and chosen anew */
+#define UNUSED (60 * INET_SECOND)        /* gc_stale_time */
 
-/* gc_thresh2, gc_thresh3. Below the first nothing is ever removed (so gc_thresh1 has no part to play); it is what clean-up aims at. */
+/* gc_thresh2, gc_thresh3. Below the first nothing is ever removed, it is what clean-up aims at; so there is no first. */
 #define LEARNED_HIGH 512
 #define LEARNED_MAX 1024
-#define COLLECT_EVERY (5 * INET_SECOND)   /* between the two */
+#define COLLECT_EVERY (5 * INET_SECOND)        /* between the two */
 #define COLLECT_AGAIN (100 * INET_MILLISECOND) /* when all are in use */
-#define COLLECT_UNPROVEN 64               /* of those that have not answered yet, no more at a time */
+#define COLLECT_UNPROVEN 64                    /* of those that have not answered yet, no more at a time */
 
 #define BUCKETS_MIN 16
-#define RECENT 16                         /* confirmations remembered, a power of 2 */
+#define RECENT 16 /* confirmations remembered, a power of 2 */
 #define CONFIRM_EVERY INET_SECOND
 
 /** struct learned - the entries of a family */
 struct learned {
 	struct inet__neigh_entry *oldest, *newest;
-	unsigned int count;          /* of those that are limited: not PERMANENT, not NOARP */
-	int64_t collected;           /* when the last clean-up was */
-	int64_t collect_again;       /* not before, since all were in use */
+	unsigned int count;    /* of those that are limited: not PERMANENT, not NOARP */
+	int64_t collected;     /* when the last clean-up was */
+	int64_t collect_again; /* not before, since all were in use */
 };
 
 /** struct recent - a destination that was confirmed a moment ago, so that most calls of inet_confirm do nothing */
@@ -64,10 +66,10 @@ struct recent {
 };
 
 struct inet__neigh_table {
-	struct inet_neigh **bucket;  /* NULL until there is an entry */
-	unsigned int buckets;        /* a power of 2 */
-	unsigned int count;          /* all entries */
-	struct learned learned[2];   /* IPv4, IPv6 */
+	struct inet_neigh **bucket;      /* NULL until there is an entry */
+	unsigned int buckets;            /* a power of 2 */
+	unsigned int count;              /* all entries */
+	struct learned learned[2];       /* IPv4, IPv6 */
 	struct inet__neigh_entry **heap; /* timers: [1] is the next one */
 	unsigned int timers, heap_room;
 	size_t waiting;              /* bytes in all queues, those that failed too */
@@ -90,7 +92,7 @@ static inline struct learned *learned_of(const struct inet__neigh_entry *entry)
 	return &table_of(entry)->learned[entry->neigh.family == AF_INET6];
 }
 
-/* ------------------------------------------------------------------------------------------------------------ timers */
+/* ---------------------------------------------------------------------------------------------------------- timers */
 
 /** place - put an entry at a place of the heap */
 static void place(struct inet__neigh_table *table, struct inet__neigh_entry *entry, unsigned int at)
@@ -143,7 +145,7 @@ static void timer_set(struct inet__neigh_entry *entry, int64_t when)
 	settle(table, entry, entry->timer > 0 ? entry->timer : ++table->timers);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- table */
+/* ----------------------------------------------------------------------------------------------------------- table */
 
 static uint32_t hash_of(const struct inet_iface *iface, int family, const union inet_ip *ip)
 {
@@ -161,7 +163,8 @@ static bool resize(struct inet__neigh_table *table, unsigned int buckets)
 		struct inet_neigh *neigh = table->bucket[i], *next;
 
 		for (; neigh; neigh = next) {
-			struct inet_neigh **head = &bucket[hash_of(neigh->iface, neigh->family, &neigh->ip) & (buckets - 1)];
+			struct inet_neigh **head =
+			        &bucket[hash_of(neigh->iface, neigh->family, &neigh->ip) & (buckets - 1)];
 
 			next = neigh->next;
 			neigh->next = *head;
@@ -224,7 +227,8 @@ void inet__neigh_free(struct inet_neigh *neigh)
 	struct inet__neigh_entry *entry = entry_of(neigh);
 	struct inet__neigh_table *table = table_of(entry);
 	struct learned *learned = learned_of(entry);
-	struct inet_neigh **link = &table->bucket[hash_of(neigh->iface, neigh->family, &neigh->ip) & (table->buckets - 1)];
+	struct inet_neigh **link =
+	        &table->bucket[hash_of(neigh->iface, neigh->family, &neigh->ip) & (table->buckets - 1)];
 
 	timer_clear(entry);
 	recount(entry, false);
@@ -285,7 +289,8 @@ static bool make_room(struct learned *learned, int64_t now)
 {
 	if (learned->count < LEARNED_HIGH)
 		return true;
-	if ((learned->count >= LEARNED_MAX || now - learned->collected > COLLECT_EVERY) && now >= learned->collect_again)
+	if ((learned->count >= LEARNED_MAX || now - learned->collected > COLLECT_EVERY) &&
+	    now >= learned->collect_again)
 		collect(learned, now);
 	return learned->count < LEARNED_MAX;
 }
@@ -326,7 +331,7 @@ struct inet_neigh *inet__neigh_create(struct inet_iface *iface, int family, cons
 	return &entry->neigh;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ states */
+/* ---------------------------------------------------------------------------------------------------------- states */
 
 void inet__neigh_choose_reachable(struct inet__neigh_params *params, int64_t now)
 {
@@ -383,8 +388,8 @@ static void ask(struct inet__neigh_entry *entry)
 /**
  * become - the transition function: enter a state, which may be the same one again
  *
- * The hardware address has been set when the state has one. What waits is sent, or given up; those who monitor are told but when
- * nothing has been found out: of INCOMPLETE and DELAY, as on Linux.
+ * The hardware address has been set when the state has one. What waits is sent, or given up; those who monitor are told
+ * but when nothing has been found out: of INCOMPLETE and DELAY, as on Linux.
  */
 static void become(struct inet__neigh_entry *entry, uint16_t state, int64_t now)
 {
@@ -524,7 +529,7 @@ int inet__neigh_update(struct inet_neigh *neigh, const unsigned char *mac, uint1
 }
 
 void inet__neigh_learn(struct inet_iface *iface, int family, const union inet_ip *ip, const unsigned char *mac,
-		       uint16_t state, unsigned int flags, bool create)
+                       uint16_t state, unsigned int flags, bool create)
 {
 	struct inet_neigh *neigh = inet__neigh_find(iface, family, ip);
 
@@ -534,7 +539,7 @@ void inet__neigh_learn(struct inet_iface *iface, int family, const union inet_ip
 		inet__neigh_update(neigh, mac, state, flags);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- sending */
+/* --------------------------------------------------------------------------------------------------------- sending */
 
 void inet__neigh_use(struct inet_neigh *neigh)
 {
@@ -550,7 +555,7 @@ void inet__neigh_use(struct inet_neigh *neigh)
 
 /** send_unknown - send to somebody whose hardware address is not known; @neigh: the entry, or NULL */
 static int send_unknown(struct inet_iface *iface, int family, const union inet_ip *ip, struct inet_neigh *neigh,
-			unsigned char *packet, size_t len)
+                        unsigned char *packet, size_t len)
 {
 	struct inet__neigh_table *table = iface->inet->neigh;
 	int err;
@@ -616,7 +621,7 @@ void inet_confirm(struct inet *inet, int family, const union inet_ip *dst)
 		become(entry_of(neigh), NUD_REACHABLE, now);
 }
 
-/* ---------------------------------------------------------------------------------------------------- table as whole */
+/* -------------------------------------------------------------------------------------------------- table as whole */
 
 int inet__neigh_open(struct inet *inet)
 {

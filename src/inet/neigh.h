@@ -13,9 +13,9 @@
 #define INET_MILLISECOND INT64_C(1000000)
 
 /* Kinds of states, see neigh.c. */
-#define INET__NUD_CONNECTED (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE) /* send without a doubt */
+#define INET__NUD_CONNECTED (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE)           /* send without a doubt */
 #define INET__NUD_VALID (INET__NUD_CONNECTED | NUD_STALE | NUD_DELAY | NUD_PROBE) /* the hardware address is known */
-#define INET__NUD_FIXED (NUD_PERMANENT | NUD_NOARP)                      /* the network does not change it */
+#define INET__NUD_FIXED (NUD_PERMANENT | NUD_NOARP)                               /* the network does not change it */
 
 /** struct inet__neigh_params - constants of RFC 4861 for one interface and family; routers may say others */
 struct inet__neigh_params {
@@ -33,20 +33,20 @@ struct inet__waiting {
 
 /** struct inet__neigh_entry - an entry of the table as neigh.c sees it */
 struct inet__neigh_entry {
-	struct inet_neigh neigh; /* first; neigh.next is the next one in the hash chain */
+	struct inet_neigh neigh;                 /* first; neigh.next is the next one in the hash chain */
 	struct inet__neigh_entry *newer, *older; /* of the family, in the order in which they were made */
 	struct inet__waiting waiting;
-	int64_t when;        /* of its timer; meaningful while timer is not 0 */
-	unsigned int timer;  /* place in the heap, from 1; 0: no timer runs */
-	bool counted;        /* among the learned entries, which are limited */
-	bool wanted;         /* we have sent to it, it is not just somebody who spoke to us */
-	bool proven;         /* it has answered once from this hardware address */
+	int64_t when;       /* of its timer; meaningful while timer is not 0 */
+	unsigned int timer; /* place in the heap, from 1; 0: no timer runs */
+	bool counted;       /* among the learned entries, which are limited */
+	bool wanted;        /* we have sent to it, it is not just somebody who spoke to us */
+	bool proven;        /* it has answered once from this hardware address */
 };
 
 /* What routers may make us remember, of an interface; the rest is ignored. */
-#define INET__ROUTERS_MAX 8    /* default routers */
-#define INET__PREFIXES_MAX 16  /* prefixes on the link */
-#define INET__SLAAC_MAX 16     /* addresses */
+#define INET__ROUTERS_MAX 8   /* default routers */
+#define INET__PREFIXES_MAX 16 /* prefixes on the link */
+#define INET__SLAAC_MAX 16    /* addresses */
 
 struct inet__prefix {
 	struct in6_addr prefix;
@@ -58,7 +58,7 @@ struct inet__nd {
 	struct inet__neigh_params params[2]; /* IPv4, IPv6 */
 	struct inet_neigh *proxies;          /* neigh_proxy.c */
 	/* ra.c. Routers and prefixes have a route each, unless it was deleted behind our back. */
-	int64_t solicit_next;                /* when to solicit routers again; INET_NEVER */
+	int64_t solicit_next; /* when to solicit routers again; INET_NEVER */
 	unsigned int solicit_left;
 	unsigned int routers, prefixes;
 	struct in6_addr router[INET__ROUTERS_MAX];
@@ -110,7 +110,7 @@ static inline bool inet__mac_unicast(const unsigned char mac[6])
 
 /** inet__ether_send - put an Ethernet header before a packet, and off it goes. The interface is up. */
 void inet__ether_send(struct inet_iface *iface, unsigned int type, const unsigned char mac[6], unsigned char *packet,
-		      size_t len);
+                      size_t len);
 
 /* neigh.c */
 
@@ -127,7 +127,7 @@ enum inet__neigh_update {
 	INET__NEIGH_WEAK = 2,     /* ... if not, it raises a doubt: REACHABLE becomes STALE */
 	INET__NEIGH_ROUTER = 4,   /* NTF_ROUTER is set */
 	INET__NEIGH_HOST = 8,     /* NTF_ROUTER is cleared */
-	INET__NEIGH_ADMIN = 16,   /* `ip neigh` says so: even NOARP and PERMANENT entries change, and all states are as said */
+	INET__NEIGH_ADMIN = 16,   /* `ip neigh` says so: NOARP and PERMANENT entries change, too, and states are as said */
 };
 
 /**
@@ -138,7 +138,7 @@ enum inet__neigh_update {
  * @create: make an entry when there is none
  */
 void inet__neigh_learn(struct inet_iface *iface, int family, const union inet_ip *ip, const unsigned char *mac,
-		       uint16_t state, unsigned int flags, bool create);
+                       uint16_t state, unsigned int flags, bool create);
 
 /* For neigh_set.c. */
 struct inet_neigh *inet__neigh_create(struct inet_iface *iface, int family, const union inet_ip *ip);
@@ -154,8 +154,8 @@ void inet__neigh_use(struct inet_neigh *neigh);
 /* neigh_proxy.c */
 
 /** inet__neigh_proxy_set - add or change one: 0; -ENOENT, -ENOBUFS */
-int inet__neigh_proxy_set(struct inet_iface *iface, int family, const union inet_ip *ip, uint8_t flags, uint8_t protocol,
-			  unsigned int nlm_flags);
+int inet__neigh_proxy_set(struct inet_iface *iface, int family, const union inet_ip *ip, uint8_t flags,
+                          uint8_t protocol, unsigned int nlm_flags);
 int inet__neigh_proxy_delete(struct inet_iface *iface, int family, const union inet_ip *ip);
 /** inet__neigh_proxy_flush - the interface is going; @family 0: all */
 void inet__neigh_proxy_flush(struct inet_iface *iface, int family);
@@ -172,7 +172,7 @@ void inet__waiting_init(struct inet__waiting *waiting);
  * 0, or -ENOBUFS: not kept.
  */
 int inet__waiting_add(struct inet__waiting *waiting, size_t *total, struct inet_iface *iface, int family,
-		      const unsigned char *packet, size_t len);
+                      const unsigned char *packet, size_t len);
 /** inet__waiting_send - send all to a hardware address */
 void inet__waiting_send(struct inet__waiting *waiting, size_t *total, const unsigned char mac[6]);
 /** inet__waiting_drop - forget all */
@@ -186,8 +186,9 @@ const unsigned char *inet__waiting_newest(const struct inet__waiting *waiting, s
 
 /* arp.c */
 
-/** inet__arp_ask - ask who has @target; @mac: whom to ask, NULL for everybody; @src: an address of ours to ask from, NULL to choose */
-void inet__arp_ask(struct inet_iface *iface, struct in_addr target, const unsigned char *mac, const struct in_addr *src);
+/** inet__arp_ask - ask who has @target; @mac: whom to ask, NULL for everybody; @src: of ours, NULL to choose */
+void inet__arp_ask(struct inet_iface *iface, struct in_addr target, const unsigned char *mac,
+                   const struct in_addr *src);
 
 /* nd.c */
 
@@ -211,7 +212,7 @@ unsigned char *inet__nd_begin(struct inet__nd_message *message, uint8_t type, si
 void inet__nd_put_mac(struct inet__nd_message *message, uint8_t type, const unsigned char mac[6]);
 /** inet__nd_send - finish it and send it; @mac: NULL to ask for that of @dst first, if need be */
 void inet__nd_send(struct inet_iface *iface, struct inet__nd_message *message, const struct in6_addr *src,
-		   const struct in6_addr *dst, const unsigned char *mac);
+                   const struct in6_addr *dst, const unsigned char *mac);
 /** inet__nd_options - check and find the options of a received message; false: malformed, to be dropped */
 bool inet__nd_options(const unsigned char *option, size_t len, struct inet__nd_options *found);
 

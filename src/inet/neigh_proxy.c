@@ -2,9 +2,9 @@
 /*
  * neigh_proxy.c - addresses of others that we answer for on an interface: `ip neigh add proxy`.
  *
- * Entries without a state, made by hand only, in a list of each interface; they go when it goes down. Answers are given as
- * on Linux: for IPv4 by a router that would send to the address through another interface. For IPv6 they are kept and
- * shown, and nothing else (proxy_ndp is 0).
+ * Entries without a state, made by hand only, in a list of each interface; they go when it goes down. Answers are given
+ * as on Linux: for IPv4 by a router that would send to the address through another interface. For IPv6 they are kept
+ * and shown, and nothing else (proxy_ndp is 0).
  */
 #include "neigh.h"
 
@@ -23,8 +23,8 @@ static struct inet_neigh **find(struct inet_iface *iface, int family, const unio
 	return at;
 }
 
-int inet__neigh_proxy_set(struct inet_iface *iface, int family, const union inet_ip *ip, uint8_t flags, uint8_t protocol,
-			  unsigned int nlm_flags)
+int inet__neigh_proxy_set(struct inet_iface *iface, int family, const union inet_ip *ip, uint8_t flags,
+                          uint8_t protocol, unsigned int nlm_flags)
 {
 	struct inet_neigh **at = find(iface, family, ip), *proxy = *at;
 	unsigned int count = 0;

@@ -8,13 +8,13 @@
 #include <linux/netlink.h>
 
 /* What a user may set the state to, or to none. */
-#define STATES                                                                                                          \
+#define STATES                                                                                                         \
 	(NUD_INCOMPLETE | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_FAILED | NUD_NOARP | NUD_PERMANENT)
 /* Flags that are kept as given; the others are ours, or ask for what is not done here. */
 #define FLAGS (NTF_ROUTER | NTF_EXT_LEARNED)
 
-int inet__neigh_set(struct inet_iface *iface, int family, const union inet_ip *ip, const unsigned char *mac, uint16_t state,
-		    uint8_t flags, uint8_t protocol, unsigned int nlm_flags)
+int inet__neigh_set(struct inet_iface *iface, int family, const union inet_ip *ip, const unsigned char *mac,
+                    uint16_t state, uint8_t flags, uint8_t protocol, unsigned int nlm_flags)
 {
 	struct inet_neigh *neigh = inet__neigh_find(iface, family, ip);
 	unsigned int update = INET__NEIGH_ADMIN;
@@ -62,7 +62,7 @@ int inet__neigh_delete(struct inet_iface *iface, int family, const union inet_ip
 		return inet__neigh_proxy_delete(iface, family, ip);
 	if (!neigh)
 		return -ENOENT;
-	/* Linux tells twice: that it is no longer valid, and that it is gone. What waits for it comes back as undeliverable. */
+	/* Linux tells twice: that it is not valid any more, and that it is gone. What waits for it is undeliverable. */
 	inet__neigh_update(neigh, NULL, NUD_FAILED, INET__NEIGH_ADMIN);
 	inet__neigh_free(neigh);
 	inet__neigh_failures(iface->inet);
@@ -109,7 +109,7 @@ int inet__neigh_reachable(struct inet_iface *iface, int family, const union inet
 	return neigh->state == NUD_FAILED ? -1 : 0;
 }
 
-/** forget - remove the entries of an interface, of one family (0: both); those set by hand too unless @keep_permanent */
+/** forget - remove the entries of an interface, of one family (0: both); @keep_permanent: not those set by hand */
 static void forget(struct inet_iface *iface, int family, bool keep_permanent)
 {
 	for (int i = 0; i < 2; i++) {

@@ -2,15 +2,15 @@
 /*
  * ra.c - routers on the link: asking for them and doing what they say (RFC 4861 6.3, RFC 4862 5.5, RFC 4191).
  *
- * An interface with accept_ra set, on a stack that is no router itself, solicits routers when it comes up: three times, four
- * seconds apart, until one answers. What an advertisement brings is kept where it belongs: default routers and
- * prefixes on the link are routes (protocols ra and kernel) that expire, addresses are addresses with lifetimes, and the
- * constants of neighbour discovery are in struct inet__nd.
+ * An interface with accept_ra set, on a stack that is no router itself, solicits routers when it comes up: three times,
+ * four seconds apart, until one answers. What an advertisement brings is kept where it belongs: default routers and
+ * prefixes on the link are routes (protocols ra and kernel) that expire, addresses are addresses with lifetimes, and
+ * the constants of neighbour discovery are in struct inet__nd.
  *
- * Anybody on the link can pretend to be a router. Therefore the number of routers, prefixes and addresses that can be made in this
- * way is bounded (INET__ROUTERS_MAX, ...), and an advertisement cannot shorten the life of an address below two hours.
- * Nothing is done with prefixes of other lengths than 64 (for addresses), routes to more than the default (accept_ra_rt_info_max_plen 0),
- * and name servers.
+ * Anybody on the link can pretend to be a router. Therefore the number of routers, prefixes and addresses that can be
+ * made in this way is bounded (INET__ROUTERS_MAX, ...), and an advertisement cannot shorten the life of an address
+ * below two hours. Nothing is done with prefixes of other lengths than 64 (for addresses), routes to more than the
+ * default (accept_ra_rt_info_max_plen 0), and name servers.
  */
 #include "neigh.h"
 
@@ -37,9 +37,16 @@
 #define TIME_MAX (INT64_C(3600) * INET_SECOND) /* of what a router may set times to */
 
 /* Offsets in an option with a prefix. */
-enum prefix_field { PREFIX_LEN = 2, PREFIX_FLAGS = 3, PREFIX_VALID = 4, PREFIX_PREFERRED = 8, PREFIX_ADDR = 16, PREFIX_SIZE = 32 };
+enum prefix_field {
+	PREFIX_LEN = 2,
+	PREFIX_FLAGS = 3,
+	PREFIX_VALID = 4,
+	PREFIX_PREFERRED = 8,
+	PREFIX_ADDR = 16,
+	PREFIX_SIZE = 32
+};
 
-/* ------------------------------------------------------------------------------------------------------ solicitation */
+/* ---------------------------------------------------------------------------------------------------- solicitation */
 
 static bool listening(const struct inet_iface *iface)
 {
@@ -162,7 +169,7 @@ void inet__nd_run(struct inet *inet)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------------------------ routers */
+/* --------------------------------------------------------------------------------------------------------- routers */
 
 /** until - the time at which a lifetime of @seconds from now ends */
 static int64_t until(const struct inet *inet, uint32_t seconds)
@@ -201,7 +208,7 @@ static bool room_for_router(struct inet_iface *iface, const struct in6_addr *rou
 	return true;
 }
 
-/** update_router - what an advertisement changes of the route that it made once; it is told of when another router may be used now */
+/** update_router - what an advertisement changes of its route; told when another router may be used from now on */
 static void update_router(struct inet *inet, struct inet_route *route, const struct inet_route *said)
 {
 	bool preference = route->pref != said->pref;
@@ -217,8 +224,9 @@ static void update_router(struct inet *inet, struct inet_route *route, const str
 		inet__notify_route(inet, route, NLM_F_REPLACE, false);
 }
 
-/** take_router - the router offers itself as a default router; with lifetime 0: no more. @mtu: that of the link, 0: not said */
-static void take_router(struct inet_iface *iface, const struct in6_addr *router, const unsigned char *message, uint32_t mtu)
+/** take_router - the router offers itself as a default router, or no more (lifetime 0). @mtu: of the link, or 0 */
+static void take_router(struct inet_iface *iface, const struct in6_addr *router, const unsigned char *message,
+                        uint32_t mtu)
 {
 	uint32_t lifetime = inet__get16(message + 6);
 	struct inet *inet = iface->inet;
@@ -253,7 +261,7 @@ void inet__ra_router_gone(struct inet_iface *iface, const struct in6_addr *route
 		inet__route_remove(iface->inet, route);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- prefixes */
+/* -------------------------------------------------------------------------------------------------------- prefixes */
 
 static bool same_prefix(const struct inet__prefix *a, const struct inet__prefix *b)
 {
@@ -340,18 +348,18 @@ static void renew(struct inet_addr *addr, uint32_t preferred, uint32_t valid)
 	inet__addr_lifetimes(addr, preferred < valid ? preferred : valid, valid);
 }
 
-/** configure - make an address of a prefix; it brings no route, whether the prefix is on the link is another question */
+/** configure - make an address of a prefix; it brings no route: whether the prefix is on the link is not said by it */
 static void configure(struct inet_iface *iface, const struct in6_addr *addr, uint32_t preferred, uint32_t valid)
 {
 	struct inet__addr_spec spec = {
-		.family = AF_INET6,
-		.local.v6 = *addr,
-		.peer.v6 = *addr,
-		.prefixlen = 64,
-		.flags = IFA_F_MANAGETEMPADDR,
-		.proto = IFAPROT_KERNEL_RA,
-		.preferred = preferred,
-		.valid = valid,
+	        .family = AF_INET6,
+	        .local.v6 = *addr,
+	        .peer.v6 = *addr,
+	        .prefixlen = 64,
+	        .flags = IFA_F_MANAGETEMPADDR,
+	        .proto = IFAPROT_KERNEL_RA,
+	        .preferred = preferred,
+	        .valid = valid,
 	};
 
 	if (iface->addr_gen_mode != IN6_ADDR_GEN_MODE_EUI64 && iface->addr_gen_mode != IN6_ADDR_GEN_MODE_NONE)
@@ -425,7 +433,7 @@ static void take_prefix(struct inet_iface *iface, const unsigned char *option)
 		take_autonomous(iface, &prefix.prefix, preferred, valid);
 }
 
-/* ------------------------------------------------------------------------------------------------------ advertisement */
+/* --------------------------------------------------------------------------------------------------- advertisement */
 
 /** take_times - how long neighbours are reachable and when to ask again, in milliseconds; 0: not said */
 static void take_times(struct inet_iface *iface, uint32_t reachable, uint32_t retrans)
@@ -480,7 +488,7 @@ void inet__ra_input(struct inet_iface *iface, const struct in6_addr *src, const 
 		return;
 	stop_asking(iface);
 	inet__neigh_learn(iface, AF_INET6, router, options.source_mac, NUD_STALE,
-			  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | INET__NEIGH_ROUTER, true);
+	                  INET__NEIGH_OVERRIDE | INET__NEIGH_WEAK | INET__NEIGH_ROUTER, true);
 	take_router(iface, src, message, mtu_of(iface, &options));
 	take_limits(iface, mtu_of(iface, &options), message[4]);
 	take_times(iface, inet__get32(message + 8), inet__get32(message + 12));

@@ -2,10 +2,10 @@
 /*
  * waiting.c - packets that wait until the hardware address of a neighbour is known.
  *
- * They are copies: who sent them has its buffer back. Each neighbour has a queue of its own, in which the newest packets
- * stay, as on Linux. Since whoever can make us answer strangers can fill any number of queues, all queues of a stack
- * together are bounded too: once much is waiting, a queue is one packet long. That is enough for the protocols above, which
- * send again, and it leaves room for neighbours that do exist.
+ * They are copies: who sent them has its buffer back. Each neighbour has a queue of its own, in which the newest
+ * packets stay, as on Linux. Since whoever can make us answer strangers can fill any number of queues, all queues of a
+ * stack together are bounded too: once much is waiting, a queue is one packet long. That is enough for the protocols
+ * above, which send again, and it leaves room for neighbours that do exist.
  */
 #include "neigh.h"
 
@@ -69,7 +69,7 @@ static void drop(struct inet__waiting_packet *packet, size_t *total)
 }
 
 int inet__waiting_add(struct inet__waiting *waiting, size_t *total, struct inet_iface *iface, int family,
-		      const unsigned char *packet, size_t len)
+                      const unsigned char *packet, size_t len)
 {
 	struct inet__waiting_packet *copy, *oldest;
 	size_t room;

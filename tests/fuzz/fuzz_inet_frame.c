@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz_inet_frame.c - frames against a configured stack: src/inet/{ether,arp,nd,ra,neigh,waiting}.c and what they change
+ * fuzz_inet_frame.c - frames against a configured stack: src/inet/{ether,arp,nd,ra,neigh,waiting}.c and what they
+ * change
  *
- * The stack has two interfaces with addresses of both families and listens to routers. The input is a list of records, each
- * a byte that says what it is, a byte of length, and as many bytes:
+ * The stack has two interfaces with addresses of both families and listens to routers. The input is a list of records,
+ * each a byte that says what it is, a byte of length, and as many bytes:
  *
  *     0  time passes: tenths of a second, each byte
  *     1  we send a packet to a neighbour: family, last byte of the address, length
@@ -36,7 +37,7 @@ static void check(bool kept)
 		abort();
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- owner */
+/* ----------------------------------------------------------------------------------------------------------- owner */
 
 static int64_t op_now(void *owner)
 {
@@ -106,7 +107,8 @@ static void op_transmit(void *owner, struct inet_iface *iface, unsigned char *fr
 	(void)sink;
 }
 
-static bool op_ip_input(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer)
+static bool op_ip_input(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len,
+                        void *buffer)
 {
 	struct in6_addr src, dst;
 	size_t payload;
@@ -124,7 +126,8 @@ static bool op_ip_input(void *owner, struct inet_iface *iface, int family, unsig
 	return false;
 }
 
-static void op_ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet, size_t len)
+static void op_ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet,
+                         size_t len)
 {
 	(void)owner;
 	inet_output_to(iface, AF_INET6, mac, packet, len);
@@ -160,25 +163,25 @@ static void op_notify(void *owner, struct nlq_msg *queue, uint32_t seq, uint32_t
 }
 
 static const struct inet_ops ops = {
-	.now = op_now,
-	.iface_add = op_iface,
-	.iface_del = op_iface_gone,
-	.iface_change = op_iface_change,
-	.addr_add = op_addr,
-	.addr_del = op_addr_gone,
-	.group_join = op_group,
-	.group_leave = op_group_gone,
-	.link_create = op_iface,
-	.link_destroy = op_iface_gone,
-	.transmit = op_transmit,
-	.ip_input = op_ip_input,
-	.ip_output = op_ip_output,
-	.unreachable = op_unreachable,
-	.routes_changed = op_routes_changed,
-	.notify = op_notify,
+        .now = op_now,
+        .iface_add = op_iface,
+        .iface_del = op_iface_gone,
+        .iface_change = op_iface_change,
+        .addr_add = op_addr,
+        .addr_del = op_addr_gone,
+        .group_join = op_group,
+        .group_leave = op_group_gone,
+        .link_create = op_iface,
+        .link_destroy = op_iface_gone,
+        .transmit = op_transmit,
+        .ip_input = op_ip_input,
+        .ip_output = op_ip_output,
+        .unreachable = op_unreachable,
+        .routes_changed = op_routes_changed,
+        .notify = op_notify,
 };
 
-/* ---------------------------------------------------------------------------------------------------------------- world */
+/* ----------------------------------------------------------------------------------------------------------- world */
 
 /** ip_of - an address by one byte: 10.0.N.byte, or fe80::byte, or 2001:db8::byte */
 static union inet_ip ip_of(int family, unsigned int byte)
@@ -197,8 +200,10 @@ static union inet_ip ip_of(int family, unsigned int byte)
 
 static void add(struct inet_iface *iface, int family, unsigned int byte)
 {
-	struct inet__addr_spec spec = {.family = family, .prefixlen = family == AF_INET ? 24 : 64, .preferred = INET_FOREVER,
-				       .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {.family = family,
+	                               .prefixlen = family == AF_INET ? 24 : 64,
+	                               .preferred = INET_FOREVER,
+	                               .valid = INET_FOREVER};
 
 	spec.local = spec.peer = ip_of(family, byte);
 	inet__addr_add(iface, &spec, NLM_F_CREATE | NLM_F_EXCL, NULL);
@@ -230,7 +235,7 @@ static void up(struct world *world, unsigned int i)
 	add(*iface, AF_INET6, i ? 130 : 129);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- records */
+/* --------------------------------------------------------------------------------------------------------- records */
 
 static void send_packet(struct inet_iface *iface, const uint8_t *data, size_t len)
 {
@@ -306,8 +311,8 @@ static void configure(struct world *world, struct inet_iface *iface, const uint8
 			inet_set_forwarding(world->inet, data[i] & 8);
 			break;
 		case 5:
-			inet__iface_set_addr_gen_mode(iface, data[i] & 8 ? IN6_ADDR_GEN_MODE_STABLE_PRIVACY :
-									   IN6_ADDR_GEN_MODE_EUI64);
+			inet__iface_set_addr_gen_mode(iface, data[i] & 8 ? IN6_ADDR_GEN_MODE_STABLE_PRIVACY
+			                                                 : IN6_ADDR_GEN_MODE_EUI64);
 			break;
 		case 6:
 			inet__iface_set_mtu(iface, data[i] & 8 ? 1500 : 1000);
@@ -359,7 +364,8 @@ static void check_bounds(struct world *world)
 
 	for (int family = 0; family < 2; family++) {
 		entries = 0;
-		for (struct inet_neigh *n = inet__neigh_first(world->inet, family ? AF_INET6 : AF_INET); n; n = inet__neigh_next(n)) {
+		for (struct inet_neigh *n = inet__neigh_first(world->inet, family ? AF_INET6 : AF_INET); n;
+		     n = inet__neigh_next(n)) {
 			entries++;
 			check(!n->has_mac || inet__mac_unicast(n->mac));
 			check(!(n->state & INET__NUD_VALID) == !n->has_mac);

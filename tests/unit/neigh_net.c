@@ -11,7 +11,7 @@
 
 const unsigned char net_mac_a[6] = {0x02, 0, 0, 0, 0, 0x0a}, net_mac_b[6] = {0x02, 0, 0, 0, 0, 0x0b};
 
-/* ----------------------------------------------------------------------------------------------------- struct inet_ops */
+/* ------------------------------------------------------------------------------------------------- struct inet_ops */
 
 static int64_t op_now(void *owner)
 {
@@ -93,7 +93,8 @@ static void op_transmit(void *owner, struct inet_iface *iface, unsigned char *fr
 	memcpy(kept->bytes, frame, len < sizeof(kept->bytes) ? len : sizeof(kept->bytes));
 }
 
-static bool op_ip_input(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer)
+static bool op_ip_input(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len,
+                        void *buffer)
 {
 	struct net *net = owner;
 	struct in6_addr src, dst;
@@ -112,7 +113,8 @@ static bool op_ip_input(void *owner, struct inet_iface *iface, int family, unsig
 	return false;
 }
 
-static void op_ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet, size_t len)
+static void op_ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet,
+                         size_t len)
 {
 	(void)owner;
 	inet_output_to(iface, AF_INET6, mac, packet, len);
@@ -142,29 +144,30 @@ static void op_notify(void *owner, struct nlq_msg *queue, uint32_t seq, uint32_t
 }
 
 static const struct inet_ops ops = {
-	.now = op_now,
-	.iface_add = op_iface_add,
-	.iface_del = op_iface_del,
-	.iface_change = op_iface_change,
-	.addr_add = op_addr_add,
-	.addr_del = op_addr_del,
-	.group_join = op_group_join,
-	.group_leave = op_group_leave,
-	.link_create = op_link_create,
-	.link_destroy = op_link_destroy,
-	.transmit = op_transmit,
-	.ip_input = op_ip_input,
-	.ip_output = op_ip_output,
-	.unreachable = op_unreachable,
-	.routes_changed = op_routes_changed,
-	.notify = op_notify,
+        .now = op_now,
+        .iface_add = op_iface_add,
+        .iface_del = op_iface_del,
+        .iface_change = op_iface_change,
+        .addr_add = op_addr_add,
+        .addr_del = op_addr_del,
+        .group_join = op_group_join,
+        .group_leave = op_group_leave,
+        .link_create = op_link_create,
+        .link_destroy = op_link_destroy,
+        .transmit = op_transmit,
+        .ip_input = op_ip_input,
+        .ip_output = op_ip_output,
+        .unreachable = op_unreachable,
+        .routes_changed = op_routes_changed,
+        .notify = op_notify,
 };
 
-/* --------------------------------------------------------------------------------------------------------------- net */
+/* ------------------------------------------------------------------------------------------------------------- net */
 
 static void add(struct inet_iface *iface, int family, const char *text, uint8_t prefixlen)
 {
-	struct inet__addr_spec spec = {.family = family, .prefixlen = prefixlen, .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {
+	        .family = family, .prefixlen = prefixlen, .preferred = INET_FOREVER, .valid = INET_FOREVER};
 
 	spec.local = spec.peer = net_ip(text);
 	assert_int_equal(inet__addr_add(iface, &spec, NLM_F_CREATE | NLM_F_EXCL, NULL), 0);
@@ -282,7 +285,7 @@ static const struct net_frame *must_take(struct net *net)
 	return frame;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- ARP */
+/* ------------------------------------------------------------------------------------------------------------- ARP */
 
 void net_arp_input(struct inet_iface *iface, const struct net_arp *arp)
 {
@@ -314,7 +317,7 @@ void net_arp_take(struct net *net, struct net_arp *arp)
 	memcpy(&arp->target, frame->bytes + 38, 4);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- IP */
+/* -------------------------------------------------------------------------------------------------------------- IP */
 
 /** room_for - a packet of zeros, with what may be overwritten before it */
 static unsigned char *room_for(size_t len)
@@ -355,7 +358,7 @@ int net_send6(struct inet_iface *iface, const char *src, const char *dst, size_t
 	return err;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- ND */
+/* -------------------------------------------------------------------------------------------------------------- ND */
 
 void net_nd_take(struct net *net, struct net_nd *nd)
 {

@@ -2,8 +2,8 @@
 /*
  * neigh_net.h - a configured stack without engine, network and clock, for the tests of neighbours.
  *
- * Two interfaces of kind vde, a and b, whose networks are a list of frames: what the stack sends is kept there until the test
- * takes it. Time stands still until the test moves it. The engine only hands ICMPv6 back.
+ * Two interfaces of kind vde, a and b, whose networks are a list of frames: what the stack sends is kept there until
+ * the test takes it. Time stands still until the test moves it. The engine only hands ICMPv6 back.
  */
 #ifndef TESTS_UNIT_NEIGH_NET_H
 #define TESTS_UNIT_NEIGH_NET_H
@@ -24,22 +24,22 @@ struct net {
 	int64_t now;
 	unsigned int first, sent; /* frames not taken yet, and all that were sent */
 	struct net_frame frame[NET_FRAMES];
-	unsigned int unreachable; /* packets that came back */
+	unsigned int unreachable;   /* packets that came back */
 	unsigned char returned[64]; /* the beginning of the last of them */
-	unsigned int packets;     /* IP packets for the engine */
-	unsigned int notified;    /* messages for those who monitor */
+	unsigned int packets;       /* IP packets for the engine */
+	unsigned int notified;      /* messages for those who monitor */
 	unsigned int routes_changed;
-	bool send_again;          /* unreachable sends, as an engine might */
+	bool send_again; /* unreachable sends, as an engine might */
 };
 
 extern const unsigned char net_mac_a[6], net_mac_b[6];
 
-/** net_open - a stack with both interfaces up; a has 10.0.0.1/24 and, once detection is over, fe80::1 and 2001:db8::1/64 */
+/** net_open - a stack with both interfaces up; a has 10.0.0.1/24, fe80::1/64 and 2001:db8::1/64 */
 struct net *net_open(void);
 void net_close(struct net *net);
 /** net_pass - let time pass, running the timers when they are due */
 void net_pass(struct net *net, int64_t nanoseconds);
-/** net_take - the next frame that was sent, NULL: there is none; net_skip - forget all; net_count - how many are there */
+/** net_take - the next frame that was sent, NULL: none; net_skip - forget all; net_count - how many are there */
 struct net_frame *net_take(struct net *net);
 void net_skip(struct net *net);
 unsigned int net_count(const struct net *net);
@@ -59,7 +59,7 @@ struct net_arp {
 void net_arp_input(struct inet_iface *iface, const struct net_arp *arp);
 void net_arp_take(struct net *net, struct net_arp *arp);
 
-/** net_send4, net_send6 - the engine sends a packet of @len bytes, all but the addresses zero: what inet_output returns */
+/** net_send4, net_send6 - the engine sends a packet of @len bytes, all zero but for the addresses: as inet_output */
 int net_send4(struct inet_iface *iface, const char *src, const char *dst, size_t len);
 int net_send6(struct inet_iface *iface, const char *src, const char *dst, size_t len);
 

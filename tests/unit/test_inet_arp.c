@@ -2,8 +2,8 @@
 /*
  * test_inet_arp.c - ARP and frames: who is answered, who becomes known, what is ignored.
  *
- * The table of packets is also sent to the kernel of this machine, over a veth pair: what it answers and whom it knows afterwards has
- * to be what we answer and know.
+ * The table of packets is also sent to the kernel of this machine, over a veth pair: what it answers and whom it knows
+ * afterwards has to be what we answer and know.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,27 +41,28 @@ static const struct heard {
 	const char *sender;
 	const char *target;
 	enum answered answered;
-	uint16_t state;       /* of the sender afterwards; 0: unknown */
-	unsigned char known;  /* last byte of its hardware address then */
+	uint16_t state;      /* of the sender afterwards; 0: unknown */
+	unsigned char known; /* last byte of its hardware address then */
 } hearings[] = {
-	{"a question to us makes its sender known", BROADCAST, 1, 0x77, "10.0.0.20", US, YES, NUD_STALE, 0x77},
-	{"again: nothing new", OURS, 1, 0x77, "10.0.0.20", US, YES, NUD_STALE, 0x77},
-	{"with another hardware address", BROADCAST, 1, 0x78, "10.0.0.20", US, YES, NUD_STALE, 0x78},
-	{"a probe is answered, nobody is known by it", BROADCAST, 1, 0x77, "0.0.0.0", US, YES, 0, 0},
-	{"a question to somebody else", BROADCAST, 1, 0x77, "10.0.0.21", "10.0.0.99", NO, 0, 0},
-	{"an announcement of somebody unknown", BROADCAST, 1, 0x77, "10.0.0.22", "10.0.0.22", NO, 0, 0},
-	{"an answer that nobody asked for", OURS, 2, 0x77, "10.0.0.23", US, NO, 0, 0},
-	{"somebody who claims to be us", BROADCAST, 1, 0x77, US, "10.0.0.99", NO, 0, 0},
-	{"somebody who asks us as us", BROADCAST, 1, 0x77, US, US, NO, 0, 0},
-	{"from a group", BROADCAST, 1, 0x77, "224.0.0.1", US, NO, 0, 0},
-	{"from the broadcast address", BROADCAST, 1, 0x77, "10.0.0.255", US, NOT_BY_US, 0, 0},
-	{"from the loopback network", BROADCAST, 1, 0x77, "127.0.0.1", US, NO, 0, 0},
-	{"for the loopback address", BROADCAST, 1, 0x77, "10.0.0.24", "127.0.0.1", NO, 0, 0},
-	{"for another station", OTHERS, 1, 0x77, "10.0.0.25", US, NO, 0, 0},
-	{"an operation that is none", BROADCAST, 3, 0x77, "10.0.0.26", US, NO, 0, 0},
-	{"from another network", BROADCAST, 1, 0x77, "10.9.0.1", US, YES, NUD_STALE, 0x77},
-	{"an announcement of somebody known", BROADCAST, 1, 0x79, "10.0.0.20", "10.0.0.20", NO, NUD_STALE, 0x79},
-	{"a question to others by somebody known, at once", BROADCAST, 1, 0x7a, "10.0.0.20", "10.0.0.99", NO, NUD_STALE, 0x79},
+        {"a question to us makes its sender known", BROADCAST, 1, 0x77, "10.0.0.20", US, YES, NUD_STALE, 0x77},
+        {"again: nothing new", OURS, 1, 0x77, "10.0.0.20", US, YES, NUD_STALE, 0x77},
+        {"with another hardware address", BROADCAST, 1, 0x78, "10.0.0.20", US, YES, NUD_STALE, 0x78},
+        {"a probe is answered, nobody is known by it", BROADCAST, 1, 0x77, "0.0.0.0", US, YES, 0, 0},
+        {"a question to somebody else", BROADCAST, 1, 0x77, "10.0.0.21", "10.0.0.99", NO, 0, 0},
+        {"an announcement of somebody unknown", BROADCAST, 1, 0x77, "10.0.0.22", "10.0.0.22", NO, 0, 0},
+        {"an answer that nobody asked for", OURS, 2, 0x77, "10.0.0.23", US, NO, 0, 0},
+        {"somebody who claims to be us", BROADCAST, 1, 0x77, US, "10.0.0.99", NO, 0, 0},
+        {"somebody who asks us as us", BROADCAST, 1, 0x77, US, US, NO, 0, 0},
+        {"from a group", BROADCAST, 1, 0x77, "224.0.0.1", US, NO, 0, 0},
+        {"from the broadcast address", BROADCAST, 1, 0x77, "10.0.0.255", US, NOT_BY_US, 0, 0},
+        {"from the loopback network", BROADCAST, 1, 0x77, "127.0.0.1", US, NO, 0, 0},
+        {"for the loopback address", BROADCAST, 1, 0x77, "10.0.0.24", "127.0.0.1", NO, 0, 0},
+        {"for another station", OTHERS, 1, 0x77, "10.0.0.25", US, NO, 0, 0},
+        {"an operation that is none", BROADCAST, 3, 0x77, "10.0.0.26", US, NO, 0, 0},
+        {"from another network", BROADCAST, 1, 0x77, "10.9.0.1", US, YES, NUD_STALE, 0x77},
+        {"an announcement of somebody known", BROADCAST, 1, 0x79, "10.0.0.20", "10.0.0.20", NO, NUD_STALE, 0x79},
+        {"a question to others by somebody known, at once", BROADCAST, 1, 0x7a, "10.0.0.20", "10.0.0.99", NO, NUD_STALE,
+         0x79},
 };
 
 #define HEARINGS (sizeof(hearings) / sizeof(hearings[0]))
@@ -114,7 +115,7 @@ static void test_hearings(void **state)
 	net_close(net);
 }
 
-/* ------------------------------------------------------------------------------------------- the kernel's opinion */
+/* -------------------------------------------------------------------------------------------- the kernel's opinion */
 
 static void run(const char *command)
 {
@@ -132,7 +133,8 @@ static unsigned int kernel_knows(const char *ip)
 	snprintf(command, sizeof(command), "ip neigh show dev neigh0 to %s", ip);
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
-	read = fscanf(pipe, "%*s lladdr %x:%x:%x:%x:%x:%x %15s", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5], name);
+	read = fscanf(pipe, "%*s lladdr %x:%x:%x:%x:%x:%x %15s", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4], &mac[5],
+	              name);
 	pclose(pipe);
 	if (read != 7)
 		return 0;
@@ -182,7 +184,8 @@ static bool ask_kernel(int fd, const struct net_arp *arp, const unsigned char ke
 	}
 }
 
-/** in_place - this process is alone in a network namespace with two ends of a cable, one of which is a socket; -1: it cannot be */
+/** in_place - this process is alone in a network namespace with two ends of a cable, one of which is a socket; -1: it
+ * cannot be */
 static int in_place(unsigned char kernel[6])
 {
 	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP)};
@@ -222,18 +225,20 @@ static void test_kernel(void **state)
 		fill(&arp, h, kernel);
 		answered = ask_kernel(fd, &arp, kernel);
 		if (answered != (h->answered != NO) || kernel_knows(h->sender) != h->known)
-			fail_msg("the kernel differs: %s: answered %d, knows %02x", h->what, answered, kernel_knows(h->sender));
+			fail_msg("the kernel differs: %s: answered %d, knows %02x", h->what, answered,
+			         kernel_knows(h->sender));
 	}
 	close(fd);
 }
 
-/* -------------------------------------------------------------------------------------------------------- asking */
+/* ---------------------------------------------------------------------------------------------------------- asking */
 
 static void test_asking(void **state)
 {
 	static const unsigned char all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, nobody[6] = {0};
 	static const unsigned char peer[6] = {0x02, 0, 0, 0, 0, 0x77};
-	struct inet__addr_spec spec = {.family = AF_INET, .prefixlen = 16, .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {
+	        .family = AF_INET, .prefixlen = 16, .preferred = INET_FOREVER, .valid = INET_FOREVER};
 	struct net *net = net_open();
 	struct net_arp arp;
 	struct inet_neigh *neigh;
@@ -258,7 +263,8 @@ static void test_asking(void **state)
 	net_arp_take(net, &arp);
 	assert_int_equal(arp.sender.s_addr, net_ip(US).v4.s_addr);
 	/* When it is known, it alone is asked. */
-	inet__neigh_learn(net->a, AF_INET, &(union inet_ip){.v4 = net_ip("10.0.0.2").v4}, peer, NUD_STALE, INET__NEIGH_OVERRIDE, true);
+	inet__neigh_learn(net->a, AF_INET, &(union inet_ip){.v4 = net_ip("10.0.0.2").v4}, peer, NUD_STALE,
+	                  INET__NEIGH_OVERRIDE, true);
 	net_pass(net, INET_MILLISECOND);
 	net_skip(net);
 	net_pass(net, 5 * INET_SECOND);
@@ -278,7 +284,7 @@ static void test_asking(void **state)
 static void test_locktime(void **state)
 {
 	const struct heard first = {.to = OURS, .operation = 2, .mac = 0x77, .sender = "10.0.0.2", .target = US},
-			   second = {.to = OURS, .operation = 2, .mac = 0x78, .sender = "10.0.0.2", .target = US};
+	                   second = {.to = OURS, .operation = 2, .mac = 0x78, .sender = "10.0.0.2", .target = US};
 	struct net *net = net_open();
 	struct net_arp arp;
 
@@ -297,11 +303,12 @@ static void test_locktime(void **state)
 	net_close(net);
 }
 
-/* -------------------------------------------------------------------------------------------------------- frames */
+/* ---------------------------------------------------------------------------------------------------------- frames */
 
 static void test_malformed(void **state)
 {
-	const struct heard question = {.to = BROADCAST, .operation = 1, .mac = 0x77, .sender = "10.0.0.20", .target = US};
+	const struct heard question = {
+	        .to = BROADCAST, .operation = 1, .mac = 0x77, .sender = "10.0.0.20", .target = US};
 	struct net *net = net_open();
 	unsigned char frame[60], broken[60];
 	struct net_arp arp;
@@ -392,10 +399,10 @@ static void test_destinations(void **state)
 		const char *dst;
 		unsigned char mac[6];
 	} known[] = {
-		{"224.1.2.3", {0x01, 0, 0x5e, 1, 2, 3}},
-		{"239.255.255.250", {0x01, 0, 0x5e, 0x7f, 0xff, 0xfa}},
-		{"255.255.255.255", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
-		{"10.0.0.255", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+	        {"224.1.2.3", {0x01, 0, 0x5e, 1, 2, 3}},
+	        {"239.255.255.250", {0x01, 0, 0x5e, 0x7f, 0xff, 0xfa}},
+	        {"255.255.255.255", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
+	        {"10.0.0.255", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
 	};
 	struct net *net = net_open();
 	unsigned char nobody[12] = {0};
@@ -432,9 +439,9 @@ static void test_destinations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hearings), cmocka_unit_test(test_asking),       cmocka_unit_test(test_locktime),
-		cmocka_unit_test(test_malformed), cmocka_unit_test(test_frames),      cmocka_unit_test(test_destinations),
-		cmocka_unit_test(test_kernel),
+	        cmocka_unit_test(test_hearings),  cmocka_unit_test(test_asking), cmocka_unit_test(test_locktime),
+	        cmocka_unit_test(test_malformed), cmocka_unit_test(test_frames), cmocka_unit_test(test_destinations),
+	        cmocka_unit_test(test_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

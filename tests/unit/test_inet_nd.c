@@ -94,7 +94,7 @@ static void input(struct net *net, struct packet *p)
 	net_input(net->a, p->frame, finish(p));
 }
 
-/* ---------------------------------------------------------------------------------------------------- solicitations */
+/* --------------------------------------------------------------------------------------------------- solicitations */
 
 #define NODE_1 "ff02::1:ff00:1" /* the solicited-node group of fe80::1 and 2001:db8::1 */
 
@@ -102,27 +102,27 @@ enum answer { NO, ALL_NODES, BACK };
 
 static const struct solicitation {
 	const char *what, *src, *dst, *target;
-	uint8_t option;      /* ND_OPT_*, NONCE; 0: none */
-	uint8_t option_len;  /* in units of 8 bytes, as it says; 1 is right */
+	uint8_t option;     /* ND_OPT_*, NONCE; 0: none */
+	uint8_t option_len; /* in units of 8 bytes, as it says; 1 is right */
 	unsigned char hop_limit, code;
 	enum answer answer;
 	unsigned int flags;
-	bool known;          /* is the sender known afterwards? */
+	bool known; /* is the sender known afterwards? */
 } solicitations[] = {
-	{"to the group", "fe80::20", NODE_1, "fe80::1", 1, 1, 255, 0, BACK, SOLICITED | OVERRIDE, true},
-	{"to us", "fe80::21", "fe80::1", "fe80::1", 1, 1, 255, 0, BACK, SOLICITED, true},
-	{"from another prefix", "2001:db8::22", NODE_1, "2001:db8::1", 1, 1, 255, 0, BACK, SOLICITED | OVERRIDE, true},
-	{"a probe", "::", NODE_1, "fe80::1", 0, 0, 255, 0, ALL_NODES, OVERRIDE, false},
-	{"a probe with a nonce", "::", NODE_1, "fe80::1", NONCE, 1, 255, 0, ALL_NODES, OVERRIDE, false},
-	{"a probe that says where it is from", "::", NODE_1, "fe80::1", 1, 1, 255, 0, NO, 0, false},
-	{"a probe to us alone", "::", "fe80::1", "fe80::1", 0, 0, 255, 0, NO, 0, false},
-	{"for somebody else", "fe80::23", NODE_1, "fe80::99", 1, 1, 255, 0, NO, 0, false},
-	{"for a group", "fe80::24", NODE_1, "ff02::1", 1, 1, 255, 0, NO, 0, false},
-	{"from behind a router", "fe80::25", NODE_1, "fe80::1", 1, 1, 254, 0, NO, 0, false},
-	{"with a code", "fe80::26", NODE_1, "fe80::1", 1, 1, 255, 1, NO, 0, false},
-	{"an option without length", "fe80::27", NODE_1, "fe80::1", 1, 0, 255, 0, NO, 0, false},
-	{"an option that is too long", "fe80::28", NODE_1, "fe80::1", 1, 2, 255, 0, NO, 0, false},
-	{"an option that is unknown", "::", NODE_1, "fe80::1", 200, 1, 255, 0, ALL_NODES, OVERRIDE, false},
+        {"to the group", "fe80::20", NODE_1, "fe80::1", 1, 1, 255, 0, BACK, SOLICITED | OVERRIDE, true},
+        {"to us", "fe80::21", "fe80::1", "fe80::1", 1, 1, 255, 0, BACK, SOLICITED, true},
+        {"from another prefix", "2001:db8::22", NODE_1, "2001:db8::1", 1, 1, 255, 0, BACK, SOLICITED | OVERRIDE, true},
+        {"a probe", "::", NODE_1, "fe80::1", 0, 0, 255, 0, ALL_NODES, OVERRIDE, false},
+        {"a probe with a nonce", "::", NODE_1, "fe80::1", NONCE, 1, 255, 0, ALL_NODES, OVERRIDE, false},
+        {"a probe that says where it is from", "::", NODE_1, "fe80::1", 1, 1, 255, 0, NO, 0, false},
+        {"a probe to us alone", "::", "fe80::1", "fe80::1", 0, 0, 255, 0, NO, 0, false},
+        {"for somebody else", "fe80::23", NODE_1, "fe80::99", 1, 1, 255, 0, NO, 0, false},
+        {"for a group", "fe80::24", NODE_1, "ff02::1", 1, 1, 255, 0, NO, 0, false},
+        {"from behind a router", "fe80::25", NODE_1, "fe80::1", 1, 1, 254, 0, NO, 0, false},
+        {"with a code", "fe80::26", NODE_1, "fe80::1", 1, 1, 255, 1, NO, 0, false},
+        {"an option without length", "fe80::27", NODE_1, "fe80::1", 1, 0, 255, 0, NO, 0, false},
+        {"an option that is too long", "fe80::28", NODE_1, "fe80::1", 1, 2, 255, 0, NO, 0, false},
+        {"an option that is unknown", "::", NODE_1, "fe80::1", 200, 1, 255, 0, ALL_NODES, OVERRIDE, false},
 };
 
 #define SOLICITATIONS (sizeof(solicitations) / sizeof(solicitations[0]))
@@ -175,7 +175,8 @@ static void test_solicitations(void **state)
 /** Whatever a message is cut to, what is behind its end is not read (a sanitizer watches), and it does nothing. */
 static void test_truncated(void **state)
 {
-	static const uint8_t types[] = {ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT, ND_REDIRECT};
+	static const uint8_t types[] = {ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT,
+	                                ND_REDIRECT};
 	static const size_t fixed[] = {8, 16, 24, 24, 40};
 	struct net *net = net_open();
 	union inet_ip src = net_ip("fe80::2"), dst = net_ip("fe80::1");
@@ -209,7 +210,7 @@ static void test_asking(void **state)
 {
 	struct net *net = net_open();
 	union inet_ip target = net_ip("2001:db8::2"), group = net_ip("ff02::1:ff00:2"), own = net_ip("2001:db8::1"),
-		      link_local = net_ip("fe80::1");
+	              link_local = net_ip("fe80::1");
 	struct net_nd nd;
 
 	(void)state;
@@ -236,11 +237,12 @@ static void test_asking(void **state)
 	net_close(net);
 }
 
-/* ------------------------------------------------------------------------------------------------- duplicate addresses */
+/* --------------------------------------------------------------------------------------------- duplicate addresses */
 
 static struct inet_addr *tentative(struct net *net, struct net_nd *probe)
 {
-	struct inet__addr_spec spec = {.family = AF_INET6, .prefixlen = 64, .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {
+	        .family = AF_INET6, .prefixlen = 64, .preferred = INET_FOREVER, .valid = INET_FOREVER};
 	struct inet_addr *addr;
 
 	spec.local = spec.peer = net_ip("2001:db8::7");
@@ -312,7 +314,7 @@ static void test_claimed(void **state)
 	net_close(net);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ routers */
+/* --------------------------------------------------------------------------------------------------------- routers */
 
 static void advert(struct packet *p, const char *src, unsigned int lifetime)
 {
@@ -321,7 +323,7 @@ static void advert(struct packet *p, const char *src, unsigned int lifetime)
 }
 
 static void prefix_option(struct packet *p, const char *prefix, unsigned int len, unsigned int flags, uint32_t valid,
-			  uint32_t preferred)
+                          uint32_t preferred)
 {
 	union inet_ip ip = net_ip(prefix);
 	unsigned char content[30] = {(unsigned char)len, (unsigned char)flags};
@@ -412,7 +414,8 @@ static void test_solicit_routers(void **state)
 				advert(&p, "fe80::9", 0);
 				input(net, &p);
 			}
-			assert_true(inet_deadline(net->inet) == (round == 0 && i < 2 ? net->now + 4 * INET_SECOND : INET_NEVER));
+			assert_true(inet_deadline(net->inet) ==
+			            (round == 0 && i < 2 ? net->now + 4 * INET_SECOND : INET_NEVER));
 			net_pass(net, 4 * INET_SECOND);
 		}
 		assert_true(net->now - start <= 12 * INET_SECOND);
@@ -518,12 +521,12 @@ static void test_prefix(void **state)
 	net->a->addr_gen_mode = IN6_ADDR_GEN_MODE_EUI64;
 	advert(&p, "fe80::9", 0);
 	prefix_option(&p, "2001:db8:7::", 64, 0xc0, 86400, 14400);
-	prefix_option(&p, "2001:db8:8::", 64, 0x80, 1000, 500);      /* on the link, no address */
-	prefix_option(&p, "2001:db8:9::", 64, 0x40, 1000, 2000);     /* preferred for longer than valid */
-	prefix_option(&p, "fe80::", 64, 0xc0, 1000, 500);            /* link-local */
-	prefix_option(&p, "2001:db8:a::", 129, 0xc0, 1000, 500);     /* no such length */
-	prefix_option(&p, "2001:db8:b::", 48, 0x40, 1000, 500);      /* no address from this one */
-	prefix_option(&p, "2001:db8:c::", 64, 0xc0, 0, 0);           /* no more */
+	prefix_option(&p, "2001:db8:8::", 64, 0x80, 1000, 500);  /* on the link, no address */
+	prefix_option(&p, "2001:db8:9::", 64, 0x40, 1000, 2000); /* preferred for longer than valid */
+	prefix_option(&p, "fe80::", 64, 0xc0, 1000, 500);        /* link-local */
+	prefix_option(&p, "2001:db8:a::", 129, 0xc0, 1000, 500); /* no such length */
+	prefix_option(&p, "2001:db8:b::", 48, 0x40, 1000, 500);  /* no address from this one */
+	prefix_option(&p, "2001:db8:c::", 64, 0xc0, 0, 0);       /* no more */
 	input(net, &p);
 	found = routes(net, RTPROT_KERNEL);
 	assert_int_equal(found.count, 2);
@@ -556,8 +559,9 @@ static void test_two_hours(void **state)
 	static const struct {
 		uint32_t first, then, left;
 	} rules[] = {
-		{86400, 100000, 100000}, {86400, 10000, 10000}, {86400, 7201, 7201}, {86400, 7200, 7200}, {86400, 100, 7200},
-		{86400, 0, 7200},        {3600, 100, 3600},     {3600, 0, 3600},     {3600, 3601, 3601},  {3600, 100000, 100000},
+	        {86400, 100000, 100000}, {86400, 10000, 10000},  {86400, 7201, 7201}, {86400, 7200, 7200},
+	        {86400, 100, 7200},      {86400, 0, 7200},       {3600, 100, 3600},   {3600, 0, 3600},
+	        {3600, 3601, 3601},      {3600, 100000, 100000},
 	};
 
 	(void)state;
@@ -673,7 +677,7 @@ static void test_flood(void **state)
 	net_close(net);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- redirects */
+/* ------------------------------------------------------------------------------------------------------- redirects */
 
 static void test_redirect(void **state)
 {
@@ -681,12 +685,12 @@ static void test_redirect(void **state)
 		const char *src, *target, *dst;
 		bool believed;
 	} redirects[] = {
-		{"fe80::8", "fe80::7", "2001:db8:99::1", false}, /* not the router that is used */
-		{"fe80::9", "2001:db8::7", "2001:db8:99::1", false}, /* a router has a link-local address */
-		{"fe80::9", "fe80::1", "2001:db8:99::1", false}, /* to ourselves */
-		{"fe80::9", "fe80::7", "ff02::5", false},
-		{"fe80::9", "fe80::7", "2001:db8:99::1", true},
-		{"fe80::9", "2001:db8:99::1", "2001:db8:99::1", true}, /* it is on the link */
+	        {"fe80::8", "fe80::7", "2001:db8:99::1", false},     /* not the router that is used */
+	        {"fe80::9", "2001:db8::7", "2001:db8:99::1", false}, /* a router has a link-local address */
+	        {"fe80::9", "fe80::1", "2001:db8:99::1", false},     /* to ourselves */
+	        {"fe80::9", "fe80::7", "ff02::5", false},
+	        {"fe80::9", "fe80::7", "2001:db8:99::1", true},
+	        {"fe80::9", "2001:db8:99::1", "2001:db8:99::1", true}, /* it is on the link */
 	};
 
 	(void)state;
@@ -712,7 +716,7 @@ static void test_redirect(void **state)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------------ the kernel's opinion */
+/* -------------------------------------------------------------------------------------------- the kernel's opinion */
 
 static void run(const char *command)
 {
@@ -743,8 +747,12 @@ static int in_place(void)
 /** ask_kernel - the flags of its answer, -1: none, before the answer to a question that is always answered */
 static int ask_kernel(int fd, struct packet *p)
 {
-	static const struct solicitation marker = {.src = "fe80::66", .dst = "fe80::1", .target = "fe80::1", .option = 1,
-						   .option_len = 1, .hop_limit = 255};
+	static const struct solicitation marker = {.src = "fe80::66",
+	                                           .dst = "fe80::1",
+	                                           .target = "fe80::1",
+	                                           .option = 1,
+	                                           .option_len = 1,
+	                                           .hop_limit = 255};
 	const union inet_ip end = net_ip("fe80::66");
 	struct packet mark;
 	int flags = -1;
@@ -792,14 +800,21 @@ static void test_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_solicitations),   cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_asking),          cmocka_unit_test(test_duplicates),
-		cmocka_unit_test(test_claimed),         cmocka_unit_test(test_solicit_routers),
-		cmocka_unit_test(test_default_router),  cmocka_unit_test(test_not_believed),
-		cmocka_unit_test(test_prefix),          cmocka_unit_test(test_two_hours),
-		cmocka_unit_test(test_stable_duplicate), cmocka_unit_test(test_parameters),
-		cmocka_unit_test(test_flood),           cmocka_unit_test(test_redirect),
-		cmocka_unit_test(test_kernel),
+	        cmocka_unit_test(test_solicitations),
+	        cmocka_unit_test(test_truncated),
+	        cmocka_unit_test(test_asking),
+	        cmocka_unit_test(test_duplicates),
+	        cmocka_unit_test(test_claimed),
+	        cmocka_unit_test(test_solicit_routers),
+	        cmocka_unit_test(test_default_router),
+	        cmocka_unit_test(test_not_believed),
+	        cmocka_unit_test(test_prefix),
+	        cmocka_unit_test(test_two_hours),
+	        cmocka_unit_test(test_stable_duplicate),
+	        cmocka_unit_test(test_parameters),
+	        cmocka_unit_test(test_flood),
+	        cmocka_unit_test(test_redirect),
+	        cmocka_unit_test(test_kernel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

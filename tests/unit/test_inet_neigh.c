@@ -47,82 +47,83 @@ static const struct transition {
 	enum mac keeps; /* which address is known then */
 	enum sent sent;
 } transitions[] = {
-	{0, SEND, 0, NONE, NUD_INCOMPLETE, NONE, ASK_ALL},
-	{NUD_INCOMPLETE, TIMEOUT, 0, NONE, NUD_INCOMPLETE, NONE, ASK_ALL},
-	{NUD_INCOMPLETE, GIVE_UP, 0, NONE, NUD_FAILED, NONE, NOTHING},
-	{NUD_INCOMPLETE, SEND, 0, NONE, NUD_INCOMPLETE, NONE, NOTHING},
-	{NUD_INCOMPLETE, CONFIRM, 0, NONE, NUD_INCOMPLETE, NONE, NOTHING},
-	{NUD_INCOMPLETE, NA, S, OTHER, NUD_REACHABLE, OTHER, DATA_TO_OTHER},
-	{NUD_INCOMPLETE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, DATA_TO_OTHER},
-	/* Not asked for: known, but not shown to answer. Sending what waits begins to find out. */
-	{NUD_INCOMPLETE, NA, 0, OTHER, NUD_DELAY, OTHER, DATA_TO_OTHER},
-	{NUD_INCOMPLETE, NA, O, OTHER, NUD_DELAY, OTHER, DATA_TO_OTHER},
-	{NUD_INCOMPLETE, NA, S | O, NONE, NUD_INCOMPLETE, NONE, NOTHING},
-	{NUD_INCOMPLETE, NS, 0, OTHER, NUD_DELAY, OTHER, DATA_TO_OTHER},
+        {0, SEND, 0, NONE, NUD_INCOMPLETE, NONE, ASK_ALL},
+        {NUD_INCOMPLETE, TIMEOUT, 0, NONE, NUD_INCOMPLETE, NONE, ASK_ALL},
+        {NUD_INCOMPLETE, GIVE_UP, 0, NONE, NUD_FAILED, NONE, NOTHING},
+        {NUD_INCOMPLETE, SEND, 0, NONE, NUD_INCOMPLETE, NONE, NOTHING},
+        {NUD_INCOMPLETE, CONFIRM, 0, NONE, NUD_INCOMPLETE, NONE, NOTHING},
+        {NUD_INCOMPLETE, NA, S, OTHER, NUD_REACHABLE, OTHER, DATA_TO_OTHER},
+        {NUD_INCOMPLETE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, DATA_TO_OTHER},
+        /* Not asked for: known, but not shown to answer. Sending what waits begins to find out. */
+        {NUD_INCOMPLETE, NA, 0, OTHER, NUD_DELAY, OTHER, DATA_TO_OTHER},
+        {NUD_INCOMPLETE, NA, O, OTHER, NUD_DELAY, OTHER, DATA_TO_OTHER},
+        {NUD_INCOMPLETE, NA, S | O, NONE, NUD_INCOMPLETE, NONE, NOTHING},
+        {NUD_INCOMPLETE, NS, 0, OTHER, NUD_DELAY, OTHER, DATA_TO_OTHER},
 
-	{NUD_REACHABLE, TIMEOUT, 0, NONE, NUD_STALE, SAME, NOTHING},
-	{NUD_REACHABLE, SEND, 0, NONE, NUD_REACHABLE, SAME, DATA},
-	{NUD_STALE, SEND, 0, NONE, NUD_DELAY, SAME, DATA},
-	{NUD_DELAY, SEND, 0, NONE, NUD_DELAY, SAME, DATA},
-	{NUD_DELAY, TIMEOUT, 0, NONE, NUD_PROBE, SAME, ASK_IT},
-	{NUD_PROBE, SEND, 0, NONE, NUD_PROBE, SAME, DATA},
-	{NUD_PROBE, TIMEOUT, 0, NONE, NUD_PROBE, SAME, ASK_IT},
-	{NUD_PROBE, GIVE_UP, 0, NONE, NUD_FAILED, NONE, NOTHING},
-	{NUD_FAILED, SEND, 0, NONE, NUD_INCOMPLETE, NONE, ASK_ALL},
-	{NUD_FAILED, NA, S | O, OTHER, NUD_FAILED, NONE, NOTHING},
-	{NUD_FAILED, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
+        {NUD_REACHABLE, TIMEOUT, 0, NONE, NUD_STALE, SAME, NOTHING},
+        {NUD_REACHABLE, SEND, 0, NONE, NUD_REACHABLE, SAME, DATA},
+        {NUD_STALE, SEND, 0, NONE, NUD_DELAY, SAME, DATA},
+        {NUD_DELAY, SEND, 0, NONE, NUD_DELAY, SAME, DATA},
+        {NUD_DELAY, TIMEOUT, 0, NONE, NUD_PROBE, SAME, ASK_IT},
+        {NUD_PROBE, SEND, 0, NONE, NUD_PROBE, SAME, DATA},
+        {NUD_PROBE, TIMEOUT, 0, NONE, NUD_PROBE, SAME, ASK_IT},
+        {NUD_PROBE, GIVE_UP, 0, NONE, NUD_FAILED, NONE, NOTHING},
+        {NUD_FAILED, SEND, 0, NONE, NUD_INCOMPLETE, NONE, ASK_ALL},
+        {NUD_FAILED, NA, S | O, OTHER, NUD_FAILED, NONE, NOTHING},
+        {NUD_FAILED, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
 
-	{NUD_STALE, CONFIRM, 0, NONE, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_DELAY, CONFIRM, 0, NONE, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_PROBE, CONFIRM, 0, NONE, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_STALE, CONFIRM, 0, NONE, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_DELAY, CONFIRM, 0, NONE, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_PROBE, CONFIRM, 0, NONE, NUD_REACHABLE, SAME, NOTHING},
 
-	{NUD_REACHABLE, NA, S, SAME, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_STALE, NA, S, SAME, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_DELAY, NA, S, NONE, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_PROBE, NA, S, SAME, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_PROBE, NA, S | O, NONE, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_REACHABLE, NA, S, OTHER, NUD_STALE, SAME, NOTHING},
-	{NUD_STALE, NA, S, OTHER, NUD_STALE, SAME, NOTHING},
-	{NUD_DELAY, NA, S, OTHER, NUD_DELAY, SAME, NOTHING},
-	{NUD_PROBE, NA, S, OTHER, NUD_PROBE, SAME, NOTHING},
-	{NUD_REACHABLE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
-	{NUD_STALE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
-	{NUD_DELAY, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
-	{NUD_PROBE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
-	{NUD_REACHABLE, NA, 0, SAME, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_STALE, NA, 0, SAME, NUD_STALE, SAME, NOTHING},
-	{NUD_PROBE, NA, 0, NONE, NUD_PROBE, SAME, NOTHING},
-	{NUD_REACHABLE, NA, 0, OTHER, NUD_STALE, SAME, NOTHING},
-	{NUD_PROBE, NA, 0, OTHER, NUD_PROBE, SAME, NOTHING},
-	{NUD_REACHABLE, NA, O, SAME, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_PROBE, NA, O, NONE, NUD_PROBE, SAME, NOTHING},
-	{NUD_REACHABLE, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
-	{NUD_STALE, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
-	{NUD_DELAY, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
-	{NUD_PROBE, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
-	{0, NA, S | O, OTHER, 0, NONE, NOTHING},
+        {NUD_REACHABLE, NA, S, SAME, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_STALE, NA, S, SAME, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_DELAY, NA, S, NONE, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_PROBE, NA, S, SAME, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_PROBE, NA, S | O, NONE, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_REACHABLE, NA, S, OTHER, NUD_STALE, SAME, NOTHING},
+        {NUD_STALE, NA, S, OTHER, NUD_STALE, SAME, NOTHING},
+        {NUD_DELAY, NA, S, OTHER, NUD_DELAY, SAME, NOTHING},
+        {NUD_PROBE, NA, S, OTHER, NUD_PROBE, SAME, NOTHING},
+        {NUD_REACHABLE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
+        {NUD_STALE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
+        {NUD_DELAY, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
+        {NUD_PROBE, NA, S | O, OTHER, NUD_REACHABLE, OTHER, NOTHING},
+        {NUD_REACHABLE, NA, 0, SAME, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_STALE, NA, 0, SAME, NUD_STALE, SAME, NOTHING},
+        {NUD_PROBE, NA, 0, NONE, NUD_PROBE, SAME, NOTHING},
+        {NUD_REACHABLE, NA, 0, OTHER, NUD_STALE, SAME, NOTHING},
+        {NUD_PROBE, NA, 0, OTHER, NUD_PROBE, SAME, NOTHING},
+        {NUD_REACHABLE, NA, O, SAME, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_PROBE, NA, O, NONE, NUD_PROBE, SAME, NOTHING},
+        {NUD_REACHABLE, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
+        {NUD_STALE, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
+        {NUD_DELAY, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
+        {NUD_PROBE, NA, O, OTHER, NUD_STALE, OTHER, NOTHING},
+        {0, NA, S | O, OTHER, 0, NONE, NOTHING},
 
-	{0, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
-	{0, NS, 0, NONE, 0, NONE, NOTHING},
-	{NUD_REACHABLE, NS, 0, SAME, NUD_REACHABLE, SAME, NOTHING},
-	{NUD_DELAY, NS, 0, SAME, NUD_DELAY, SAME, NOTHING},
-	{NUD_PROBE, NS, 0, SAME, NUD_PROBE, SAME, NOTHING},
-	{NUD_REACHABLE, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
-	{NUD_DELAY, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
-	{0, RA, 0, OTHER, NUD_STALE, OTHER, NOTHING},
-	{NUD_REACHABLE, RA, 0, OTHER, NUD_STALE, OTHER, NOTHING},
-	{NUD_REACHABLE, RA, 0, SAME, NUD_REACHABLE, SAME, NOTHING},
+        {0, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
+        {0, NS, 0, NONE, 0, NONE, NOTHING},
+        {NUD_REACHABLE, NS, 0, SAME, NUD_REACHABLE, SAME, NOTHING},
+        {NUD_DELAY, NS, 0, SAME, NUD_DELAY, SAME, NOTHING},
+        {NUD_PROBE, NS, 0, SAME, NUD_PROBE, SAME, NOTHING},
+        {NUD_REACHABLE, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
+        {NUD_DELAY, NS, 0, OTHER, NUD_STALE, OTHER, NOTHING},
+        {0, RA, 0, OTHER, NUD_STALE, OTHER, NOTHING},
+        {NUD_REACHABLE, RA, 0, OTHER, NUD_STALE, OTHER, NOTHING},
+        {NUD_REACHABLE, RA, 0, SAME, NUD_REACHABLE, SAME, NOTHING},
 
-	/* What was set by hand stays. */
-	{NUD_PERMANENT, NA, S | O, OTHER, NUD_PERMANENT, SAME, NOTHING},
-	{NUD_PERMANENT, NS, 0, OTHER, NUD_PERMANENT, SAME, NOTHING},
-	{NUD_PERMANENT, SEND, 0, NONE, NUD_PERMANENT, SAME, DATA},
-	{NUD_NOARP, NA, S | O, OTHER, NUD_NOARP, SAME, NOTHING},
-	{NUD_NOARP, SEND, 0, NONE, NUD_NOARP, SAME, DATA},
+        /* What was set by hand stays. */
+        {NUD_PERMANENT, NA, S | O, OTHER, NUD_PERMANENT, SAME, NOTHING},
+        {NUD_PERMANENT, NS, 0, OTHER, NUD_PERMANENT, SAME, NOTHING},
+        {NUD_PERMANENT, SEND, 0, NONE, NUD_PERMANENT, SAME, DATA},
+        {NUD_NOARP, NA, S | O, OTHER, NUD_NOARP, SAME, NOTHING},
+        {NUD_NOARP, SEND, 0, NONE, NUD_NOARP, SAME, DATA},
 };
 
 /** message - one of neighbour discovery comes in */
-static void message(struct net *net, uint8_t type, unsigned int flags, const char *src, const char *target, enum mac mac)
+static void message(struct net *net, uint8_t type, unsigned int flags, const char *src, const char *target,
+                    enum mac mac)
 {
 	unsigned char icmp[32] = {type};
 	size_t len = type == ND_ROUTER_ADVERT ? 16 : 24;
@@ -151,9 +152,9 @@ static void prepare(struct net *net, const char *peer, uint16_t state)
 	if (state == NUD_INCOMPLETE)
 		assert_int_equal(net_send6(net->a, "2001:db8::1", peer, 60), 0);
 	else if (state != 0)
-		assert_int_equal(inet__neigh_set(net->a, AF_INET6, &ip, state == NUD_FAILED ? NULL : old_mac, state, 0, 0,
-						 NLM_F_CREATE | NLM_F_EXCL),
-				 0);
+		assert_int_equal(inet__neigh_set(net->a, AF_INET6, &ip, state == NUD_FAILED ? NULL : old_mac, state, 0,
+		                                 0, NLM_F_CREATE | NLM_F_EXCL),
+		                 0);
 	assert_int_equal(net_state(net->a, peer), state);
 	net_skip(net);
 }
@@ -276,7 +277,8 @@ static void test_router_flag(void **state)
 	net_close(net);
 }
 
-/** A neighbour that keeps answering stays reachable, and its timer looks only once a while; an idle one costs no timer at all. */
+/** A neighbour that keeps answering stays reachable, and its timer looks only once a while; an idle one costs no timer
+ * at all. */
 static void test_confirmed(void **state)
 {
 	struct net *net = net_open();
@@ -386,7 +388,7 @@ static void test_unreachable(void **state)
 	net_close(net);
 }
 
-/* --------------------------------------------------------------------------------------------------------- bounds */
+/* ---------------------------------------------------------------------------------------------------------- bounds */
 
 static unsigned int count_of(struct inet *inet, int family)
 {
@@ -461,7 +463,8 @@ static void test_flood_answered(void **state)
 	net_close(net);
 }
 
-/** When all have answered and are in use there is no room for another one, until they have not been used for a minute. */
+/** When all have answered and are in use there is no room for another one, until they have not been used for a minute.
+ */
 static void test_full(void **state)
 {
 	struct net *net = net_open();
@@ -501,12 +504,16 @@ static void test_set(void **state)
 	(void)state;
 	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, NUD_PERMANENT, 0, 0, 0), -ENOENT);
 	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, NULL, NUD_PERMANENT, 0, 0, NLM_F_CREATE), -EINVAL);
-	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, NUD_STALE | NUD_DELAY, 0, 0, NLM_F_CREATE), -EINVAL);
+	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, NUD_STALE | NUD_DELAY, 0, 0, NLM_F_CREATE),
+	                 -EINVAL);
 	assert_null(net_neigh(net->a, "10.0.0.9"));
-	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, NUD_PERMANENT, 0, RTPROT_STATIC, NLM_F_CREATE | NLM_F_EXCL), 0);
+	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, old_mac, NUD_PERMANENT, 0, RTPROT_STATIC,
+	                                 NLM_F_CREATE | NLM_F_EXCL),
+	                 0);
 	assert_int_equal(net_state(net->a, "10.0.0.9"), NUD_PERMANENT);
 	assert_int_equal(net_neigh(net->a, "10.0.0.9")->protocol, RTPROT_STATIC);
-	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, new_mac, NUD_PERMANENT, 0, 0, NLM_F_CREATE | NLM_F_EXCL), -EEXIST);
+	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, new_mac, NUD_PERMANENT, 0, 0, NLM_F_CREATE | NLM_F_EXCL),
+	                 -EEXIST);
 	assert_int_equal(inet__neigh_set(net->a, AF_INET, &ip, new_mac, NUD_STALE, 0, 0, NLM_F_REPLACE), 0);
 	assert_memory_equal(net_neigh(net->a, "10.0.0.9")->mac, new_mac, 6);
 	assert_int_equal(net_state(net->a, "10.0.0.9"), NUD_STALE);
@@ -525,7 +532,8 @@ static void test_proxy(void **state)
 	struct net *net = net_open();
 	union inet_ip ip = net_ip("10.7.0.9");
 	struct net_arp arp = {.to = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, .operation = 1, .target = ip.v4}, answer;
-	struct inet__addr_spec spec = {.family = AF_INET, .prefixlen = 16, .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {
+	        .family = AF_INET, .prefixlen = 16, .preferred = INET_FOREVER, .valid = INET_FOREVER};
 	int count = 0;
 
 	(void)state;
@@ -591,12 +599,18 @@ static void test_iface_changes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_transitions, name_transition), cmocka_unit_test(test_router_flag),
-		cmocka_unit_test(test_confirmed),     cmocka_unit_test(test_queue),
-		cmocka_unit_test(test_queues_total),  cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_flood_strangers), cmocka_unit_test(test_flood_answered),
-		cmocka_unit_test(test_full),          cmocka_unit_test(test_set),
-		cmocka_unit_test(test_iface_changes), cmocka_unit_test(test_proxy),
+	        cmocka_unit_test_teardown(test_transitions, name_transition),
+	        cmocka_unit_test(test_router_flag),
+	        cmocka_unit_test(test_confirmed),
+	        cmocka_unit_test(test_queue),
+	        cmocka_unit_test(test_queues_total),
+	        cmocka_unit_test(test_unreachable),
+	        cmocka_unit_test(test_flood_strangers),
+	        cmocka_unit_test(test_flood_answered),
+	        cmocka_unit_test(test_full),
+	        cmocka_unit_test(test_set),
+	        cmocka_unit_test(test_iface_changes),
+	        cmocka_unit_test(test_proxy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
