@@ -43,6 +43,8 @@ void inet__addr6_down(struct inet_iface *iface);
 void inet__addr_routes_add(struct inet_addr *addr);
 /** inet__addr_routes_network - of these only those in table main */
 void inet__addr_routes_network(struct inet_addr *addr);
+/** inet__addr_routes_update - the address has changed and was as @before: what it brings anew comes, what it brings no more goes */
+void inet__addr_routes_update(struct inet_addr *addr, const struct inet_addr *before);
 /** inet__addr_routes_delete - delete those that no other address of the interface brings; it may still be in the list */
 void inet__addr_routes_delete(struct inet_addr *addr);
 

@@ -51,12 +51,13 @@ static struct inet_addr *existing(struct inet_iface *iface, const struct inet__a
 /** change - `ip addr replace` of an address that is there: metric, protocol, lifetimes */
 static int change(struct inet_addr *addr, const struct inet__addr_spec *spec, unsigned int nlm_flags)
 {
+	const struct inet_addr before = *addr;
+
 	if ((nlm_flags & NLM_F_EXCL) || !(nlm_flags & NLM_F_REPLACE))
 		return nlq_error(-EEXIST, NULL, "ipv4: Address already assigned");
 	if (addr->metric != spec->metric) {
-		inet__addr_routes_delete(addr);
 		addr->metric = spec->metric;
-		inet__addr_routes_add(addr);
+		inet__addr_routes_update(addr, &before);
 	}
 	addr->proto = spec->proto;
 	inet__addr_times(addr, spec->preferred, spec->valid);

@@ -151,18 +151,16 @@ static struct inet_addr **place_for(struct inet_iface *iface, const struct inet_
 static int change(struct inet_addr *addr, const struct inet__addr_spec *spec, unsigned int nlm_flags)
 {
 	const uint32_t settable = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE;
+	const struct inet_addr before = *addr;
 
 	if ((nlm_flags & NLM_F_EXCL) || !(nlm_flags & NLM_F_REPLACE))
 		return nlq_error(-EEXIST, NULL, "ipv6: address already assigned");
-	if (addr->metric != spec->metric || ((addr->flags ^ spec->flags) & IFA_F_NOPREFIXROUTE)) {
-		inet__addr_routes_delete(addr);
+	if (spec->metric != 0)
 		addr->metric = spec->metric;
-		addr->flags ^= (addr->flags ^ spec->flags) & IFA_F_NOPREFIXROUTE;
-	}
 	addr->flags = (addr->flags & ~settable) | (spec->flags & settable);
 	addr->proto = spec->proto;
 	inet__addr_times(addr, spec->preferred, spec->valid);
-	inet__addr_routes_add(addr);
+	inet__addr_routes_update(addr, &before);
 	inet__routes_changed(addr->iface->inet);
 	inet__addr_notify(addr, false);
 	return 0;

@@ -122,6 +122,22 @@ static bool same(const struct inet_route *a, const struct inet_route *b)
 	       (!a->has_prefsrc || inet__ip_equal(a->family, &a->prefsrc, &b->prefsrc));
 }
 
+/** wishes_for - is a route one of these? */
+static bool wishes_for(const struct wishes *wishes, const struct inet_route *route)
+{
+	for (unsigned int i = 0; i < wishes->count; i++)
+		if (same(&wishes->route[i], route))
+			return true;
+	return false;
+}
+
+/** spares - Linux leaves an IPv6 prefix route where an address is that was given without one: it may be a user's, meant for that */
+static bool spares(const struct inet_addr *addr, const struct inet_route *route)
+{
+	return addr->family == AF_INET6 && (addr->flags & IFA_F_NOPREFIXROUTE) && route->table == RT_TABLE_MAIN &&
+	       addr->prefixlen == route->prefixlen && inet__ip_match(AF_INET6, &addr->local, &route->dst, addr->prefixlen);
+}
+
 /** wished_elsewhere - does another address of the interface bring this route, too? */
 static bool wished_elsewhere(const struct inet_addr *addr, const struct inet_route *route)
 {
@@ -131,9 +147,8 @@ static bool wished_elsewhere(const struct inet_addr *addr, const struct inet_rou
 		if (other == addr || other->family != addr->family)
 			continue;
 		wishes_of(&wishes, other);
-		for (unsigned int i = 0; i < wishes.count; i++)
-			if (same(&wishes.route[i], route))
-				return true;
+		if (wishes_for(&wishes, route) || spares(other, route))
+			return true;
 	}
 	return false;
 }
@@ -174,4 +189,16 @@ void inet__addr_routes_delete(struct inet_addr *addr)
 	wishes_of(&wishes, addr);
 	delete_in(addr, &wishes, addr->family == AF_INET ? RT_TABLE_MAIN : RT_TABLE_LOCAL);
 	delete_in(addr, &wishes, addr->family == AF_INET ? RT_TABLE_LOCAL : RT_TABLE_MAIN);
+}
+
+void inet__addr_routes_update(struct inet_addr *addr, const struct inet_addr *before)
+{
+	struct wishes old, new;
+
+	wishes_of(&old, before);
+	wishes_of(&new, addr);
+	inet__addr_routes_add(addr);
+	for (unsigned int i = 0; i < old.count; i++)
+		if (!wishes_for(&new, &old.route[i]) && !wished_elsewhere(addr, &old.route[i]))
+			(void)inet__route_delete(addr->iface->inet, &old.route[i]);
 }

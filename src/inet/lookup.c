@@ -43,9 +43,6 @@ static const struct inet_route *walk4(const struct inet__trie *trie, const struc
 	*error = 0;
 	for (const struct inet__route_node *node = inet__trie_longest(trie, query->dst); node != NULL; node = node->parent)
 		for (const struct inet_route *route = node->routes; route != NULL; route = route->next) {
-			if (route->table != RT_TABLE_MAIN && route->table != RT_TABLE_LOCAL &&
-			    route->table != RT_TABLE_DEFAULT)
-				continue;
 			if ((route->tos != 0 && route->tos != query->tos) || route->scope < query->scope)
 				continue;
 			*error = inet__type_error(route->type);
@@ -86,8 +83,8 @@ static int score6(const struct inet_route *route, const struct inet__query *quer
 	return preference[route->pref & 3];
 }
 
-/** best6 - the best route of a prefix, or NULL */
-static const struct inet_route *best6(const struct inet__route_node *node, const struct inet__query *query)
+/** best6 - the best route of a prefix, or NULL; @passed_over: set when there was one whose router does not answer */
+static const struct inet_route *best6(const struct inet__route_node *node, const struct inet__query *query, bool *passed_over)
 {
 	const struct inet_route *best = NULL;
 	int highest = -1;
@@ -100,6 +97,7 @@ static const struct inet_route *best6(const struct inet__route_node *node, const
 		if (inet__type_error(route->type) == 0 && !fits(route, query))
 			continue;
 		score = score6(route, query);
+		*passed_over |= score < 0;
 		if (score > highest) {
 			highest = score;
 			best = route;
@@ -108,13 +106,13 @@ static const struct inet_route *best6(const struct inet__route_node *node, const
 	return best;
 }
 
-static const struct inet_route *walk6(const struct inet__trie *trie, const struct inet__query *query)
+static const struct inet_route *walk6(const struct inet__trie *trie, const struct inet__query *query, bool *passed_over)
 {
 	const struct inet_route *route = NULL;
 	const struct inet__route_node *node = inet__trie_longest(trie, query->dst);
 
 	for (; node != NULL && route == NULL; node = node->parent)
-		route = best6(node, query);
+		route = best6(node, query, passed_over);
 	return route;
 }
 
@@ -122,11 +120,12 @@ static const struct inet_route *walk6(const struct inet__trie *trie, const struc
 static const struct inet_route *table6(const struct inet__trie *trie, const struct inet__query *given, int *error)
 {
 	struct inet__query query = *given;
-	const struct inet_route *route = walk6(trie, &query);
+	bool passed_over = false;
+	const struct inet_route *route = walk6(trie, &query, &passed_over);
 
-	if (route == NULL && !query.any_state) {
+	if (route == NULL && passed_over) { /* better a router that does not answer than none */
 		query.any_state = true;
-		route = walk6(trie, &query);
+		route = walk6(trie, &query, &passed_over);
 	}
 	*error = route != NULL ? inet__type_error(route->type) : 0;
 	if (*error == 0)
@@ -145,6 +144,16 @@ const struct inet_route *inet__lookup6(struct inet *inet, const struct inet__que
 	if (route == NULL && (*error == 0 || *error == -EAGAIN))
 		*error = -ENETUNREACH;
 	return route;
+}
+
+const struct inet_route *inet__lookup_table(struct inet *inet, uint32_t table, const struct inet__query *query)
+{
+	const struct inet__trie *trie = inet__table_trie(inet, query->family, table);
+	int error;
+
+	if (trie == NULL)
+		return NULL;
+	return query->family == AF_INET ? walk4(trie, query, &error) : table6(trie, query, &error);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- flows */
@@ -209,7 +218,7 @@ static int table4(struct inet *inet, struct inet_flow *flow, struct answer *answ
 	answer->type = answer->route->type;
 	answer->scope = answer->route->scope;
 	answer->iface = answer->route->iface;
-	answer->use_gateway = answer->route->has_gateway;
+	answer->use_gateway = answer->route->has_gateway && !answer->route->gateway_is_own;
 	return 0;
 }
 
@@ -226,8 +235,8 @@ static int finish4(struct inet *inet, struct inet_flow *flow, struct answer *ans
 		if (route != NULL && route->has_prefsrc)
 			flow->source = route->prefsrc;
 		else
-			inet__source(inet, AF_INET, answer->iface, answer->use_gateway ? &route->gateway : NULL, answer->scope,
-				     &flow->source);
+			inet__source(inet, AF_INET, answer->iface, route != NULL && route->has_gateway ? &route->gateway : NULL,
+				     answer->scope, &flow->source);
 	}
 	if (is_limited_broadcast(flow))
 		answer->type = RTN_BROADCAST;

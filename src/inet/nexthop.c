@@ -60,19 +60,23 @@ static int onlink4(struct inet *inet, struct inet_route *route)
 static int gateway4(struct inet *inet, struct inet_route *route)
 {
 	struct inet__query query = {.family = AF_INET, .dst = &route->gateway};
-	const struct inet_route *way;
-	int error;
+	const struct inet_route *way = NULL;
+	int error = 0;
 
 	if (route->flags & RTNH_F_ONLINK)
 		return onlink4(inet, route);
 	query.oif = route->iface != NULL ? route->iface->index : 0;
 	query.scope = route->scope + 1 < RT_SCOPE_LINK ? RT_SCOPE_LINK : (uint8_t)(route->scope + 1);
-	way = inet__lookup4(inet, &query, &error);
+	if (route->table != RT_TABLE_MAIN) /* a table may be complete in itself */
+		way = inet__lookup_table(inet, route->table, &query);
+	if (way == NULL)
+		way = inet__lookup4(inet, &query, &error);
 	if (way == NULL)
 		return nlq_error(error, NULL, "Nexthop has invalid gateway");
 	if ((way->type != RTN_UNICAST && way->type != RTN_LOCAL) || way->iface == NULL)
 		return nlq_error(-EINVAL, NULL, "Nexthop has invalid gateway");
 	route->iface = way->iface;
+	route->gateway_is_own = way->scope != RT_SCOPE_LINK;
 	return route->iface->flags & IFF_UP ? 0 : -ENETDOWN;
 }
 
@@ -142,6 +146,12 @@ static bool ours6(struct inet *inet, const union inet_ip *ip, struct inet_iface 
 	return false;
 }
 
+/** leads6 - is this route the way to a gateway? It needs no other gateway then */
+static bool leads6(const struct inet_route *way)
+{
+	return way != NULL && !way->has_gateway && way->iface != NULL && inet__type_error(way->type) == 0;
+}
+
 /** reach6 - find the way to a gateway that is not link-local */
 static int reach6(struct inet *inet, struct inet_route *route)
 {
@@ -150,8 +160,10 @@ static int reach6(struct inet *inet, struct inet_route *route)
 	int error;
 
 	query.oif = route->iface != NULL ? route->iface->index : 0;
-	way = inet__lookup6(inet, &query, &error);
-	if (way == NULL || way->has_gateway || way->iface == NULL || inet__type_error(way->type) != 0)
+	way = inet__lookup_table(inet, route->table, &query);
+	if (!leads6(way))
+		way = inet__lookup6(inet, &query, &error);
+	if (!leads6(way))
 		return -EHOSTUNREACH;
 	route->iface = way->iface;
 	return 0;
@@ -220,5 +232,6 @@ int inet__nexthop_check(struct inet *inet, struct inet_route *route)
 		return nlq_error(-EINVAL, NULL, "Invalid route type");
 	if (route->has_gateway && inet__ip_is_zero(route->family, &route->gateway))
 		route->has_gateway = false;
+	route->gateway_is_own = false;
 	return route->family == AF_INET ? check4(inet, route) : check6(inet, route);
 }

@@ -242,6 +242,7 @@ struct inet_route {
 	struct inet_iface *iface; /* NULL: IPv4 routes that lead nowhere; adding: to be found by the gateway; deleting: any */
 	bool has_gateway;
 	bool has_prefsrc;
+	bool gateway_is_own;     /* IPv4: as it is not on a link, packets go as if there were no gateway; set by inet__route_add */
 	union inet_ip gateway;   /* of the same family */
 	union inet_ip prefsrc;
 	/* RTA_METRICS; 0: not set. A set bit RTAX_* in locked: not to be changed by what routers say. */

@@ -390,6 +390,22 @@ failed:
 
 /* ---------------------------------------------------------------------------------------------------------- deleting */
 
+/** has_metrics - has the route the metrics that the spec of a deletion names? */
+static bool has_metrics(const struct inet_route *route, const struct inet_route *spec)
+{
+	const uint32_t have[] = {route->mtu,	  route->window,     route->rtt,      route->rttvar,   route->ssthresh,
+				 route->cwnd,	  route->advmss,     route->reordering, route->hoplimit, route->initcwnd,
+				 route->features, route->rto_min,    route->initrwnd, route->quickack, route->fastopen_no_cookie};
+	const uint32_t want[] = {spec->mtu,	 spec->window,	   spec->rtt,	   spec->rttvar,   spec->ssthresh,
+				 spec->cwnd,	 spec->advmss,	   spec->reordering, spec->hoplimit, spec->initcwnd,
+				 spec->features, spec->rto_min,	   spec->initrwnd, spec->quickack, spec->fastopen_no_cookie};
+
+	for (unsigned int i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		if (want[i] != 0 && want[i] != have[i])
+			return false;
+	return true;
+}
+
 /** matches - is @route what the spec of a deletion describes? */
 static bool matches(const struct inet_route *route, const struct inet_route *spec)
 {
@@ -401,7 +417,7 @@ static bool matches(const struct inet_route *route, const struct inet_route *spe
 		return false;
 	if (spec->family == AF_INET6)
 		return true;
-	return route->tos == spec->tos && (spec->type == 0 || route->type == spec->type) &&
+	return route->tos == spec->tos && (spec->type == 0 || route->type == spec->type) && has_metrics(route, spec) &&
 	       (spec->scope == RT_SCOPE_NOWHERE || route->scope == spec->scope) &&
 	       (!spec->has_prefsrc ||
 		(route->has_prefsrc && inet__ip_equal(AF_INET, &route->prefsrc, &spec->prefsrc)));

@@ -86,6 +86,9 @@ struct inet__query {
 const struct inet_route *inet__lookup4(struct inet *inet, const struct inet__query *query, int *error);
 const struct inet_route *inet__lookup6(struct inet *inet, const struct inet__query *query, int *error);
 
+/** inet__lookup_table - the route of one table only, or NULL */
+const struct inet_route *inet__lookup_table(struct inet *inet, uint32_t table, const struct inet__query *query);
+
 /* ------------------------------------------------------------------------------------------------------------ path.c */
 
 /** struct inet__path - what is known of the path to a destination besides the tables */
