@@ -2,14 +2,15 @@
 /*
  * rtnl.h - what the handlers of netlink requests (rtnl_*.c) share.
  *
- * A handler translates: from the attributes of a request to a call of iface.c, addr.c, route.c or neigh.c, and from the object to
- * the attributes of an answer, a dump or a notification, for which there is one fill function a kind of object. Attributes have
- * been checked by libnlq before a handler sees them. Errors are those of Linux, and so are their texts where Linux has one.
+ * A handler translates: from the attributes of a request to a call of iface.c, addr.c, route.c or neigh.c, and from
+ * the object to the attributes of an answer, a dump or a notification, for which there is one fill function a kind of
+ * object. Attributes have been checked by libnlq before a handler sees them. Errors are those of Linux, and so are
+ * their texts where Linux has one.
  *
- * libnlq decides by search_entry, NLM_F_CREATE and NLM_F_EXCL whether a request makes or changes an object. For links that is as
- * in Linux. Addresses, routes and neighbours have rules of their own there (an address is added without NLM_F_CREATE, a route is
- * compared by what NLM_F_REPLACE and NLM_F_APPEND say), so their search_entry finds nothing for RTM_NEW* with NLM_F_CREATE and
- * the request itself without, and one function does the whole work: rtnl__whole.
+ * libnlq decides by search_entry, NLM_F_CREATE and NLM_F_EXCL whether a request makes or changes an object. For links
+ * that is as in Linux. Addresses, routes and neighbours have rules of their own there (an address is added without
+ * NLM_F_CREATE, a route is compared by what NLM_F_REPLACE and NLM_F_APPEND say), so their search_entry finds nothing
+ * for RTM_NEW* with NLM_F_CREATE and the request itself without, and one function does the whole work: rtnl__whole.
  */
 #ifndef IOTH_INET_RTNL_H
 #define IOTH_INET_RTNL_H

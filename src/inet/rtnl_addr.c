@@ -2,8 +2,8 @@
 /*
  * rtnl_addr.c - `ip addr`: addresses as netlink shows, makes and changes them (rtnetlink(7), uapi if_addr.h).
  *
- * Stateless. IPv4 and IPv6 read a request differently: IFA_LOCAL has to be there for IPv4, while for IPv6 either of IFA_LOCAL
- * and IFA_ADDRESS will do.
+ * Stateless. IPv4 and IPv6 read a request differently: IFA_LOCAL has to be there for IPv4, while for IPv6 either of
+ * IFA_LOCAL and IFA_ADDRESS will do.
  */
 #include "rtnl.h"
 

@@ -2,8 +2,8 @@
 /*
  * rtnl_link.c - `ip link`: interfaces as netlink shows, makes and changes them (rtnetlink(7), uapi if_link.h).
  *
- * Stateless. A request that changes several things changes them in the order of Linux, and what was changed stays when a
- * later one fails. A link that could not be made completely is gone again.
+ * Stateless. A request that changes several things changes them in the order of Linux, and what was changed stays
+ * when a later one fails. A link that could not be made completely is gone again.
  */
 #include "rtnl.h"
 

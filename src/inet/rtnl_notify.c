@@ -2,9 +2,10 @@
 /*
  * rtnl_notify.c - the table of handlers, and what multicast groups of netlink are told of changes.
  *
- * A change is told at once, in the middle of the request that causes it, so members of the groups hear of it in the order in which
- * things happen, and before the request is acknowledged: as in Linux. While a link is being made (struct inet__rtnl) nothing is told of it
- * till it is complete. No memory: a notification is lost, as on a socket that is full.
+ * A change is told at once, in the middle of the request that causes it, so members of the groups hear of it in the
+ * order in which things happen, and before the request is acknowledged: as in Linux. While a link is being made
+ * (struct inet__rtnl) nothing is told of it till it is complete. No memory: a notification is lost, as on a socket
+ * that is full.
  */
 #include "rtnl.h"
 

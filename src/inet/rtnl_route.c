@@ -2,8 +2,8 @@
 /*
  * rtnl_route.c - `ip route`: routes as netlink shows, makes and finds them (rtnetlink(7), uapi rtnetlink.h).
  *
- * Stateless. What a route has that the stack would not honour is refused: several ways (RTA_MULTIPATH), gateways of another family
- * (RTA_VIA), encapsulation, realms, next hop objects.
+ * Stateless. What a route has that the stack would not honour is refused: several ways (RTA_MULTIPATH), gateways of
+ * another family (RTA_VIA), encapsulation, realms, next hop objects.
  */
 #include "route.h"
 #include "rtnl.h"

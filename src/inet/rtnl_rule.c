@@ -2,8 +2,9 @@
 /*
  * rtnl_rule.c - `ip rule` and `tc qdisc`: what there is, which cannot be changed.
  *
- * Routes are looked up in the tables local, main and default, in this order, always. Packets are sent without queueing. Both are
- * shown as a Linux that was never told otherwise shows them; requests to change them are EOPNOTSUPP.
+ * Routes are looked up in the tables local, main and default, in this order, always. Packets are sent without
+ * queueing. Both are shown as a Linux that was never told otherwise shows them; requests to change them are
+ * EOPNOTSUPP.
  */
 #include "rtnl.h"
 

@@ -2,20 +2,23 @@
 /*
  * netlink.c - netlink sockets (netlink(7)): the way to the configuration of the stack, and from it to who listens.
  *
- * There is NETLINK_ROUTE. A request is carried out while it is sent, in the thread that sends it, and when send returns the answer waits
- * in the queue of the socket. Each answer is a datagram. A dump is made at once and whole, so it is of one moment, and waits
- * beside the queue: from there it is moved in parts as large as the program reads, as long as the queue is not half full of what
- * has not been read. Until it has been moved, another dump is EBUSY, so a socket holds one at most.
+ * There is NETLINK_ROUTE. A request is carried out while it is sent, in the thread that sends it, and when send
+ * returns the answer waits in the queue of the socket. Each answer is a datagram. A dump is made at once and whole,
+ * so it is of one moment, and waits beside the queue: from there it is moved in parts as large as the program reads,
+ * as long as the queue is not half full of what has not been read. Until it has been moved, another dump is EBUSY, so
+ * a socket holds one at most.
  *
- * Changes of the configuration (inet_ops.notify) go to the members of multicast groups, at the moment of the change. A queue that is
- * full loses what comes: the socket is *congested*, says ENOBUFS once, and gets nothing more until the program has read all.
+ * Changes of the configuration (inet_ops.notify) go to the members of multicast groups, at the moment of the change.
+ * A queue that is full loses what comes: the socket is *congested*, says ENOBUFS once, and gets nothing more until
+ * the program has read all.
  *
  * Sockets of a stack also send to each other, by port number or group, as those of Linux do.
  *
- * Port numbers are unique in a stack. The first is the process id; the others are negative numbers from a random one downwards.
+ * Port numbers are unique in a stack. The first is the process id; the others are negative numbers from a random one
+ * downwards.
  *
- * Everything here is under the lock of the stack. The sockets are in one list, which is only walked when there is a member of the
- * group in question, a port to be found, or a sender that waits.
+ * Everything here is under the lock of the stack. The sockets are in one list, which is only walked when there is a
+ * member of the group in question, a port to be found, or a sender that waits.
  */
 #include "ip.h"
 #include "sockfilter.h"

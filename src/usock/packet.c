@@ -2,17 +2,19 @@
 /*
  * packet.c - packet sockets (packet(7)): frames as they are on the network.
  *
- * port.c shows every frame that comes in or goes out (usock__packet_tap); each socket whose interface, type and filter fit gets a copy.
- * What a stack sends is only seen by sockets for all types (ETH_P_ALL), and what a socket sends not by itself, as in Linux. SOCK_RAW has
- * frames with their Ethernet header, SOCK_DGRAM without.
+ * port.c shows every frame that comes in or goes out (usock__packet_tap); each socket whose interface, type and
+ * filter fit gets a copy. What a stack sends is only seen by sockets for all types (ETH_P_ALL), and what a socket
+ * sends not by itself, as in Linux. SOCK_RAW has frames with their Ethernet header, SOCK_DGRAM without.
  *
- * A socket *listens* while it has a type (protocol not 0) and its interface, if it is bound to one, is up. When that goes down the
- * socket says ENETDOWN once; when it comes up the socket listens again; when it is deleted the socket is bound to none for ever.
+ * A socket *listens* while it has a type (protocol not 0) and its interface, if it is bound to one, is up. When that
+ * goes down the socket says ENETDOWN once; when it comes up the socket listens again; when it is deleted the socket
+ * is bound to none for ever.
  *
- * What the hardware filter of an interface does not let through is seen by nobody. PACKET_ADD_MEMBERSHIP widens it: for single
- * addresses, of which the filter has no list, it lets all multicast frames pass, or all frames.
+ * What the hardware filter of an interface does not let through is seen by nobody. PACKET_ADD_MEMBERSHIP widens it:
+ * for single addresses, of which the filter has no list, it lets all multicast frames pass, or all frames.
  *
- * Not done: rings (PACKET_RX_RING, ...), fanout, PACKET_VNET_HDR, time stamps of sending: ENOPROTOOPT. Frames of 802.1Q keep their tag.
+ * Not done: rings (PACKET_RX_RING, ...), fanout, PACKET_VNET_HDR, time stamps of sending: ENOPROTOOPT. Frames of
+ * 802.1Q keep their tag.
  *
  * Everything is under the lock of the stack.
  */

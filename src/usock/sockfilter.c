@@ -2,10 +2,11 @@
 /*
  * sockfilter.c - SO_ATTACH_FILTER, see sockfilter.h.
  *
- * libpcap runs the programs, but it trusts them further than we do (it ends the process at an instruction that it does not know, and
- * its jumps may wrap around), so they are checked here as Linux does: known instructions, jumps forward that stay inside, no
- * division by zero, no shift of all bits, memory that is there, a return at the end. So each program ends, and reads nothing but the
- * packet. What Linux has added to the classic machine, loads from SKF_AD_OFF, SKF_NET_OFF and SKF_LL_OFF, is refused.
+ * libpcap runs the programs, but it trusts them further than we do (it ends the process at an instruction that it
+ * does not know, and its jumps may wrap around), so they are checked here as Linux does: known instructions, jumps
+ * forward that stay inside, no division by zero, no shift of all bits, memory that is there, a return at the end. So
+ * each program ends, and reads nothing but the packet. What Linux has added to the classic machine, loads from
+ * SKF_AD_OFF, SKF_NET_OFF and SKF_LL_OFF, is refused.
  */
 #include "sockfilter.h"
 #include "ip.h"

@@ -2,9 +2,9 @@
 /*
  * sockfilter.h - SO_ATTACH_FILTER: programs of the classic BSD packet filter that decide what a socket receives.
  *
- * sockopt.c sets and removes them; packet, raw and UDP sockets run them on what arrives, beginning where Linux does: at the
- * Ethernet header (SOCK_RAW) or behind it (SOCK_DGRAM) for packet sockets, at the IP header for raw ones of IPv4, at the UDP header.
- * The filter of a socket is freed when the socket is: usock__filter_set(sock, NULL).
+ * sockopt.c sets and removes them; packet, raw and UDP sockets run them on what arrives, beginning where Linux does:
+ * at the Ethernet header (SOCK_RAW) or behind it (SOCK_DGRAM) for packet sockets, at the IP header for raw ones of
+ * IPv4, at the UDP header. The filter of a socket is freed when the socket is: usock__filter_set(sock, NULL).
  */
 #ifndef IOTH_USOCK_SOCKFILTER_H
 #define IOTH_USOCK_SOCKFILTER_H
@@ -17,9 +17,9 @@ struct usock__filter;
  * usock__filter_attach - SO_ATTACH_FILTER
  * @value: a struct sock_fprog of @len bytes; the program is copied
  *
- * 0; -EINVAL it is none, or it is not a program that ends, or it asks for what is not done here (loads of SKF_AD_OFF and the like);
- * -ENOPROTOOPT a TCP socket, whose segments are the engine's;
- * -EPERM the filter is locked; -EFAULT; -ENOMEM.
+ * 0; -EINVAL it is none, or it is not a program that ends, or it asks for what is not done here (loads of SKF_AD_OFF
+ * and the like); -ENOPROTOOPT a TCP socket, whose segments are the engine's; -EPERM the filter is locked; -EFAULT;
+ * -ENOMEM.
  */
 int usock__filter_attach(struct usock *sock, const void *value, socklen_t len);
 
@@ -32,7 +32,8 @@ bool usock__filter_locked(const struct usock *sock);
 
 /**
  * usock__filter_get - SO_GET_FILTER: the program, and how many instructions it has
- * @len: in: instructions there is room for at @value, 0 to be told how many; out: how many there are, 0 when no filter is set
+ * @len: in: instructions there is room for at @value, 0 to be told how many; out: how many there are, 0 when no
+ * filter is set
  *
  * 0; -EINVAL there is not enough room.
  */

@@ -2,9 +2,9 @@
 /*
  * fuzz_inet_rtnl.c - any bytes as datagrams of netlink requests to the configuration of a stack, with its real tables.
  *
- * Input: a byte of options, then datagrams, each behind two bytes of length; a length of 0 lets time pass instead. Answers and
- * notifications must be messages of the promised form; a notification must read like the object it is about; what is left at the
- * end is freed, telling the engine of each thing it knew (rtnl_stack_free checks that).
+ * Input: a byte of options, then datagrams, each behind two bytes of length; a length of 0 lets time pass instead.
+ * Answers and notifications must be messages of the promised form; a notification must read like the object it is
+ * about; what is left at the end is freed, telling the engine of each thing it knew (rtnl_stack_free checks that).
  */
 #include "rtnl_stack.h"
 
