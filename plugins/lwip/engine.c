@@ -27,8 +27,11 @@ static void engine_close(void *arg)
 
 	if (e->lw.copy && e->lw.tcp_active_pcbs) {
 		/* What was closed politely and is not through yet is forgotten without a word, as on a machine that is switched off. */
-		while (*e->lw.tcp_active_pcbs)
+		while (*e->lw.tcp_active_pcbs) {
+			/* lwIP would send an acknowledgement that it owes, and there are no routes any more. */
+			(*e->lw.tcp_active_pcbs)->flags &= (tcpflags_t)~TF_ACK_DELAY;
 			e->lw.tcp_abandon(*e->lw.tcp_active_pcbs, 0);
+		}
 		while (*e->lw.tcp_tw_pcbs)
 			e->lw.tcp_abandon(*e->lw.tcp_tw_pcbs, 0);
 		while (e->lw.tcp_listen_pcbs->pcbs)
