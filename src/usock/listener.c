@@ -32,6 +32,14 @@ static struct usock__listener *listener_of(struct usock_tcp *tcp)
 	return (struct usock__listener *)((char *)tcp - offsetof(struct usock__listener, tcp));
 }
 
+/** listener_enter - one more socket of a group */
+static void listener_enter(struct usock__stream *s, struct usock__listener *listener)
+{
+	s->listener = listener;
+	s->group_next = listener->members;
+	listener->members = s;
+}
+
 /** listener_new - have the engine listen for a socket */
 static int listener_new(struct usock__stream *s)
 {
@@ -42,7 +50,6 @@ static int listener_new(struct usock__stream *s)
 	if (listener == NULL)
 		return -ENOMEM;
 	listener->stack = stack;
-	listener->members = s;
 	listener->tcp.family = s->inet.sock.family;
 	listener->tcp.local = s->inet.local;
 	listener->tcp.v6only = s->inet.ip.v6only;
@@ -53,8 +60,7 @@ static int listener_new(struct usock__stream *s)
 		free(listener);
 		return ret;
 	}
-	s->listener = listener;
-	s->group_next = NULL;
+	listener_enter(s, listener);
 	return 0;
 }
 
@@ -90,22 +96,22 @@ int usock__stream_listen(struct usock *sock, int backlog)
 	s->backlog = backlog < 0 || backlog > SOMAXCONN_MOST ? SOMAXCONN_MOST : (unsigned int)backlog;
 	if (s->state == STREAM_LISTEN)
 		return 0;
-	ret = usock__ready_pair(sock);
-	if (ret == 0)
-		ret = usock__bind_listen(&s->inet);
+	ret = usock__bind_listen(&s->inet);
 	if (ret != 0)
 		return ret;
 	other = usock__bind_group(&s->inet);
-	if (other != NULL) {
-		s->listener = ((struct usock__stream *)other)->listener;
-		s->group_next = s->listener->members;
-		s->listener->members = s;
-	} else {
+	if (other != NULL)
+		listener_enter(s, ((struct usock__stream *)other)->listener);
+	else
 		ret = listener_new(s);
-		if (ret != 0) {
-			usock__bind_leave(&s->inet, false);
-			return ret;
-		}
+	/* Only now: a descriptor that has been joined to ours cannot show a fresh socket any more. */
+	if (ret == 0)
+		ret = usock__ready_pair(sock);
+	if (ret != 0) {
+		if (s->listener != NULL)
+			listener_leave(s);
+		usock__bind_leave(&s->inet, false);
+		return ret;
 	}
 	sock->shutdown = 0;
 	usock__stream_set(s, STREAM_LISTEN);

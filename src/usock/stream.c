@@ -392,12 +392,16 @@ static int stream_connect(struct usock *sock, const struct sockaddr *addr, sockl
 	usock__bind_anywhere(&s->inet, &remote);
 	if (sock->family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&remote.ip.v6))
 		return -ENETUNREACH;
-	ret = usock__ready_pair(sock);
-	if (ret != 0)
-		return ret;
 	ret = attempt(s, &remote);
 	if (ret != 0)
 		return ret;
+	/* Only now: a descriptor that has been joined to ours cannot show a fresh socket any more. */
+	ret = usock__ready_pair(sock);
+	if (ret != 0) {
+		detach_close(s);
+		usock__bind_disconnect(&s->inet, IPPROTO_TCP);
+		return ret;
+	}
 	s->phase = PHASE_CONNECTING;
 	sock->connecting = true;
 	usock__stream_set(s, STREAM_SYN_SENT);
