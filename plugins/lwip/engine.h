@@ -192,8 +192,9 @@ void buffer_trim(struct engine *e);
 
 /* ip.c */
 bool engine_ip_input(void *e, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer);
-/** ip_deliver - a whole packet for us: @packet points into @buffer; true when the buffer is kept */
-bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *buffer);
+/** ip_deliver - a whole packet for us: @packet points into @buffer; @type: RTN_LOCAL, or that of a group or broadcast address; true when
+    the buffer is kept */
+bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *buffer, int type);
 
 /* ipout.c */
 int engine_ip_output(void *e, struct inet_iface *iface, const union inet_ip *nexthop, int family, void *packet);

@@ -65,13 +65,26 @@ static bool known(const struct engine *e, const struct usock_packet *packet)
 	       memcmp(&e->mine.src, &packet->src, ip_size(packet->family)) == 0;
 }
 
-/** kind - RTN_LOCAL, _BROADCAST, _MULTICAST (a group of ours), _UNICAST (somebody else's); -1: to be dropped */
-static int kind(struct engine *e, const struct usock_packet *packet)
+/**
+ * kind - RTN_LOCAL, _BROADCAST, _MULTICAST (a group of ours), _UNICAST (somebody else's); -1: to be dropped
+ *
+ * What we sent to a link-local address of our own has come on lo; from here on it is of the interface that has the address, as on
+ * Linux.
+ */
+static int kind(struct engine *e, struct usock_packet *packet)
 {
 	int type;
 
 	if (known(e, packet))
 		return RTN_LOCAL;
+	if (from_loopback(packet->iface) && packet->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&packet->dst.v6)) {
+		const struct inet_addr *addr = inet_local(e->inet, AF_INET6, &packet->dst, NULL);
+
+		if (!addr)
+			return -1;
+		packet->iface = addr->iface;
+		return RTN_LOCAL;
+	}
 	if (!source_ok(e, packet))
 		return -1;
 	type = inet_addr_type(e->inet, packet->family, &packet->dst, packet->iface);
@@ -152,13 +165,13 @@ static void icmp6_in(struct engine *e, const struct usock_packet *packet)
 	}
 }
 
-bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *buffer)
+bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *buffer, int type)
 {
 	if (usock_ip_input(e->stack, packet))
 		return false;
 	if (packet->protocol == IPPROTO_TCP) {
 		/* Only an address of ours speaks TCP. */
-		if (!buffer || !known(e, packet))
+		if (!buffer || type != RTN_LOCAL)
 			return false;
 		lwip_sees(e, packet);
 		tcp_in(e, packet, buffer);
@@ -174,7 +187,7 @@ bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *bu
 }
 
 /** assemble - a fragment for us; when it was the last one missing, the whole */
-static void assemble(struct engine *e, const struct usock_packet *fragment, uint32_t id, size_t at, bool more)
+static void assemble(struct engine *e, const struct usock_packet *fragment, uint32_t id, size_t at, bool more, int type)
 {
 	struct usock_packet whole;
 	struct buffer *buffer = reass_input(e, fragment, id, at, more, &whole);
@@ -186,7 +199,7 @@ static void assemble(struct engine *e, const struct usock_packet *fragment, uint
 	piece.iov_len = whole.payload_len;
 	whole.payload = &piece;
 	whole.pieces = 1;
-	if (!ip_deliver(e, &whole, buffer))
+	if (!ip_deliver(e, &whole, buffer, type))
 		buffer_free(e, buffer);
 }
 
@@ -284,10 +297,10 @@ static bool ip4_in(struct engine *e, struct inet_iface *iface, unsigned char *by
 	}
 	frag = get16(bytes + 6);
 	if (frag & (IP_MF | IP_OFFMASK)) {
-		assemble(e, &packet, get16(bytes + 4), (size_t)(frag & IP_OFFMASK) * 8, frag & IP_MF);
+		assemble(e, &packet, get16(bytes + 4), (size_t)(frag & IP_OFFMASK) * 8, frag & IP_MF, type);
 		return false;
 	}
-	return ip_deliver(e, &packet, buffer);
+	return ip_deliver(e, &packet, buffer, type);
 }
 
 /** struct chain - where the extension headers of an IPv6 packet end */
@@ -364,7 +377,7 @@ static bool follow(const unsigned char *bytes, size_t len, struct chain *chain, 
 
 /** fragment6_in - a fragment; its header is taken out of what stands before the payload */
 static void fragment6_in(struct engine *e, struct usock_packet *packet, unsigned char *bytes, size_t total,
-			 const struct chain *chain)
+			 const struct chain *chain, int type)
 {
 	const unsigned char *fragment = bytes + chain->fragment_at;
 	unsigned int offset = get16(fragment + 2);
@@ -383,7 +396,7 @@ static void fragment6_in(struct engine *e, struct usock_packet *packet, unsigned
 		return;
 	}
 	bytes[chain->next_at] = fragment[0];
-	assemble(e, packet, get32(fragment + 4), offset & 0xfff8U, offset & 1);
+	assemble(e, packet, get32(fragment + 4), offset & 0xfff8U, offset & 1, type);
 }
 
 static bool ip6_in(struct engine *e, struct inet_iface *iface, unsigned char *bytes, size_t len, struct buffer *buffer)
@@ -431,10 +444,10 @@ static bool ip6_in(struct engine *e, struct inet_iface *iface, unsigned char *by
 		return false;
 	}
 	if (chain.fragment_at) {
-		fragment6_in(e, &packet, bytes, total, &chain);
+		fragment6_in(e, &packet, bytes, total, &chain, type);
 		return false;
 	}
-	return ip_deliver(e, &packet, buffer);
+	return ip_deliver(e, &packet, buffer, type);
 }
 
 bool engine_ip_input(void *arg, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer)
