@@ -297,6 +297,13 @@ static void test_one_dump(void **state)
 	nlq_dropmsg(&replies);
 	nlq_dropmsg(&replies);
 	assert_int_equal(status_of(replies), -EBUSY);
+	/* nor is there one while another has not been read; other requests are answered */
+	replies = nlq_process_datagram(datagram, len, model_table, model, PORT, NLQ_DUMPING);
+	assert_int_equal(status_of(replies), -EBUSY);
+	replies = exchange(link_message(RTM_GETLINK, 0, 1, NULL), NLQ_DUMPING);
+	assert_int_equal(nlq_length(replies), 1);
+	assert_int_equal(nlq_head(replies)->nlq_packet->nlmsg_type, RTM_NEWLINK);
+	nlq_free(&replies);
 }
 
 /* ------------------------------------------------------------------------------------------------------ new links */

@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -494,6 +495,51 @@ static void test_busy(void **state)
 	ioth_close(fd);
 }
 
+struct sender {
+	int fd;
+	long sent;
+};
+
+static void *send_all(void *arg)
+{
+	struct sender *sender = arg;
+	struct nlmsghdr head = {.nlmsg_len = sizeof(head), .nlmsg_type = 4242};
+
+	for (int i = 0; i < 200; i++) {
+		if (ioth_send(sender->fd, &head, sizeof(head), 0) != sizeof(head))
+			break;
+		sender->sent++;
+	}
+	return NULL;
+}
+
+/* one socket sends to another that has little room: it waits, and nothing is lost */
+static void test_blocking(void **state)
+{
+	struct sender sender = {.fd = nl(same_ours(), 0)};
+	int fd = nl(same_ours(), 0), size = 0, got = 0;
+	struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_pid = port_of(fd)};
+	struct nlmsghdr head;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(ioth_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+	assert_int_equal(ioth_connect(sender.fd, SA(to)), 0);
+	assert_int_equal(pthread_create(&thread, NULL, send_all, &sender), 0);
+	for (; got < 200; got++)
+		assert_int_equal(ioth_recv(fd, &head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(sender.sent, 200);
+	/* the receiver goes while somebody waits for it: the sender hears that it is gone */
+	sender.sent = 0;
+	assert_int_equal(pthread_create(&thread, NULL, send_all, &sender), 0);
+	assert_int_equal(ioth_recv(fd, &head, sizeof(head), 0), sizeof(head));
+	ioth_close(fd);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(sender.sent < 200);
+	ioth_close(sender.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_several),       cmocka_unit_test(test_notifications),
 		cmocka_unit_test(test_overrun),       cmocka_unit_test(test_dumps),
 		cmocka_unit_test(test_other_protocols), cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_blocking),
 	};
 
 	same_place();
