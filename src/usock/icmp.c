@@ -313,6 +313,22 @@ static bool icmp6_input(struct usock_stack *stack, const struct usock_packet *pa
 	}
 }
 
+/** from_afar - has a segment come from farther away than its socket lets any come? */
+static bool from_afar(struct usock_stack *stack, const struct usock_packet *packet)
+{
+	struct usock_endpoint local = {.ip = packet->dst, .scope = packet->iface->index};
+	struct usock_endpoint remote = {.ip = packet->src, .scope = packet->iface->index};
+	const struct usock__inet *sock;
+	unsigned char ports[4];
+
+	if (usock__packet_copy(packet, 0, ports, sizeof(ports)) < sizeof(ports))
+		return false;
+	remote.port = (uint16_t)usock__get16(ports);
+	local.port = (uint16_t)usock__get16(ports + 2);
+	sock = usock__bind_lookup(stack, IPPROTO_TCP, packet->family, &local, &remote, packet->iface);
+	return sock && packet->hop_limit < (packet->family == AF_INET ? sock->ip.minttl : sock->ip.minhopcount);
+}
+
 /** dispatch - usock_ip_input, the interface being that of the address */
 static bool dispatch(struct usock_stack *stack, const struct usock_packet *packet)
 {
@@ -320,7 +336,7 @@ static bool dispatch(struct usock_stack *stack, const struct usock_packet *packe
 
 	switch (packet->protocol) {
 	case IPPROTO_TCP:
-		return false;
+		return stack->icmp->least_hops && from_afar(stack, packet);
 	case IPPROTO_UDP:
 		return usock__udp_input(stack, packet);
 	case IPPROTO_ICMP:

@@ -177,6 +177,7 @@ struct usock__icmp {
 	} peer[USOCK_ICMP_PEERS];
 	int64_t since;                   /* the same of all together */
 	uint16_t ident[USOCK_IDENTS];    /* counters of IPv4 identifications */
+	bool least_hops;                 /* a TCP socket has, or had, IP_MINTTL or IPV6_MINHOPCOUNT */
 };
 
 /** usock__hash - a number that nobody outside can predict, of @len bytes */

@@ -116,6 +116,8 @@ static int changed(struct usock__inet *sock, int name, int before)
 
 	if (name == IP_RECVERR && !sock->ip.recverr)
 		usock__errqueue_release(&sock->sock);
+	if (name == IP_MINTTL && sock->sock.type == SOCK_STREAM && sock->ip.minttl > 0)
+		sock->sock.stack->icmp->least_hops = true;
 	if ((name != IP_TTL && name != IP_TOS) || !sock->sock.kind->option_changed)
 		return 0;
 	error = sock->sock.kind->option_changed(&sock->sock, name);

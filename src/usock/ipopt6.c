@@ -107,6 +107,8 @@ static int changed(struct usock__inet *sock, int name, int before)
 
 	if (name == IPV6_RECVERR && !sock->ip.recverr6)
 		usock__errqueue_release(&sock->sock);
+	if (name == IPV6_MINHOPCOUNT && sock->sock.type == SOCK_STREAM && sock->ip.minhopcount > 0)
+		sock->sock.stack->icmp->least_hops = true;
 	if ((name != IPV6_UNICAST_HOPS && name != IPV6_TCLASS) || !sock->sock.kind->option_changed)
 		return 0;
 	error = sock->sock.kind->option_changed(&sock->sock, name);
