@@ -5,8 +5,8 @@
  * We answer for every address of the stack on every interface (arp_ignore 0), also probes. A request to us makes its
  * sender known, since we are going to answer it; anything else only updates what is known already (arp_accept 0), so
  * that what is merely heard on the network costs nothing. Addresses are neither announced when they are
- * added (arp_notify 0) nor defended. For others we answer only where neigh_proxy.c says so. No state: what is learned is
- * in neigh.c.
+ * added (arp_notify 0) nor defended. For others we answer only where neigh_proxy.c says so. No state: what is learned
+ * is in neigh.c.
  *
  * Within a second of a change the first answer wins (LOCKTIME): when two answer for an address, it does not flap.
  */

@@ -7,8 +7,8 @@
  *
  *     NONE ── send ──▶ INCOMPLETE ── answer ──▶ REACHABLE ── 30 s ──▶ STALE ── send ──▶ DELAY ── 5 s ──▶ PROBE
  *
- * INCOMPLETE asks everybody, PROBE asks the neighbour itself, three times each, and then it is FAILED. From STALE, DELAY
- * and PROBE an answer, or TCP making progress, leads back to REACHABLE.
+ * INCOMPLETE asks everybody, PROBE asks the neighbour itself, three times each, and then it is FAILED. From STALE,
+ * DELAY and PROBE an answer, or TCP making progress, leads back to REACHABLE.
  *
  * A FAILED neighbour that is sent to is INCOMPLETE again. PERMANENT and NOARP are set by hand and never change by
  * themselves. become() is the only function that changes the state; it sets the timer, sends or gives up what waits,
@@ -39,7 +39,7 @@
 #define CHOOSE_EVERY (300 * INET_SECOND) /* how long a neighbour counts as reachable is random, and chosen anew */
 #define UNUSED (60 * INET_SECOND)        /* gc_stale_time */
 
-/* gc_thresh2, gc_thresh3. Below the first nothing is ever removed, it is what clean-up aims at; so there is no first. */
+/* gc_thresh2 and gc_thresh3. Clean-up aims at the former and removes nothing below it. */
 #define LEARNED_HIGH 512
 #define LEARNED_MAX 1024
 #define COLLECT_EVERY (5 * INET_SECOND)        /* between the two */
@@ -639,8 +639,10 @@ void inet__neigh_close(struct inet *inet)
 	if (!table)
 		return;
 	for (unsigned int i = 0; i < 2; i++) {
-		while (table->learned[i].oldest)
-			inet__neigh_free(&table->learned[i].oldest->neigh);
+		for (struct inet__neigh_entry *entry = table->learned[i].oldest, *newer; entry; entry = newer) {
+			newer = entry->newer;
+			inet__neigh_free(&entry->neigh);
+		}
 	}
 	inet__waiting_drop(&table->failed, &table->waiting);
 	free(table->bucket);

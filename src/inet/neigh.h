@@ -127,7 +127,7 @@ enum inet__neigh_update {
 	INET__NEIGH_WEAK = 2,     /* ... if not, it raises a doubt: REACHABLE becomes STALE */
 	INET__NEIGH_ROUTER = 4,   /* NTF_ROUTER is set */
 	INET__NEIGH_HOST = 8,     /* NTF_ROUTER is cleared */
-	INET__NEIGH_ADMIN = 16,   /* `ip neigh` says so: NOARP and PERMANENT entries change, too, and states are as said */
+	INET__NEIGH_ADMIN = 16,   /* `ip neigh` says so: NOARP and PERMANENT entries change, too */
 };
 
 /**
