@@ -482,10 +482,9 @@ static int do_accept(struct sockaddr *addr, socklen_t *len, int flags)
 	}
 	call.sock->stack->f->setsockdata(made);
 	usock__changed(made, 0);
-	/* A peer that has gone already has no name any more, and a family still. */
+	/* Unlike getpeername, accept names a peer that has gone already as well. */
 	if (addr != NULL) {
-		if (made->kind->getpeername(made, &name, &namelen) < 0)
-			namelen = 0;
+		usock__endpoint_give(made->family, &usock__inet_of(made)->remote, &name, &namelen);
 		address_give(&name, namelen, addr, len);
 	}
 	return fd;

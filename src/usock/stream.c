@@ -236,6 +236,7 @@ static void stream_timer(struct usock__timer *timer)
 		report(s, ENOBUFS);
 		detach_abort(s);
 		ended(s);
+		usock__stream_arrived(s, true);
 	} else if (s->is_deferred) {
 		usock__stream_arrived(s, false);
 	} else {

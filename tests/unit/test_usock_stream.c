@@ -1168,6 +1168,16 @@ static void test_defer_accept(void **state)
 	fake_timers(*state, 1);
 	child = accepted(s);
 	assert_ptr_equal(&child->tcp, tcp[0]);
+	/* One whose first bytes could not be kept has never been there, too. */
+	tcp[1] = fake_arrives(s, 1008);
+	assert_non_null(tcp[1]);
+	fake.malloc_fails = 1;
+	fake_input(usock__stream_of((struct usock *)((char *)tcp[1] - offsetof(struct usock__stream, tcp))), "lost");
+	fake.malloc_fails = 0;
+	assert_int_equal(s->deferred_len, 1);
+	fake_timers(*state, 0);
+	assert_int_equal(s->deferred_len, 0);
+	assert_null(try_accept(s));
 	/* Those that wait are reset with the listener. */
 	tcp[0] = fake_arrives(s, 1009);
 	assert_non_null(tcp[0]);
