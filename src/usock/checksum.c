@@ -2,9 +2,9 @@
 /*
  * checksum.c - the Internet checksum (RFC 1071) over pieces of any length.
  *
- * Partial sums are of 16-bit words as they lie in memory: a one's complement sum does not mind the byte order as long as the result is
- * stored the way it was read. A piece that begins at an odd place of the message is summed as if it began at an even one, and
- * its two bytes are swapped.
+ * Partial sums are of 16-bit words as they lie in memory: a one's complement sum does not mind the byte order as long
+ * as the result is stored the way it was read. A piece that begins at an odd place of the message is summed as if it
+ * began at an even one, and its two bytes are swapped.
  */
 #include "ip.h"
 
@@ -29,7 +29,8 @@ uint32_t usock__checksum_copy(uint32_t sum, void *to, const void *from, size_t l
 	return link__sum_fold((uint64_t)sum + piece);
 }
 
-uint32_t usock__checksum_pseudo(int family, const union inet_ip *src, const union inet_ip *dst, int protocol, size_t len)
+uint32_t usock__checksum_pseudo(int family, const union inet_ip *src, const union inet_ip *dst, int protocol,
+                                size_t len)
 {
 	size_t size = usock__ip_size(family);
 	uint64_t sum = link__sum(0, src, size);

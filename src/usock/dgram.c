@@ -2,12 +2,12 @@
 /*
  * dgram.c - queues of datagrams that wait for the program, of UDP, raw, ping, packet and netlink sockets.
  *
- * A datagram is one allocation: the structure, its data, its IP options. It counts against SO_RCVBUF with what Linux would count:
- * programs that set small buffers, and tests that fill them, find the same numbers. A datagram is taken while what waits
- * already is below SO_RCVBUF, so one always fits; then datagrams are dropped and counted.
+ * A datagram is one allocation: the structure, its data, its IP options. It counts against SO_RCVBUF with what Linux
+ * would count: programs that set small buffers, and tests that fill them, find the same numbers. A datagram is taken
+ * while what waits already is below SO_RCVBUF, so one always fits; then datagrams are dropped and counted.
  *
- * SO_PEEK_OFF: the offset counts bytes from the head of the queue, over the ends of datagrams; MSG_PEEK reads there and moves it on,
- * taking something away moves it back.
+ * SO_PEEK_OFF: the offset counts bytes from the head of the queue, over the ends of datagrams; MSG_PEEK reads there and
+ * moves it on, taking something away moves it back.
  */
 #include "ip.h"
 
@@ -146,7 +146,7 @@ static void put_times(struct usock *sock, struct usock__xfer *xfer, const struct
 	}
 }
 
-/** nothing_there - what recv says of an empty queue: after shutdown a blocking call ends, another one is told to come again */
+/** nothing_there - what recv says of an empty queue: after shutdown a blocking call ends, others shall come again */
 static int nothing_there(struct usock *sock, const struct usock__xfer *xfer)
 {
 	int error = usock__take_error(sock);
@@ -159,7 +159,7 @@ static int nothing_there(struct usock *sock, const struct usock__xfer *xfer)
 }
 
 int usock__queue_recv(struct usock *sock, struct usock__queue *queue, struct usock__xfer *xfer,
-		      void (*control)(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram))
+                      void (*control)(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram))
 {
 	struct usock__dgram **at, *dgram;
 	size_t from, copied;
@@ -189,7 +189,8 @@ int usock__queue_recv(struct usock *sock, struct usock__queue *queue, struct uso
 		return 0;
 	}
 	if (sock->options.peek_off > 0)
-		sock->options.peek_off = (size_t)sock->options.peek_off > copied ? sock->options.peek_off - (int)copied : 0;
+		sock->options.peek_off =
+		        (size_t)sock->options.peek_off > copied ? sock->options.peek_off - (int)copied : 0;
 	remove_at(queue, at);
 	usock__dgram_free(dgram);
 	if (!queue->head)

@@ -2,7 +2,8 @@
 /*
  * dgsock.c - what UDP, raw and ping sockets have in common: their addresses, shutdown, and the errors that reach them.
  *
- * An AF_INET6 socket keeps IPv4 addresses mapped (::ffff:a.b.c.d) and takes them plain as well, as sockaddr_in, where Linux does.
+ * An AF_INET6 socket keeps IPv4 addresses mapped (::ffff:a.b.c.d) and takes them plain as well, as sockaddr_in, where
+ * Linux does.
  */
 #include "ip.h"
 
@@ -17,7 +18,8 @@ static void take4(const struct sockaddr *addr, struct usock_endpoint *out)
 	out->port = ntohs(in.sin_port);
 }
 
-int usock__inet_take(const struct usock__inet *sock, const struct sockaddr *addr, socklen_t len, struct usock_endpoint *out)
+int usock__inet_take(const struct usock__inet *sock, const struct sockaddr *addr, socklen_t len,
+                     struct usock_endpoint *out)
 {
 	if (sock->sock.family == AF_INET6 && len >= sizeof(struct sockaddr_in) && addr->sa_family == AF_INET) {
 		if (sock->ip.v6only)
@@ -29,13 +31,15 @@ int usock__inet_take(const struct usock__inet *sock, const struct sockaddr *addr
 	return usock__endpoint_take(sock->sock.family, addr, len, out);
 }
 
-/** to_effective - an endpoint of an AF_INET6 socket as what is sent: IPv4 when it is mapped and the socket one of UDP */
+/** to_effective - an endpoint of an AF_INET6 socket as what is sent: IPv4 when it is mapped and the socket one of UDP
+ */
 static int to_effective(const struct usock__inet *sock, int *family, struct usock_endpoint *dst)
 {
 	union inet_ip v4;
 
 	*family = sock->sock.family;
-	if (*family == AF_INET || sock->sock.kind != &usock__udp_kind || usock__effective(AF_INET6, &dst->ip, &v4) == AF_INET6)
+	if (*family == AF_INET || sock->sock.kind != &usock__udp_kind ||
+	    usock__effective(AF_INET6, &dst->ip, &v4) == AF_INET6)
 		return 0;
 	if (sock->ip.v6only)
 		return -ENETUNREACH;
@@ -44,7 +48,8 @@ static int to_effective(const struct usock__inet *sock, int *family, struct usoc
 	return 0;
 }
 
-int usock__inet_destination(const struct usock__inet *sock, const struct msghdr *msg, int *family, struct usock_endpoint *dst)
+int usock__inet_destination(const struct usock__inet *sock, const struct msghdr *msg, int *family,
+                            struct usock_endpoint *dst)
 {
 	const struct sockaddr *addr = msg->msg_name;
 	socklen_t len = addr ? msg->msg_namelen : 0;
@@ -176,7 +181,8 @@ int usock__emsgsize(struct usock__inet *sock, const struct usock__send *send, ui
 	bool recverr = send->flow.family == AF_INET ? sock->ip.recverr : sock->ip.recverr6;
 
 	if (recverr) {
-		struct sock_extended_err error = {.ee_errno = EMSGSIZE, .ee_origin = SO_EE_ORIGIN_LOCAL, .ee_info = send->flow.mtu};
+		struct sock_extended_err error = {
+		        .ee_errno = EMSGSIZE, .ee_origin = SO_EE_ORIGIN_LOCAL, .ee_info = send->flow.mtu};
 		struct usock_endpoint dst = {.ip = send->flow.dst, .port = port, .scope = send->flow.oif};
 
 		if (send->flow.family == AF_INET)
@@ -190,10 +196,12 @@ int usock__emsgsize(struct usock__inet *sock, const struct usock__send *send, ui
 /** pmtu_matters - does the socket want to hear that a packet was too long? */
 static bool pmtu_matters(const struct usock__inet *sock, int family)
 {
-	return family == AF_INET ? sock->ip.mtu_discover != IP_PMTUDISC_DONT : sock->ip.mtu_discover6 != IPV6_PMTUDISC_DONT;
+	return family == AF_INET ? sock->ip.mtu_discover != IP_PMTUDISC_DONT
+	                         : sock->ip.mtu_discover6 != IPV6_PMTUDISC_DONT;
 }
 
-bool usock__fault_tell(struct usock__inet *sock, const struct usock__fault *fault, uint16_t port, const void *data, size_t len)
+bool usock__fault_tell(struct usock__inet *sock, const struct usock__fault *fault, uint16_t port, const void *data,
+                       size_t len)
 {
 	bool recverr = fault->family == AF_INET ? sock->ip.recverr : sock->ip.recverr6, hard = fault->hard;
 
@@ -207,9 +215,12 @@ bool usock__fault_tell(struct usock__inet *sock, const struct usock__fault *faul
 	if (!recverr && !(hard && sock->connected))
 		return true;
 	if (recverr) {
-		struct sock_extended_err error = {.ee_errno = (uint32_t)fault->error, .ee_type = fault->type,
-			.ee_code = fault->code, .ee_info = fault->info,
-			.ee_origin = fault->family == AF_INET ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6};
+		struct sock_extended_err error = {.ee_errno = (uint32_t)fault->error,
+		                                  .ee_type = fault->type,
+		                                  .ee_code = fault->code,
+		                                  .ee_info = fault->info,
+		                                  .ee_origin = fault->family == AF_INET ? SO_EE_ORIGIN_ICMP
+		                                                                        : SO_EE_ORIGIN_ICMP6};
 		struct usock_endpoint dst = fault->remote;
 
 		dst.port = port;

@@ -2,8 +2,9 @@
 /*
  * errqueue.c - extended errors that wait for MSG_ERRQUEUE (IP_RECVERR, IPV6_RECVERR).
  *
- * Each has the bytes of the packet it is about, where that was sent to, and who complained. The queue counts against SO_RCVBUF by
- * itself. SO_ERROR follows it: it is the error at the head, and nothing when the last error of the network has been read.
+ * Each has the bytes of the packet it is about, where that was sent to, and who complained. The queue counts against
+ * SO_RCVBUF by itself. SO_ERROR follows it: it is the error at the head, and nothing when the last error of the network
+ * has been read.
  */
 #include "ip.h"
 
@@ -31,8 +32,8 @@ static bool of_network(const struct errqueue_item *item)
 	return item && (item->error.ee_origin == SO_EE_ORIGIN_ICMP || item->error.ee_origin == SO_EE_ORIGIN_ICMP6);
 }
 
-void usock__errqueue_add(struct usock *sock, const struct sock_extended_err *err, int family, const struct usock_endpoint *dst,
-			 const union inet_ip *offender, const void *data, size_t len)
+void usock__errqueue_add(struct usock *sock, const struct sock_extended_err *err, int family,
+                         const struct usock_endpoint *dst, const union inet_ip *offender, const void *data, size_t len)
 {
 	struct usock__errqueue *queue = sock->errqueue;
 	struct errqueue_item *item;
@@ -49,7 +50,8 @@ void usock__errqueue_add(struct usock *sock, const struct sock_extended_err *err
 	item = malloc(sizeof(*item) + len);
 	if (!item)
 		return;
-	*item = (struct errqueue_item){.error = *err, .family = family, .dst = *dst, .len = len, .size = sizeof(*item) + len};
+	*item = (struct errqueue_item){
+	        .error = *err, .family = family, .dst = *dst, .len = len, .size = sizeof(*item) + len};
 	if (offender) {
 		item->offender = *offender;
 		item->has_offender = true;
@@ -63,7 +65,8 @@ void usock__errqueue_add(struct usock *sock, const struct sock_extended_err *err
 }
 
 /** address - as a socket of @family shows it; bytes of the sockaddr */
-static socklen_t address(int family, int of, const union inet_ip *ip, uint16_t port, uint32_t scope, struct sockaddr_storage *out)
+static socklen_t address(int family, int of, const union inet_ip *ip, uint16_t port, uint32_t scope,
+                         struct sockaddr_storage *out)
 {
 	struct usock_endpoint endpoint = {.ip = *ip, .port = port, .scope = scope};
 	socklen_t len = sizeof(*out);
@@ -89,8 +92,8 @@ static void put_error(const struct usock *sock, struct usock__xfer *xfer, const 
 
 		memcpy(&message.offender, &offender, len < size ? len : size);
 	}
-	usock__cmsg_put(xfer, sock->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, sock->family == AF_INET ? IP_RECVERR : IPV6_RECVERR,
-			&message, sizeof(message.error) + size);
+	usock__cmsg_put(xfer, sock->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+	                sock->family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &message, sizeof(message.error) + size);
 }
 
 int usock__errqueue_recv(struct usock *sock, struct usock__xfer *xfer)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fault.c - ICMP errors that come in: what they mean, which socket they are about, and what the routing table learns of them.
+ * fault.c - ICMP errors that come in: what they mean, which socket they are about, and what the routing table learns of
+ * them.
  *
- * An error quotes the packet that it is about, which must have been ours: it is believed only when a socket is found that could have
- * sent it. What it says means to a program the same errno as on Linux.
+ * An error quotes the packet that it is about, which must have been ours: it is believed only when a socket is found
+ * that could have sent it. What it says means to a program the same errno as on Linux.
  */
 #include "ip.h"
-
 
 #define QUOTE_MAX 1500
 #define ICMP_HEADER 8
@@ -20,33 +20,25 @@ struct meaning {
 
 /* Codes of ICMP "destination unreachable". */
 static const struct meaning unreachable4[] = {
-	[ICMP_NET_UNREACH] = {ENETUNREACH, false},
-	[ICMP_HOST_UNREACH] = {EHOSTUNREACH, false},
-	[ICMP_PROT_UNREACH] = {ENOPROTOOPT, true},
-	[ICMP_PORT_UNREACH] = {ECONNREFUSED, true},
-	[ICMP_FRAG_NEEDED] = {EMSGSIZE, false},
-	[ICMP_SR_FAILED] = {EOPNOTSUPP, false},
-	[ICMP_NET_UNKNOWN] = {ENETUNREACH, true},
-	[ICMP_HOST_UNKNOWN] = {EHOSTDOWN, true},
-	[ICMP_HOST_ISOLATED] = {ENONET, true},
-	[ICMP_NET_ANO] = {ENETUNREACH, true},
-	[ICMP_HOST_ANO] = {EHOSTUNREACH, true},
-	[ICMP_NET_UNR_TOS] = {ENETUNREACH, false},
-	[ICMP_HOST_UNR_TOS] = {EHOSTUNREACH, false},
-	[ICMP_PKT_FILTERED] = {EHOSTUNREACH, true},
-	[ICMP_PREC_VIOLATION] = {EHOSTUNREACH, true},
-	[ICMP_PREC_CUTOFF] = {EHOSTUNREACH, true},
+        [ICMP_NET_UNREACH] = {ENETUNREACH, false},    [ICMP_HOST_UNREACH] = {EHOSTUNREACH, false},
+        [ICMP_PROT_UNREACH] = {ENOPROTOOPT, true},    [ICMP_PORT_UNREACH] = {ECONNREFUSED, true},
+        [ICMP_FRAG_NEEDED] = {EMSGSIZE, false},       [ICMP_SR_FAILED] = {EOPNOTSUPP, false},
+        [ICMP_NET_UNKNOWN] = {ENETUNREACH, true},     [ICMP_HOST_UNKNOWN] = {EHOSTDOWN, true},
+        [ICMP_HOST_ISOLATED] = {ENONET, true},        [ICMP_NET_ANO] = {ENETUNREACH, true},
+        [ICMP_HOST_ANO] = {EHOSTUNREACH, true},       [ICMP_NET_UNR_TOS] = {ENETUNREACH, false},
+        [ICMP_HOST_UNR_TOS] = {EHOSTUNREACH, false},  [ICMP_PKT_FILTERED] = {EHOSTUNREACH, true},
+        [ICMP_PREC_VIOLATION] = {EHOSTUNREACH, true}, [ICMP_PREC_CUTOFF] = {EHOSTUNREACH, true},
 };
 
 /* Codes of ICMPv6 "destination unreachable". */
 static const struct meaning unreachable6[] = {
-	[ICMP6_DST_UNREACH_NOROUTE] = {ENETUNREACH, false},
-	[ICMP6_DST_UNREACH_ADMIN] = {EACCES, true},
-	[ICMP6_DST_UNREACH_BEYONDSCOPE] = {EHOSTUNREACH, false},
-	[ICMP6_DST_UNREACH_ADDR] = {EHOSTUNREACH, false},
-	[ICMP6_DST_UNREACH_NOPORT] = {ECONNREFUSED, true},
-	[5] = {EACCES, true}, /* the source address fails a policy */
-	[6] = {EACCES, true}, /* a route to reject */
+        [ICMP6_DST_UNREACH_NOROUTE] = {ENETUNREACH, false},
+        [ICMP6_DST_UNREACH_ADMIN] = {EACCES, true},
+        [ICMP6_DST_UNREACH_BEYONDSCOPE] = {EHOSTUNREACH, false},
+        [ICMP6_DST_UNREACH_ADDR] = {EHOSTUNREACH, false},
+        [ICMP6_DST_UNREACH_NOPORT] = {ECONNREFUSED, true},
+        [5] = {EACCES, true}, /* the source address fails a policy */
+        [6] = {EACCES, true}, /* a route to reject */
 };
 
 static struct meaning meaning4(uint8_t type, uint8_t code)
@@ -69,13 +61,15 @@ static struct meaning meaning6(uint8_t type, uint8_t code)
 	return (struct meaning){EPROTO, true};
 }
 
-/** behind_extensions - the protocol of an IPv6 packet and where its header ends; false when it was cut before, or is a later fragment */
+/** behind_extensions - the protocol of an IPv6 packet and where its header ends; false when it was cut before, or is a
+ * later fragment */
 static bool behind_extensions(struct usock__fault *fault)
 {
 	size_t at = sizeof(struct ip6_hdr);
 	unsigned int type = fault->packet[6];
 
-	while (type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_DSTOPTS || type == IPPROTO_FRAGMENT) {
+	while (type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_DSTOPTS ||
+	       type == IPPROTO_FRAGMENT) {
 		const unsigned char *header = fault->packet + at;
 
 		if (fault->len < at + 8)
@@ -101,7 +95,8 @@ static bool read_quote(struct usock__fault *fault)
 		if (fault->len < sizeof(struct iphdr) || at[0] >> 4 != 4)
 			return false;
 		fault->header_len = (size_t)(at[0] & 15) * 4;
-		if (fault->header_len < sizeof(struct iphdr) || fault->header_len > fault->len || usock__get16(at + 6) & 0x1fff)
+		if (fault->header_len < sizeof(struct iphdr) || fault->header_len > fault->len ||
+		    usock__get16(at + 6) & 0x1fff)
 			return false;
 		fault->protocol = at[9];
 		memcpy(&fault->local.ip.v4, at + 12, 4);
@@ -130,8 +125,8 @@ static bool tell_tcp(struct usock_stack *stack, const struct usock__fault *fault
 	if (!iface || !usock__bind_lookup(stack, IPPROTO_TCP, fault->family, &fault->local, &fault->remote, iface))
 		return false;
 	stack->engine->tcp_icmp(stack->e, fault->family, &fault->local, &fault->remote,
-				usock__get32(fault->packet + fault->header_len + 4), -fault->error,
-				fault->error == EMSGSIZE ? fault->info : 0);
+	                        usock__get32(fault->packet + fault->header_len + 4), -fault->error,
+	                        fault->error == EMSGSIZE ? fault->info : 0);
 	return true;
 }
 
@@ -151,7 +146,7 @@ static bool tell(struct usock_stack *stack, const struct usock__fault *fault)
 
 /** redirect - a router knows a better way */
 static void redirect(struct usock_stack *stack, const struct usock_packet *packet, const struct usock__fault *fault,
-		     const unsigned char *header)
+                     const unsigned char *header)
 {
 	union inet_ip gateway = {.v4 = {0}};
 
@@ -162,8 +157,10 @@ static void redirect(struct usock_stack *stack, const struct usock_packet *packe
 void usock__icmp_input(struct usock_stack *stack, const struct usock_packet *packet)
 {
 	unsigned char message[ICMP_HEADER + QUOTE_MAX];
-	struct usock__fault fault = {.family = packet->family, .offender = packet->src, .ifindex = packet->iface->index,
-		.packet = message + ICMP_HEADER};
+	struct usock__fault fault = {.family = packet->family,
+	                             .offender = packet->src,
+	                             .ifindex = packet->iface->index,
+	                             .packet = message + ICMP_HEADER};
 	size_t len = usock__packet_copy(packet, 0, message, sizeof(message));
 	bool v4 = packet->family == AF_INET;
 	struct meaning meaning;
@@ -207,18 +204,27 @@ void usock__icmp_input(struct usock_stack *stack, const struct usock_packet *pac
 static void forwarded(struct usock_stack *stack, struct inet_iface *iface, const struct usock__fault *fault)
 {
 	struct iovec payload = {.iov_base = (unsigned char *)(uintptr_t)fault->packet + fault->header_len,
-		.iov_len = fault->len - fault->header_len};
-	struct usock_packet about = {.iface = iface, .family = fault->family, .src = fault->local.ip, .dst = fault->remote.ip,
-		.protocol = fault->protocol, .header = fault->packet, .header_len = fault->header_len, .payload = &payload, .pieces = 1,
-		.payload_len = fault->len - fault->header_len};
+	                        .iov_len = fault->len - fault->header_len};
+	struct usock_packet about = {.iface = iface,
+	                             .family = fault->family,
+	                             .src = fault->local.ip,
+	                             .dst = fault->remote.ip,
+	                             .protocol = fault->protocol,
+	                             .header = fault->packet,
+	                             .header_len = fault->header_len,
+	                             .payload = &payload,
+	                             .pieces = 1,
+	                             .payload_len = fault->len - fault->header_len};
 
 	about.tos = fault->family == AF_INET ? fault->packet[1] : (uint8_t)(usock__get16(fault->packet) >> 4);
 	usock__icmp_send(stack, &about, fault->type, fault->code);
 }
 
-void usock__unreachable(struct usock_stack *stack, struct inet_iface *iface, int family, const unsigned char *packet, size_t len)
+void usock__unreachable(struct usock_stack *stack, struct inet_iface *iface, int family, const unsigned char *packet,
+                        size_t len)
 {
-	struct usock__fault fault = {.family = family, .error = EHOSTUNREACH, .ifindex = iface->index, .packet = packet, .len = len};
+	struct usock__fault fault = {
+	        .family = family, .error = EHOSTUNREACH, .ifindex = iface->index, .packet = packet, .len = len};
 
 	fault.type = family == AF_INET ? ICMP_DEST_UNREACH : ICMP6_DST_UNREACH;
 	fault.code = family == AF_INET ? ICMP_HOST_UNREACH : ICMP6_DST_UNREACH_ADDR;

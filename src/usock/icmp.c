@@ -2,12 +2,12 @@
 /*
  * icmp.c - whom a received IP packet is for, and the ICMP errors that the stack sends (RFC 792, 1122, 4443).
  *
- * Raw sockets see everything first. Then UDP is ours, TCP and echo requests are the engine's, neighbour discovery is inet's, and
- * what nobody understands is answered as unreachable. The errors that come in are in fault.c.
+ * Raw sockets see everything first. Then UDP is ours, TCP and echo requests are the engine's, neighbour discovery is
+ * inet's, and what nobody understands is answered as unreachable. The errors that come in are in fault.c.
  *
- * Errors are limited as in Linux: a thousand a second, fifty at once, and to each host six at once and one a second. Nothing is ever said
- * about an error, a group, a broadcast, or an address that is nobody's. The allowance of a host is remembered under a keyed hash
- * of its address; where two hosts share a place they share the allowance.
+ * Errors are limited as in Linux: a thousand a second, fifty at once, and to each host six at once and one a second.
+ * Nothing is ever said about an error, a group, a broadcast, or an address that is nobody's. The allowance of a host is
+ * remembered under a keyed hash of its address; where two hosts share a place they share the allowance.
  */
 #include "ip.h"
 
@@ -39,7 +39,8 @@ void usock__icmp_close(struct usock_stack *stack)
 	stack->icmp = NULL;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- keyed hashes */
+/* ---------------------------------------------------------------------------------------------------------- keyed
+ * hashes */
 
 static uint64_t rotate(uint64_t x, int by)
 {
@@ -66,7 +67,7 @@ uint64_t usock__hash(const struct usock_stack *stack, const void *data, size_t l
 	const uint64_t *key = stack->icmp->key;
 	const unsigned char *at = data;
 	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
-		key[1] ^ 0x7465646279746573};
+	                 key[1] ^ 0x7465646279746573};
 	uint64_t word, last = (uint64_t)len << 56;
 
 	for (; len >= 8; at += 8, len -= 8) {
@@ -86,9 +87,11 @@ uint64_t usock__hash(const struct usock_stack *stack, const void *data, size_t l
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* -------------------------------------------------------------------------------------------------------------- sending */
+/* --------------------------------------------------------------------------------------------------------------
+ * sending */
 
-/** spend - one token of a bucket that fills by one each @interval up to @burst; @since is the time at which it was empty */
+/** spend - one token of a bucket that fills by one each @interval up to @burst; @since is the time at which it was
+ * empty */
 static bool spend(int64_t *since, int64_t now, int64_t interval, int burst)
 {
 	int64_t full = now - interval * burst;
@@ -139,7 +142,7 @@ static bool is_error(const struct usock_packet *packet)
 static bool answerable(struct usock_stack *stack, const struct usock_packet *about, int type, int code)
 {
 	bool group_ok = about->family == AF_INET6 &&
-			(type == ICMP6_PACKET_TOO_BIG || (type == ICMP6_PARAM_PROB && code == ICMP6_PARAMPROB_OPTION));
+	                (type == ICMP6_PACKET_TOO_BIG || (type == ICMP6_PARAM_PROB && code == ICMP6_PARAMPROB_OPTION));
 	int dst_type = inet_addr_type(stack->inet, about->family, &about->dst, about->iface);
 	int src_type = inet_addr_type(stack->inet, about->family, &about->src, about->iface);
 
@@ -157,8 +160,9 @@ static uint32_t bad_next_header(const struct usock_packet *about)
 	unsigned int type = about->header_len >= at ? about->header[6] : 0;
 
 	while (at + 8 <= about->header_len) {
-		size_t size = type == IPPROTO_FRAGMENT ? 8 : type == IPPROTO_AH ? ((size_t)about->header[at + 1] + 2) * 4 :
-									     ((size_t)about->header[at + 1] + 1) * 8;
+		size_t size = type == IPPROTO_FRAGMENT ? 8
+		              : type == IPPROTO_AH     ? ((size_t)about->header[at + 1] + 2) * 4
+		                                       : ((size_t)about->header[at + 1] + 1) * 8;
 
 		place = at;
 		type = about->header[at];
@@ -168,7 +172,8 @@ static uint32_t bad_next_header(const struct usock_packet *about)
 }
 
 /** fill - write an ICMP message: header, and as much of the packet as has room; the checksum */
-static void fill(const struct usock__send *send, const struct usock_packet *about, int type, int code, unsigned char *at, size_t len)
+static void fill(const struct usock__send *send, const struct usock_packet *about, int type, int code,
+                 unsigned char *at, size_t len)
 {
 	bool v4 = about->family == AF_INET;
 	size_t quote = len - ICMP_HEADER, header = about->header_len < quote ? about->header_len : quote;
@@ -222,7 +227,8 @@ void usock__icmp_send(struct usock_stack *stack, const struct usock_packet *abou
 	usock__send_out(stack, &send, packet, false);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ receiving */
+/* ------------------------------------------------------------------------------------------------------------
+ * receiving */
 
 /** sum_right - is the checksum of an ICMP message right? */
 static bool sum_right(const struct usock_packet *packet)
@@ -270,7 +276,7 @@ static bool discovery(const struct usock_packet *packet)
 		return true;
 	if (packet->pieces == 1)
 		return inet_icmp6_input(packet->iface, &packet->src.v6, &packet->dst.v6, packet->hop_limit,
-					packet->payload[0].iov_base, len);
+		                        packet->payload[0].iov_base, len);
 	if (usock__packet_copy(packet, 0, message, len) < len)
 		return true;
 	return inet_icmp6_input(packet->iface, &packet->src.v6, &packet->dst.v6, packet->hop_limit, message, len);
@@ -371,7 +377,8 @@ bool usock_ip_input(struct usock_stack *stack, const struct usock_packet *packet
 {
 	const struct inet_addr *addr;
 
-	/* What we sent to ourselves came by lo, but to programs it comes from the interface whose address it was sent to. */
+	/* What we sent to ourselves came by lo, but to programs it comes from the interface whose address it was sent
+	 * to. */
 	if (packet->iface->flags & USOCK_IFF_LOOPBACK) {
 		addr = inet_local(stack->inet, packet->family, &packet->dst, NULL);
 		if (addr && addr->iface != packet->iface) {

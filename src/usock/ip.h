@@ -50,7 +50,7 @@
 #define USOCK_IFF_UP 0x1U
 #define USOCK_IFF_LOOPBACK 0x8U
 
-#define USOCK_SIN6_MIN 24 /* a sockaddr_in6 without sin6_scope_id, as programs of before RFC 2553 have it */
+#define USOCK_SIN6_MIN 24  /* a sockaddr_in6 without sin6_scope_id, as programs of before RFC 2553 have it */
 #define USOCK_IP_MAX 65535 /* bytes of an IPv4 packet, or of the payload of an IPv6 one */
 
 /** usock__ip_size - bytes of an address */
@@ -95,7 +95,8 @@ static inline uint32_t usock__get32(const unsigned char *at)
 /** usock__checksum_copy - usock__checksum while copying: memory is read once */
 uint32_t usock__checksum_copy(uint32_t sum, void *to, const void *from, size_t len, bool odd);
 
-/* ------------------------------------------------------------------------------------------------------ packets (ippacket.c) */
+/* ------------------------------------------------------------------------------------------------------ packets
+ * (ippacket.c) */
 
 /** usock__packet_copy - copy @len bytes of a packet's payload, from @skip on; how many there were */
 size_t usock__packet_copy(const struct usock_packet *packet, size_t skip, void *to, size_t len);
@@ -110,8 +111,8 @@ uint32_t usock__packet_sum(const struct usock_packet *packet, size_t len, uint32
  * @port, @dst_port: source and destination, host byte order
  * NULL: no memory.
  */
-struct usock__dgram *usock__packet_dgram(const struct usock *sock, const struct usock_packet *packet, size_t header, size_t skip,
-					 size_t len, uint16_t port, uint16_t dst_port);
+struct usock__dgram *usock__packet_dgram(const struct usock *sock, const struct usock_packet *packet, size_t header,
+                                         size_t skip, size_t len, uint16_t port, uint16_t dst_port);
 
 /**
  * usock__packet_filter - what SO_ATTACH_FILTER leaves of a datagram
@@ -124,7 +125,8 @@ bool usock__packet_filter(const struct usock *sock, struct usock__dgram *dgram, 
 /** usock__packet_admits - do the options of the socket (least TTL, groups, interface) let a packet through? */
 bool usock__packet_admits(const struct usock__inet *sock, const struct usock_packet *packet);
 
-/* ---------------------------------------------------------------------------------------------------- control messages (ipcmsg.c) */
+/* ---------------------------------------------------------------------------------------------------- control messages
+ * (ipcmsg.c) */
 
 /** usock__ip_control - the control messages of Internet sockets, for usock__queue_recv */
 void usock__ip_control(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram);
@@ -132,14 +134,18 @@ void usock__ip_control(struct usock *sock, struct usock__xfer *xfer, const struc
 /** usock__dgram_poll - what poll(2) shows of a socket with a queue */
 uint32_t usock__dgram_poll(const struct usock *sock, const struct usock__queue *queue);
 
-/* ------------------------------------------------------------------------------------------------ datagram sockets (dgsock.c) */
+/* ------------------------------------------------------------------------------------------------ datagram sockets
+ * (dgsock.c) */
 
-/** usock__inet_destination - the address of sendto, of a socket of any family: @family and @dst say what is to be sent, IPv4 when mapped;
-    -EINVAL, -EAFNOSUPPORT, -ENETUNREACH, -EDESTADDRREQ none, and not connected */
-int usock__inet_destination(const struct usock__inet *sock, const struct msghdr *msg, int *family, struct usock_endpoint *dst);
+/** usock__inet_destination - the address of sendto, of a socket of any family: @family and @dst say what is to be sent,
+   IPv4 when mapped; -EINVAL, -EAFNOSUPPORT, -ENETUNREACH, -EDESTADDRREQ none, and not connected */
+int usock__inet_destination(const struct usock__inet *sock, const struct msghdr *msg, int *family,
+                            struct usock_endpoint *dst);
 
-/** usock__inet_take - the address of connect and bind: as usock__endpoint_take, and IPv4 addresses of AF_INET6 sockets (mapped) */
-int usock__inet_take(const struct usock__inet *sock, const struct sockaddr *addr, socklen_t len, struct usock_endpoint *out);
+/** usock__inet_take - the address of connect and bind: as usock__endpoint_take, and IPv4 addresses of AF_INET6 sockets
+ * (mapped) */
+int usock__inet_take(const struct usock__inet *sock, const struct sockaddr *addr, socklen_t len,
+                     struct usock_endpoint *out);
 
 /** usock__inet_connect - connect a raw or ping socket: find the way, and the address to send from when none is bound */
 int usock__inet_connect(struct usock__inet *inet, const struct usock_endpoint *to);
@@ -155,29 +161,32 @@ int usock__inet_sendable(struct usock *sock);
 /** usock__emsgsize - a datagram did not fit: tell the error queue, too, and return -EMSGSIZE */
 int usock__emsgsize(struct usock__inet *sock, const struct usock__send *send, uint16_t port);
 
-/* ----------------------------------------------------------------------------------------------------------------- ipsend.c */
+/* -----------------------------------------------------------------------------------------------------------------
+ * ipsend.c */
 
 /** usock__send_out - usock__send_packet for what no socket sends; @loop: groups come back to ourselves */
 int usock__send_out(struct usock_stack *stack, const struct usock__send *send, void *packet, bool loop);
 
-/** usock__send_raw - usock__send_alloc for the one who writes the header himself; @bytes: where the packet of @len bytes begins */
+/** usock__send_raw - usock__send_alloc for the one who writes the header himself; @bytes: where the packet of @len
+ * bytes begins */
 void *usock__send_raw(struct usock_stack *stack, struct usock__send *send, size_t len, unsigned char **bytes);
 
-/* ------------------------------------------------------------------------------------------------------------------- icmp.c */
+/* -------------------------------------------------------------------------------------------------------------------
+ * icmp.c */
 
 /** struct usock__icmp - of a stack: limits of the ICMP messages it sends, and secrets of the packets it sends */
 #define USOCK_ICMP_PEERS 256
 #define USOCK_IDENTS 1024
 
 struct usock__icmp {
-	uint64_t key[2];                 /* of usock__hash */
+	uint64_t key[2]; /* of usock__hash */
 	struct usock__icmp_peer {
-		int64_t since;           /* the time up to which its allowance has been used */
-		uint32_t who;            /* a hash of its address */
+		int64_t since; /* the time up to which its allowance has been used */
+		uint32_t who;  /* a hash of its address */
 	} peer[USOCK_ICMP_PEERS];
-	int64_t since;                   /* the same of all together */
-	uint16_t ident[USOCK_IDENTS];    /* counters of IPv4 identifications */
-	bool least_hops;                 /* a TCP socket has, or had, IP_MINTTL or IPV6_MINHOPCOUNT */
+	int64_t since;                /* the same of all together */
+	uint16_t ident[USOCK_IDENTS]; /* counters of IPv4 identifications */
+	bool least_hops;              /* a TCP socket has, or had, IP_MINTTL or IPV6_MINHOPCOUNT */
 };
 
 /** usock__hash - a number that nobody outside can predict, of @len bytes */
@@ -187,19 +196,20 @@ uint64_t usock__hash(const struct usock_stack *stack, const void *data, size_t l
 struct usock__fault {
 	int family;
 	uint8_t type, code;
-	uint32_t info;                   /* MTU, or the place of the bad parameter */
-	int error;                       /* a positive errno */
-	bool hard;                       /* it will not go away: a connected socket hears of it */
-	union inet_ip offender;          /* who said so */
+	uint32_t info;                       /* MTU, or the place of the bad parameter */
+	int error;                           /* a positive errno */
+	bool hard;                           /* it will not go away: a connected socket hears of it */
+	union inet_ip offender;              /* who said so */
 	struct usock_endpoint local, remote; /* of the packet it is about; ports when it has some */
 	uint8_t protocol;
-	const unsigned char *packet;     /* that packet, as far as it was quoted: IP header first */
-	size_t header_len, len;          /* of the IP header with its options; of all */
-	unsigned int ifindex;            /* where the message came in */
+	const unsigned char *packet; /* that packet, as far as it was quoted: IP header first */
+	size_t header_len, len;      /* of the IP header with its options; of all */
+	unsigned int ifindex;        /* where the message came in */
 };
 
 /** usock__fault_tell - tell a datagram socket: @data is what its error queue shows; true when it was */
-bool usock__fault_tell(struct usock__inet *sock, const struct usock__fault *fault, uint16_t port, const void *data, size_t len);
+bool usock__fault_tell(struct usock__inet *sock, const struct usock__fault *fault, uint16_t port, const void *data,
+                       size_t len);
 
 /** usock__udp_fault, usock__raw_fault - tell the sockets it is about; true when there was one */
 bool usock__udp_fault(struct usock_stack *stack, const struct usock__fault *fault);
@@ -209,9 +219,11 @@ bool usock__ping_fault(struct usock_stack *stack, const struct usock__fault *fau
 /** usock__ping_input - an echo reply */
 void usock__ping_input(struct usock_stack *stack, const struct usock_packet *packet);
 
-/* ------------------------------------------------------------------------------------------------------------------ mcast.c */
+/* ------------------------------------------------------------------------------------------------------------------
+ * mcast.c */
 
-/** usock__mcast_name - is it an option of mcast.c? (The numbers of MCAST_JOIN_GROUP and its relatives are the same at both levels.) */
+/** usock__mcast_name - is it an option of mcast.c? (The numbers of MCAST_JOIN_GROUP and its relatives are the same at
+ * both levels.) */
 bool usock__mcast_name(int level, int name);
 
 #endif

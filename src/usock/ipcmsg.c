@@ -2,8 +2,8 @@
 /*
  * ipcmsg.c - the control messages that come with received datagrams, as ip(7) and ipv6(7) say.
  *
- * An AF_INET6 socket that receives over IPv4 gets what the IPv4 options asked for as messages of IPPROTO_IP; IPV6_PKTINFO it
- * gets in any case, with a mapped address.
+ * An AF_INET6 socket that receives over IPv4 gets what the IPv4 options asked for as messages of IPPROTO_IP;
+ * IPV6_PKTINFO it gets in any case, with a mapped address.
  */
 #include "ip.h"
 
@@ -12,7 +12,8 @@ static void put_int(struct usock__xfer *xfer, int level, int type, int value)
 	usock__cmsg_put(xfer, level, type, &value, sizeof(value));
 }
 
-/** reverse_options - IP_RETOPTS: the options with which an answer would go; record route and timestamp start afresh. Bytes written */
+/** reverse_options - IP_RETOPTS: the options with which an answer would go; record route and timestamp start afresh.
+ * Bytes written */
 static size_t reverse_options(const unsigned char *options, size_t len, unsigned char *out)
 {
 	size_t at = 0, made = 0;
@@ -54,7 +55,8 @@ static void put_orig_dst(struct usock__xfer *xfer, int level, int type, int fami
 static void put_pktinfo(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram)
 {
 	struct inet *inet = sock->stack->inet;
-	struct in_pktinfo info = {.ipi_ifindex = (int)dgram->ifindex, .ipi_addr = dgram->dst.v4, .ipi_spec_dst = dgram->dst.v4};
+	struct in_pktinfo info = {
+	        .ipi_ifindex = (int)dgram->ifindex, .ipi_addr = dgram->dst.v4, .ipi_spec_dst = dgram->dst.v4};
 
 	if (!inet_local(inet, AF_INET, &dgram->dst, NULL)) {
 		/* A group or broadcast: the address from which an answer would go. */
@@ -64,7 +66,8 @@ static void put_pktinfo(struct usock *sock, struct usock__xfer *xfer, const stru
 		if (name->sa_family == AF_INET)
 			flow.dst.v4 = ((const struct sockaddr_in *)(const void *)name)->sin_addr;
 		else
-			memcpy(&flow.dst.v4, ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr.s6_addr + 12, 4);
+			memcpy(&flow.dst.v4, ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr.s6_addr + 12,
+			       4);
 		info.ipi_spec_dst.s_addr = inet_route(inet, &flow) == 0 ? flow.source.v4.s_addr : 0;
 	}
 	usock__cmsg_put(xfer, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));

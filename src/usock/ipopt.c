@@ -2,11 +2,11 @@
 /*
  * ipopt.c - the options of IPPROTO_IP, and who answers those of IP at all.
  *
- * Most options are a number in struct usock__ip and stand in a table with their range. A value may be an int or, for IPPROTO_IP, a single
- * byte; no bytes at all are a 0. Sockets of AF_INET6 have the options of IPPROTO_IP as well: they are about what they do over IPv4.
+ * Most options are a number in struct usock__ip and stand in a table with their range. A value may be an int or, for
+ * IPPROTO_IP, a single byte; no bytes at all are a 0. Sockets of AF_INET6 have the options of IPPROTO_IP as well: they
+ * are about what they do over IPv4.
  */
 #include "ipopt.h"
-
 
 #define DEFAULT_TTL 64
 
@@ -15,44 +15,45 @@ void usock__ip_init(struct usock__ip *ip)
 	const struct usock__inet *sock = (const struct usock__inet *)((char *)ip - offsetof(struct usock__inet, ip));
 
 	*ip = (struct usock__ip){
-		.ttl = -1,
-		.mtu_discover = IP_PMTUDISC_WANT,
-		.multicast_ttl = 1,
-		.multicast_loop = true,
-		.multicast_all = sock->sock.family == AF_INET, /* an AF_INET6 socket has to join groups of IPv4 to hear them */
-		.autoflowlabel = true,
-		.multicast_loop6 = true,
-		.multicast_all6 = true,
-		.hop_limit = -1,
-		.mtu_discover6 = IPV6_PMTUDISC_WANT,
-		.multicast_hops = 1,
-		.checksum_offset = -1,
+	        .ttl = -1,
+	        .mtu_discover = IP_PMTUDISC_WANT,
+	        .multicast_ttl = 1,
+	        .multicast_loop = true,
+	        .multicast_all =
+	                sock->sock.family == AF_INET, /* an AF_INET6 socket has to join groups of IPv4 to hear them */
+	        .autoflowlabel = true,
+	        .multicast_loop6 = true,
+	        .multicast_all6 = true,
+	        .hop_limit = -1,
+	        .mtu_discover6 = IPV6_PMTUDISC_WANT,
+	        .multicast_hops = 1,
+	        .checksum_offset = -1,
 	};
 }
 
 /* In the order of their names in linux/in.h. */
 static const struct usock__ip_option options4[] = {
-	USOCK_IP_NUMBER(IP_TOS, tos, INT_MIN, INT_MAX, 0),
-	USOCK_IP_NUMBER(IP_TTL, ttl, -1, 255, USOCK_IP_SOME | USOCK_IP_NOT_ZERO),
-	USOCK_IP_FLAG(IP_HDRINCL, hdrincl, USOCK_IP_RAW),
-	USOCK_IP_FLAG(IP_RECVOPTS, recvopts, 0),
-	USOCK_IP_FLAG(IP_RETOPTS, retopts, 0),
-	USOCK_IP_FLAG(IP_PKTINFO, pktinfo, 0),
-	USOCK_IP_NUMBER(IP_MTU_DISCOVER, mtu_discover, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, 0),
-	USOCK_IP_FLAG(IP_RECVERR, recverr, 0),
-	USOCK_IP_FLAG(IP_RECVTTL, recvttl, 0),
-	USOCK_IP_FLAG(IP_RECVTOS, recvtos, 0),
-	USOCK_IP_FLAG(IP_FREEBIND, freebind, USOCK_IP_SOME),
-	USOCK_IP_FLAG(IP_TRANSPARENT, transparent, USOCK_IP_SOME),
-	USOCK_IP_FLAG(IP_RECVORIGDSTADDR, recvorigdstaddr, 0),
-	USOCK_IP_NUMBER(IP_MINTTL, minttl, 0, 255, USOCK_IP_SOME),
-	USOCK_IP_FLAG(IP_NODEFRAG, nodefrag, USOCK_IP_RAW),
-	USOCK_IP_FLAG(IP_CHECKSUM, checksum, 0),
-	USOCK_IP_FLAG(IP_BIND_ADDRESS_NO_PORT, bind_address_no_port, 0),
-	USOCK_IP_FLAG(IP_RECVERR_RFC4884, recverr_rfc4884, USOCK_IP_STRICT),
-	USOCK_IP_NUMBER(IP_MULTICAST_TTL, multicast_ttl, -1, 255, USOCK_IP_SOME | USOCK_IP_NO_STREAM),
-	USOCK_IP_FLAG(IP_MULTICAST_LOOP, multicast_loop, USOCK_IP_SOME),
-	USOCK_IP_FLAG(IP_MULTICAST_ALL, multicast_all, USOCK_IP_SOME | USOCK_IP_STRICT),
+        USOCK_IP_NUMBER(IP_TOS, tos, INT_MIN, INT_MAX, 0),
+        USOCK_IP_NUMBER(IP_TTL, ttl, -1, 255, USOCK_IP_SOME | USOCK_IP_NOT_ZERO),
+        USOCK_IP_FLAG(IP_HDRINCL, hdrincl, USOCK_IP_RAW),
+        USOCK_IP_FLAG(IP_RECVOPTS, recvopts, 0),
+        USOCK_IP_FLAG(IP_RETOPTS, retopts, 0),
+        USOCK_IP_FLAG(IP_PKTINFO, pktinfo, 0),
+        USOCK_IP_NUMBER(IP_MTU_DISCOVER, mtu_discover, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, 0),
+        USOCK_IP_FLAG(IP_RECVERR, recverr, 0),
+        USOCK_IP_FLAG(IP_RECVTTL, recvttl, 0),
+        USOCK_IP_FLAG(IP_RECVTOS, recvtos, 0),
+        USOCK_IP_FLAG(IP_FREEBIND, freebind, USOCK_IP_SOME),
+        USOCK_IP_FLAG(IP_TRANSPARENT, transparent, USOCK_IP_SOME),
+        USOCK_IP_FLAG(IP_RECVORIGDSTADDR, recvorigdstaddr, 0),
+        USOCK_IP_NUMBER(IP_MINTTL, minttl, 0, 255, USOCK_IP_SOME),
+        USOCK_IP_FLAG(IP_NODEFRAG, nodefrag, USOCK_IP_RAW),
+        USOCK_IP_FLAG(IP_CHECKSUM, checksum, 0),
+        USOCK_IP_FLAG(IP_BIND_ADDRESS_NO_PORT, bind_address_no_port, 0),
+        USOCK_IP_FLAG(IP_RECVERR_RFC4884, recverr_rfc4884, USOCK_IP_STRICT),
+        USOCK_IP_NUMBER(IP_MULTICAST_TTL, multicast_ttl, -1, 255, USOCK_IP_SOME | USOCK_IP_NO_STREAM),
+        USOCK_IP_FLAG(IP_MULTICAST_LOOP, multicast_loop, USOCK_IP_SOME),
+        USOCK_IP_FLAG(IP_MULTICAST_ALL, multicast_all, USOCK_IP_SOME | USOCK_IP_STRICT),
 };
 
 /** value4 - the number in a value of IPPROTO_IP */
@@ -220,7 +221,8 @@ int usock__ip_set_unicast_if(struct usock__inet *sock, unsigned int *field, cons
 
 static int set4(struct usock__inet *sock, int name, const void *value, socklen_t len)
 {
-	const struct usock__ip_option *option = usock__ip_option(options4, sizeof(options4) / sizeof(options4[0]), name);
+	const struct usock__ip_option *option =
+	        usock__ip_option(options4, sizeof(options4) / sizeof(options4[0]), name);
 	int error, before, number = value4(value, len);
 
 	switch (name) {
@@ -287,7 +289,8 @@ static int give4(void *value, socklen_t *len, int number)
 
 static int get4(struct usock__inet *sock, int name, void *value, socklen_t *len)
 {
-	const struct usock__ip_option *option = usock__ip_option(options4, sizeof(options4) / sizeof(options4[0]), name);
+	const struct usock__ip_option *option =
+	        usock__ip_option(options4, sizeof(options4) / sizeof(options4[0]), name);
 	struct usock__send send;
 	uint32_t index;
 	int number;

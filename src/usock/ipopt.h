@@ -15,7 +15,7 @@
 #define USOCK_IP_NO_STREAM 4U /* not of TCP */
 #define USOCK_IP_STRICT 8U    /* a flag that is 0 or 1, nothing else */
 #define USOCK_IP_NOT_ZERO 16U
-#define USOCK_IP_SHORT 32U    /* of IPv6: too short a value is 0 */
+#define USOCK_IP_SHORT 32U /* of IPv6: too short a value is 0 */
 
 /** struct usock__ip_option - an option that is a number: a bool or an int in struct usock__ip */
 struct usock__ip_option {
@@ -25,9 +25,14 @@ struct usock__ip_option {
 	int least, most;
 };
 
-#define USOCK_IP_FLAG(option, field, how) {option, how, offsetof(struct usock__ip, field), sizeof(bool), 0, 1}
-#define USOCK_IP_NUMBER(option, field, low, high, how) \
-	{option, how, offsetof(struct usock__ip, field), sizeof(int), low, high}
+#define USOCK_IP_FLAG(option, field, how)                                                                              \
+	{                                                                                                              \
+		option, how, offsetof(struct usock__ip, field), sizeof(bool), 0, 1                                     \
+	}
+#define USOCK_IP_NUMBER(option, field, low, high, how)                                                                 \
+	{                                                                                                              \
+		option, how, offsetof(struct usock__ip, field), sizeof(int), low, high                                 \
+	}
 
 const struct usock__ip_option *usock__ip_option(const struct usock__ip_option *table, size_t count, int name);
 /** usock__ip_option_check - may the socket have this number? */

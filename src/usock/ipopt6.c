@@ -2,8 +2,9 @@
 /*
  * ipopt6.c - the options of IPPROTO_IPV6.
  *
- * Values are ints. What is not there: extension headers to be sent (IPV6_HOPOPTS, IPV6_RTHDR, IPV6_DSTOPTS and IPV6_2292PKTOPTIONS), the
- * management of flow labels (the stack chooses them itself), IPsec, anycast groups, and turning a TCP socket into one of IPv4.
+ * Values are ints. What is not there: extension headers to be sent (IPV6_HOPOPTS, IPV6_RTHDR, IPV6_DSTOPTS and
+ * IPV6_2292PKTOPTIONS), the management of flow labels (the stack chooses them itself), IPsec, anycast groups, and
+ * turning a TCP socket into one of IPv4.
  */
 #include "ipopt.h"
 
@@ -11,36 +12,36 @@
 #define MTU_MIN 1280
 
 static const struct usock__ip_option options6[] = {
-	USOCK_IP_FLAG(IPV6_2292PKTINFO, recvpktinfo2292, 0),
-	USOCK_IP_FLAG(IPV6_2292HOPOPTS, recvhopopts, 0),
-	USOCK_IP_FLAG(IPV6_2292DSTOPTS, recvdstopts, 0),
-	USOCK_IP_FLAG(IPV6_2292RTHDR, recvrthdr, 0),
-	USOCK_IP_FLAG(IPV6_2292HOPLIMIT, recvhoplimit2292, 0),
-	USOCK_IP_FLAG(IPV6_FLOWINFO, recvflowinfo, 0),
-	USOCK_IP_NUMBER(IPV6_UNICAST_HOPS, hop_limit, -1, 255, 0),
-	USOCK_IP_NUMBER(IPV6_MULTICAST_HOPS, multicast_hops, -1, 255, 0),
-	USOCK_IP_FLAG(IPV6_MULTICAST_LOOP, multicast_loop6, USOCK_IP_STRICT),
-	USOCK_IP_NUMBER(IPV6_MTU_DISCOVER, mtu_discover6, IPV6_PMTUDISC_DONT, IPV6_PMTUDISC_OMIT, 0),
-	USOCK_IP_NUMBER(IPV6_MTU, mtu6, 0, INT_MAX, 0),
-	USOCK_IP_FLAG(IPV6_RECVERR, recverr6, 0),
-	USOCK_IP_FLAG(IPV6_V6ONLY, v6only, 0),
-	USOCK_IP_FLAG(IPV6_MULTICAST_ALL, multicast_all6, 0),
-	USOCK_IP_FLAG(IPV6_RECVERR_RFC4884, recverr_rfc4884, USOCK_IP_STRICT),
-	USOCK_IP_FLAG(IPV6_FLOWINFO_SEND, flowinfo_send, 0),
-	USOCK_IP_FLAG(IPV6_HDRINCL, hdrincl, USOCK_IP_RAW),
-	USOCK_IP_FLAG(IPV6_RECVPKTINFO, recvpktinfo, 0),
-	USOCK_IP_FLAG(IPV6_RECVHOPLIMIT, recvhoplimit, 0),
-	USOCK_IP_FLAG(IPV6_RECVHOPOPTS, recvhopopts, 0),
-	USOCK_IP_FLAG(IPV6_RECVRTHDR, recvrthdr, 0),
-	USOCK_IP_FLAG(IPV6_RECVDSTOPTS, recvdstopts, 0),
-	USOCK_IP_FLAG(IPV6_DONTFRAG, dontfrag, USOCK_IP_SHORT),
-	USOCK_IP_FLAG(IPV6_RECVTCLASS, recvtclass, 0),
-	USOCK_IP_NUMBER(IPV6_TCLASS, tclass, -1, 255, 0),
-	USOCK_IP_FLAG(IPV6_AUTOFLOWLABEL, autoflowlabel, USOCK_IP_SHORT),
-	USOCK_IP_NUMBER(IPV6_MINHOPCOUNT, minhopcount, 0, 255, 0),
-	USOCK_IP_FLAG(IPV6_RECVORIGDSTADDR, recvorigdstaddr6, 0),
-	USOCK_IP_FLAG(IPV6_TRANSPARENT, transparent6, 0),
-	USOCK_IP_FLAG(IPV6_FREEBIND, freebind6, 0),
+        USOCK_IP_FLAG(IPV6_2292PKTINFO, recvpktinfo2292, 0),
+        USOCK_IP_FLAG(IPV6_2292HOPOPTS, recvhopopts, 0),
+        USOCK_IP_FLAG(IPV6_2292DSTOPTS, recvdstopts, 0),
+        USOCK_IP_FLAG(IPV6_2292RTHDR, recvrthdr, 0),
+        USOCK_IP_FLAG(IPV6_2292HOPLIMIT, recvhoplimit2292, 0),
+        USOCK_IP_FLAG(IPV6_FLOWINFO, recvflowinfo, 0),
+        USOCK_IP_NUMBER(IPV6_UNICAST_HOPS, hop_limit, -1, 255, 0),
+        USOCK_IP_NUMBER(IPV6_MULTICAST_HOPS, multicast_hops, -1, 255, 0),
+        USOCK_IP_FLAG(IPV6_MULTICAST_LOOP, multicast_loop6, USOCK_IP_STRICT),
+        USOCK_IP_NUMBER(IPV6_MTU_DISCOVER, mtu_discover6, IPV6_PMTUDISC_DONT, IPV6_PMTUDISC_OMIT, 0),
+        USOCK_IP_NUMBER(IPV6_MTU, mtu6, 0, INT_MAX, 0),
+        USOCK_IP_FLAG(IPV6_RECVERR, recverr6, 0),
+        USOCK_IP_FLAG(IPV6_V6ONLY, v6only, 0),
+        USOCK_IP_FLAG(IPV6_MULTICAST_ALL, multicast_all6, 0),
+        USOCK_IP_FLAG(IPV6_RECVERR_RFC4884, recverr_rfc4884, USOCK_IP_STRICT),
+        USOCK_IP_FLAG(IPV6_FLOWINFO_SEND, flowinfo_send, 0),
+        USOCK_IP_FLAG(IPV6_HDRINCL, hdrincl, USOCK_IP_RAW),
+        USOCK_IP_FLAG(IPV6_RECVPKTINFO, recvpktinfo, 0),
+        USOCK_IP_FLAG(IPV6_RECVHOPLIMIT, recvhoplimit, 0),
+        USOCK_IP_FLAG(IPV6_RECVHOPOPTS, recvhopopts, 0),
+        USOCK_IP_FLAG(IPV6_RECVRTHDR, recvrthdr, 0),
+        USOCK_IP_FLAG(IPV6_RECVDSTOPTS, recvdstopts, 0),
+        USOCK_IP_FLAG(IPV6_DONTFRAG, dontfrag, USOCK_IP_SHORT),
+        USOCK_IP_FLAG(IPV6_RECVTCLASS, recvtclass, 0),
+        USOCK_IP_NUMBER(IPV6_TCLASS, tclass, -1, 255, 0),
+        USOCK_IP_FLAG(IPV6_AUTOFLOWLABEL, autoflowlabel, USOCK_IP_SHORT),
+        USOCK_IP_NUMBER(IPV6_MINHOPCOUNT, minhopcount, 0, 255, 0),
+        USOCK_IP_FLAG(IPV6_RECVORIGDSTADDR, recvorigdstaddr6, 0),
+        USOCK_IP_FLAG(IPV6_TRANSPARENT, transparent6, 0),
+        USOCK_IP_FLAG(IPV6_FREEBIND, freebind6, 0),
 };
 
 static int set_multicast_if(struct usock__inet *sock, int index)
@@ -65,7 +66,8 @@ static int set_sticky(struct usock__inet *sock, const void *value, socklen_t len
 	if (len < sizeof(info))
 		return -EINVAL;
 	memcpy(&info, value, sizeof(info));
-	if (sock->sock.options.bound_if != 0 && info.ipi6_ifindex != 0 && info.ipi6_ifindex != sock->sock.options.bound_if)
+	if (sock->sock.options.bound_if != 0 && info.ipi6_ifindex != 0 &&
+	    info.ipi6_ifindex != sock->sock.options.bound_if)
 		return -EINVAL;
 	sock->ip.sticky = info;
 	return 0;
@@ -147,7 +149,8 @@ static int become4(struct usock__inet *sock, const void *value)
 
 int usock__ip_set6(struct usock__inet *sock, int name, const void *value, socklen_t len)
 {
-	const struct usock__ip_option *option = usock__ip_option(options6, sizeof(options6) / sizeof(options6[0]), name);
+	const struct usock__ip_option *option =
+	        usock__ip_option(options6, sizeof(options6) / sizeof(options6[0]), name);
 	int error, before, number;
 
 	if (name == IPV6_PKTINFO)
@@ -156,7 +159,8 @@ int usock__ip_set6(struct usock__inet *sock, int name, const void *value, sockle
 		return usock__ip_set_unicast_if(sock, &sock->ip.unicast_if6, value, len);
 	if (name == IPV6_ADDRFORM)
 		return len < sizeof(number) ? -EINVAL : become4(sock, value);
-	if ((!option && name != IPV6_MULTICAST_IF) || (option && option->rules & USOCK_IP_RAW && sock->sock.type != SOCK_RAW) ||
+	if ((!option && name != IPV6_MULTICAST_IF) ||
+	    (option && option->rules & USOCK_IP_RAW && sock->sock.type != SOCK_RAW) ||
 	    (sock->sock.type == SOCK_STREAM && of_groups(name)))
 		return -ENOPROTOOPT;
 	if (len >= sizeof(number))
@@ -187,7 +191,7 @@ static int get_path(struct usock__inet *sock, int name, void *value, socklen_t *
 		return number;
 	if (name == IPV6_PATHMTU) {
 		struct ip6_mtuinfo info = {.ip6m_addr = {.sin6_family = AF_INET6, .sin6_addr = sock->remote.ip.v6},
-			.ip6m_mtu = send.flow.mtu};
+		                           .ip6m_mtu = send.flow.mtu};
 
 		if (*len < sizeof(info))
 			return -EINVAL;
@@ -199,7 +203,8 @@ static int get_path(struct usock__inet *sock, int name, void *value, socklen_t *
 
 int usock__ip_get6(struct usock__inet *sock, int name, void *value, socklen_t *len)
 {
-	const struct usock__ip_option *option = usock__ip_option(options6, sizeof(options6) / sizeof(options6[0]), name);
+	const struct usock__ip_option *option =
+	        usock__ip_option(options6, sizeof(options6) / sizeof(options6[0]), name);
 	uint32_t index;
 	int number;
 
@@ -208,7 +213,8 @@ int usock__ip_get6(struct usock__inet *sock, int name, void *value, socklen_t *l
 	if (name == IPV6_ADDRFORM) {
 		if (sock->sock.type == SOCK_RAW || sock->sock.kind == &usock__ping_kind)
 			return -ENOPROTOOPT;
-		return sock->connected ? usock__ip_give(value, len, &sock->sock.family, sizeof(sock->sock.family)) : -ENOTCONN;
+		return sock->connected ? usock__ip_give(value, len, &sock->sock.family, sizeof(sock->sock.family))
+		                       : -ENOTCONN;
 	}
 	if (!option || (option->rules & USOCK_IP_RAW && sock->sock.type != SOCK_RAW))
 		option = NULL;

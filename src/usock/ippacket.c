@@ -54,8 +54,8 @@ static int64_t realtime(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-struct usock__dgram *usock__packet_dgram(const struct usock *sock, const struct usock_packet *packet, size_t header, size_t skip,
-					 size_t len, uint16_t port, uint16_t dst_port)
+struct usock__dgram *usock__packet_dgram(const struct usock *sock, const struct usock_packet *packet, size_t header,
+                                         size_t skip, size_t len, uint16_t port, uint16_t dst_port)
 {
 	size_t fixed = packet->family == AF_INET ? sizeof(struct iphdr) : sizeof(struct ip6_hdr);
 	size_t options = packet->header_len > fixed ? packet->header_len - fixed : 0;
@@ -74,7 +74,8 @@ struct usock__dgram *usock__packet_dgram(const struct usock *sock, const struct 
 	dgram->namelen = sizeof(dgram->name);
 	usock__endpoint_give(sock->family, &from, &dgram->name, &dgram->namelen);
 	dgram->when = packet->when;
-	if (dgram->when == 0 && (sock->options.timestamp || sock->options.timestampns || sock->options.timestamping != 0))
+	if (dgram->when == 0 &&
+	    (sock->options.timestamp || sock->options.timestampns || sock->options.timestamping != 0))
 		dgram->when = realtime();
 	dgram->family = packet->family;
 	dgram->dst = packet->dst;

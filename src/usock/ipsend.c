@@ -2,16 +2,18 @@
 /*
  * ipsend.c - from a socket's bytes to an IP packet on its way.
  *
- * A sender fills a struct usock__send in four steps: from the options of the socket and the destination (usock__send_init), from control
- * messages (usock__send_cmsg), from the routing table (usock__send_route); then it gets packets with their headers written
- * (usock__send_alloc), as many as it likes, fills them and sends them (usock__send_packet). The engine does the rest: fragments, the
- * way to the neighbour, and what is for ourselves goes to lo because the route says so.
+ * A sender fills a struct usock__send in four steps: from the options of the socket and the destination
+ * (usock__send_init), from control messages (usock__send_cmsg), from the routing table (usock__send_route); then it
+ * gets packets with their headers written (usock__send_alloc), as many as it likes, fills them and sends them
+ * (usock__send_packet). The engine does the rest: fragments, the way to the neighbour, and what is for ourselves goes
+ * to lo because the route says so.
  *
- * Groups and broadcasts are heard by the sender's own host as well: such a packet is handed to usock_ip_input before it leaves, as
- * if it had come in on the interface it goes out by.
+ * Groups and broadcasts are heard by the sender's own host as well: such a packet is handed to usock_ip_input before it
+ * leaves, as if it had come in on the interface it goes out by.
  *
- * Identifications of IPv4 packets count per destination, from random beginnings and with steps nobody can watch from elsewhere; a
- * packet that must not be fragmented needs none (RFC 6864) and has 0. Flow labels are hashes of the ends of a flow (RFC 6437).
+ * Identifications of IPv4 packets count per destination, from random beginnings and with steps nobody can watch from
+ * elsewhere; a packet that must not be fragmented needs none (RFC 6864) and has 0. Flow labels are hashes of the ends
+ * of a flow (RFC 6437).
  */
 #include "ip.h"
 
@@ -55,7 +57,8 @@ static int bound_source(const struct usock__inet *sock, int family, bool group, 
 	return 0;
 }
 
-int usock__send_init(struct usock__inet *sock, struct usock__send *send, int family, const struct usock_endpoint *dst, int flags)
+int usock__send_init(struct usock__inet *sock, struct usock__send *send, int family, const struct usock_endpoint *dst,
+                     int flags)
 {
 	const struct usock__ip *ip = &sock->ip;
 	bool group = usock__is_group(family, &dst->ip);
@@ -89,7 +92,8 @@ int usock__send_init(struct usock__inet *sock, struct usock__send *send, int fam
 		if (group)
 			send->hop_limit = ip->multicast_hops < 0 ? 1 : ip->multicast_hops;
 		send->tos = ip->tclass;
-		send->dontfrag = ip->dontfrag || (ip->mtu_discover6 >= IPV6_PMTUDISC_DO && ip->mtu_discover6 != IPV6_PMTUDISC_OMIT);
+		send->dontfrag = ip->dontfrag ||
+		                 (ip->mtu_discover6 >= IPV6_PMTUDISC_DO && ip->mtu_discover6 != IPV6_PMTUDISC_OMIT);
 	}
 	return 0;
 }
@@ -113,7 +117,9 @@ static bool source_is_ours(const struct usock__inet *sock, int family, const uni
 		return true;
 	if (family == AF_INET ? sock->ip.hdrincl : sock->ip.freebind || sock->ip.freebind6)
 		return true;
-	return inet_local(inet, family, ip, IN6_IS_ADDR_LINKLOCAL(&ip->v6) && family == AF_INET6 ? iface : NULL) != NULL;
+	if (family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&ip->v6))
+		iface = NULL;
+	return inet_local(inet, family, ip, iface) != NULL;
 }
 
 /** cmsg_pktinfo6 - IPV6_PKTINFO: where from, and by which interface */
@@ -310,7 +316,8 @@ int usock__send_route(struct usock__inet *sock, struct usock__send *send)
 
 	if (flow->oif != 0 && !inet_iface_by_index(inet, flow->oif))
 		return flow->family == AF_INET ? -ENODEV : -ENETUNREACH;
-	if (flow->family == AF_INET && !usock__is_any(AF_INET, &flow->src) && !source_is_ours(sock, AF_INET, &flow->src, 0))
+	if (flow->family == AF_INET && !usock__is_any(AF_INET, &flow->src) &&
+	    !source_is_ours(sock, AF_INET, &flow->src, 0))
 		return -ENETUNREACH;
 	error = inet_route(inet, flow);
 	if (error < 0)
@@ -344,8 +351,8 @@ static unsigned int identification(struct usock_stack *stack, const struct inet_
 }
 
 /** write_header4 - an IPv4 header; @df: set IP_DF */
-static void write_header4(struct usock_stack *stack, const struct usock__send *send, int protocol, size_t total, bool df,
-			  unsigned char *at)
+static void write_header4(struct usock_stack *stack, const struct usock__send *send, int protocol, size_t total,
+                          bool df, unsigned char *at)
 {
 	const struct inet_flow *flow = &send->flow;
 	size_t header = sizeof(struct iphdr) + send->opts_len;
@@ -390,7 +397,7 @@ void *usock__send_raw(struct usock_stack *stack, struct usock__send *send, size_
 }
 
 void *usock__send_alloc(struct usock_stack *stack, struct usock__send *send, int protocol, size_t len,
-			unsigned char **payload)
+                        unsigned char **payload)
 {
 	bool v4 = send->flow.family == AF_INET;
 	size_t header = v4 ? sizeof(struct iphdr) + send->opts_len : sizeof(struct ip6_hdr);
@@ -400,7 +407,8 @@ void *usock__send_alloc(struct usock_stack *stack, struct usock__send *send, int
 	if (!packet)
 		return NULL;
 	if (v4)
-		write_header4(stack, send, protocol, header + len, send->discover && header + len <= send->flow.mtu, at);
+		write_header4(stack, send, protocol, header + len, send->discover && header + len <= send->flow.mtu,
+		              at);
 	else
 		write_header6(send, protocol, len, at);
 	*payload = at + header;
@@ -413,8 +421,15 @@ static void hear_ourselves(struct usock_stack *stack, const struct inet_flow *fl
 	bool v4 = flow->family == AF_INET;
 	size_t header = v4 ? (size_t)(bytes[0] & 15) * 4 : sizeof(struct ip6_hdr);
 	struct iovec payload = {.iov_base = bytes + header, .iov_len = len - header};
-	struct usock_packet packet = {.iface = flow->iface, .family = flow->family, .src = flow->source, .dst = flow->dst,
-		.header = bytes, .header_len = header, .payload = &payload, .pieces = 1, .payload_len = len - header};
+	struct usock_packet packet = {.iface = flow->iface,
+	                              .family = flow->family,
+	                              .src = flow->source,
+	                              .dst = flow->dst,
+	                              .header = bytes,
+	                              .header_len = header,
+	                              .payload = &payload,
+	                              .pieces = 1,
+	                              .payload_len = len - header};
 
 	packet.protocol = v4 ? bytes[9] : bytes[6];
 	packet.hop_limit = v4 ? bytes[8] : bytes[7];

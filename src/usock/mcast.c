@@ -2,9 +2,9 @@
 /*
  * mcast.c - multicast memberships of sockets: IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP, MCAST_JOIN_GROUP and their relatives.
  *
- * A membership is of a group on an interface, with a list of sources that are not wanted (EXCLUDE, what a join makes) or the only ones
- * that are (INCLUDE, what a join of a source makes). inet counts who wants a group on an interface and lets the engine tell the
- * routers; lists of sources are not told to them, they filter what comes.
+ * A membership is of a group on an interface, with a list of sources that are not wanted (EXCLUDE, what a join makes)
+ * or the only ones that are (INCLUDE, what a join of a source makes). inet counts who wants a group on an interface and
+ * lets the engine tell the routers; lists of sources are not told to them, they filter what comes.
  *
  * A membership names its interface by index: when the interface is deleted it stays, as on Linux, and does no harm.
  */
@@ -13,8 +13,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#define MEMBERS_MAX 20 /* IPv4, Linux's net.ipv4.igmp_max_memberships */
-#define SOURCES_MAX 10 /* IPv4, net.ipv4.igmp_max_msf */
+#define MEMBERS_MAX 20  /* IPv4, Linux's net.ipv4.igmp_max_memberships */
+#define SOURCES_MAX 10  /* IPv4, net.ipv4.igmp_max_msf */
 #define SOURCES_MAX6 64 /* IPv6, net.ipv6.mld_max_msf */
 
 struct usock__member {
@@ -80,12 +80,13 @@ static struct inet_iface *iface_of(struct usock__inet *sock, const struct member
 }
 
 /** find - the membership of a group; index 0 stands for any interface */
-static struct usock__member **find(struct usock__inet *sock, int family, const union inet_ip *group, unsigned int ifindex)
+static struct usock__member **find(struct usock__inet *sock, int family, const union inet_ip *group,
+                                   unsigned int ifindex)
 {
 	struct usock__member **at = &sock->members;
 
 	while (*at && !((*at)->family == family && (ifindex == 0 || (*at)->ifindex == ifindex) &&
-			usock__ip_same(family, &(*at)->group, group)))
+	                usock__ip_same(family, &(*at)->group, group)))
 		at = &(*at)->next;
 	return at;
 }
@@ -125,8 +126,8 @@ static int join(struct usock__inet *sock, const struct membership *m, unsigned i
 		free(member);
 		return error;
 	}
-	*member = (struct usock__member){.next = sock->members, .family = m->family, .group = m->group, .ifindex = iface->index,
-		.mode = mode};
+	*member = (struct usock__member){
+	        .next = sock->members, .family = m->family, .group = m->group, .ifindex = iface->index, .mode = mode};
 	sock->members = member;
 	return 0;
 }
@@ -171,7 +172,8 @@ void usock__mcast_release(struct usock__inet *sock)
 		leave_at(sock, &sock->members);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- sources */
+/* --------------------------------------------------------------------------------------------------------------
+ * sources */
 
 /** source_at - the place of a source in the list of a membership; count when it is not there */
 static unsigned int source_at(const struct usock__member *member, const union inet_ip *source)
@@ -202,7 +204,8 @@ static int source_add(struct usock__member *member, const union inet_ip *source)
 
 /**
  * change_source - add a source to the list of a membership or take it away
- * @mode: of the list that is meant: joining and leaving a source is about INCLUDE, blocking and unblocking about EXCLUDE
+ * @mode: of the list that is meant: joining and leaving a source is about INCLUDE, blocking and unblocking about
+ * EXCLUDE
  */
 static int change_source(struct usock__inet *sock, const struct membership *m, unsigned int mode, bool add)
 {
@@ -249,8 +252,8 @@ static int join_source(struct usock__inet *sock, const struct membership *m)
 }
 
 /** set_filter - the whole list of a membership at once */
-static int set_filter(struct usock__inet *sock, const struct membership *m, unsigned int mode, const union inet_ip *list,
-		      unsigned int count)
+static int set_filter(struct usock__inet *sock, const struct membership *m, unsigned int mode,
+                      const union inet_ip *list, unsigned int count)
 {
 	struct usock__member *member, **at;
 	struct inet_iface *iface;
@@ -285,14 +288,14 @@ static int set_filter(struct usock__inet *sock, const struct membership *m, unsi
 	return 0;
 }
 
-bool usock__mcast_wanted(const struct usock__inet *sock, int family, const union inet_ip *group, const union inet_ip *src,
-			 const struct inet_iface *iface)
+bool usock__mcast_wanted(const struct usock__inet *sock, int family, const union inet_ip *group,
+                         const union inet_ip *src, const struct inet_iface *iface)
 {
 	const struct usock__member *member = sock->members;
 	bool listed;
 
 	while (member && !(member->family == family && (family == AF_INET6 || member->ifindex == iface->index) &&
-			   usock__ip_same(family, &member->group, group)))
+	                   usock__ip_same(family, &member->group, group)))
 		member = member->next;
 	if (!member)
 		return family == AF_INET ? sock->ip.multicast_all : sock->ip.multicast_all6;
@@ -300,7 +303,8 @@ bool usock__mcast_wanted(const struct usock__inet *sock, int family, const union
 	return member->mode == MCAST_INCLUDE ? listed : !listed;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- options */
+/* --------------------------------------------------------------------------------------------------------------
+ * options */
 
 /** of_sockaddr - an address of @family in a sockaddr_storage */
 static int of_sockaddr(int family, const struct sockaddr_storage *addr, union inet_ip *ip)
@@ -359,7 +363,8 @@ static int set_source(struct usock__inet *sock, int family, int name, const void
 	if (len < sizeof(request))
 		return -EINVAL;
 	memcpy(&request, value, sizeof(request));
-	if (of_sockaddr(family, &request.gsr_group, &m.group) < 0 || of_sockaddr(family, &request.gsr_source, &m.source) < 0)
+	if (of_sockaddr(family, &request.gsr_group, &m.group) < 0 ||
+	    of_sockaddr(family, &request.gsr_source, &m.source) < 0)
 		return -EADDRNOTAVAIL;
 	m.ifindex = request.gsr_interface;
 	return change(sock, &m, name);

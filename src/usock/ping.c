@@ -2,8 +2,8 @@
 /*
  * ping.c - sockets for echo requests, socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP) and their IPv6 relatives, see icmp(7).
  *
- * The port of such a socket is the identifier of its requests. The program writes ICMP messages, of which nothing but echo
- * requests is let through, and reads the replies that have its identifier, ICMP header first.
+ * The port of such a socket is the identifier of its requests. The program writes ICMP messages, of which nothing but
+ * echo requests is let through, and reads the replies that have its identifier, ICMP header first.
  */
 #include "rawsock.h"
 #include "sockfilter.h"
@@ -151,10 +151,12 @@ static int ping_recv(struct usock *sock, struct usock__xfer *xfer)
 }
 
 /** find - the socket of an identifier */
-static struct usock *find(struct usock_stack *stack, int family, uint16_t ident, const union inet_ip *local, unsigned int ifindex)
+static struct usock *find(struct usock_stack *stack, int family, uint16_t ident, const union inet_ip *local,
+                          unsigned int ifindex)
 {
 	for (struct usock *sock = stack->raws; sock; sock = sock->kind_next)
-		if (sock->kind == &usock__ping_kind && sock->family == family && usock__inet_of(sock)->local.port == ident &&
+		if (sock->kind == &usock__ping_kind && sock->family == family &&
+		    usock__inet_of(sock)->local.port == ident &&
 		    usock__raw_local(usock__inet_of(sock), family, local, ifindex))
 			return sock;
 	return NULL;
@@ -204,21 +206,21 @@ static int ping_getsockopt(struct usock *sock, int level, int name, void *value,
 }
 
 const struct usock__kind usock__ping_kind = {
-	.name = "ping",
-	.shape = USOCK_SHAPE_DGRAM,
-	.open = ping_open,
-	.release = usock__raw_release,
-	.destroy = usock__raw_destroy,
-	.bind = ping_bind,
-	.connect = ping_connect,
-	.getsockname = usock__inet_getsockname,
-	.getpeername = usock__inet_getpeername,
-	.shutdown = usock__inet_shutdown,
-	.send = ping_send,
-	.recv = ping_recv,
-	.setsockopt = ping_setsockopt,
-	.getsockopt = ping_getsockopt,
-	.option_changed = usock__inet_option_changed,
-	.ioctl = usock__raw_ioctl,
-	.poll = usock__raw_poll,
+        .name = "ping",
+        .shape = USOCK_SHAPE_DGRAM,
+        .open = ping_open,
+        .release = usock__raw_release,
+        .destroy = usock__raw_destroy,
+        .bind = ping_bind,
+        .connect = ping_connect,
+        .getsockname = usock__inet_getsockname,
+        .getpeername = usock__inet_getpeername,
+        .shutdown = usock__inet_shutdown,
+        .send = ping_send,
+        .recv = ping_recv,
+        .setsockopt = ping_setsockopt,
+        .getsockopt = ping_getsockopt,
+        .option_changed = usock__inet_option_changed,
+        .ioctl = usock__raw_ioctl,
+        .poll = usock__raw_poll,
 };

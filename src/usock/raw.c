@@ -2,9 +2,9 @@
 /*
  * raw.c - raw sockets, as raw(7) and ipv6(7) describe them.
  *
- * Every packet for this host is shown to all raw sockets of its protocol before anybody else sees it. An IPv4 socket gets it
- * with its header; an IPv6 one gets the payload, its checksum verified where IPV6_CHECKSUM says that there is one. The sockets
- * stand in one list: there are few of them, and an empty list costs a packet nothing.
+ * Every packet for this host is shown to all raw sockets of its protocol before anybody else sees it. An IPv4 socket
+ * gets it with its header; an IPv6 one gets the payload, its checksum verified where IPV6_CHECKSUM says that there is
+ * one. The sockets stand in one list: there are few of them, and an empty list costs a packet nothing.
  */
 #include "rawsock.h"
 #include "sockfilter.h"
@@ -56,7 +56,8 @@ static int raw_open(struct usock *sock)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ addresses */
+/* ------------------------------------------------------------------------------------------------------------
+ * addresses */
 
 bool usock__raw_local(const struct usock__inet *inet, int family, const union inet_ip *dst, unsigned int ifindex)
 {
@@ -71,7 +72,8 @@ bool usock__raw_local(const struct usock__inet *inet, int family, const union in
 
 bool usock__raw_remote(const struct usock__inet *inet, int family, const union inet_ip *src)
 {
-	return !inet->connected || usock__is_any(inet->sock.family, &inet->remote.ip) || usock__ip_same(family, &inet->remote.ip, src);
+	return !inet->connected || usock__is_any(inet->sock.family, &inet->remote.ip) ||
+	       usock__ip_same(family, &inet->remote.ip, src);
 }
 
 static int raw_bind(struct usock *sock, const struct sockaddr *addr, socklen_t len)
@@ -126,9 +128,11 @@ static int raw_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 	return usock__inet_connect(inet, &remote);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- sending */
+/* --------------------------------------------------------------------------------------------------------------
+ * sending */
 
-int usock__raw_prepare(struct usock__inet *inet, struct usock__xfer *xfer, struct usock__send *send, struct usock_endpoint *dst)
+int usock__raw_prepare(struct usock__inet *inet, struct usock__xfer *xfer, struct usock__send *send,
+                       struct usock_endpoint *dst)
 {
 	int family, error;
 
@@ -197,7 +201,8 @@ static int send_whole(struct usock__inet *inet, struct usock__send *send, struct
 }
 
 /** put_checksum - IPV6_CHECKSUM: write the checksum where the socket wants it */
-static int put_checksum(const struct usock__inet *inet, const struct usock__send *send, int protocol, unsigned char *data, size_t len)
+static int put_checksum(const struct usock__inet *inet, const struct usock__send *send, int protocol,
+                        unsigned char *data, size_t len)
 {
 	size_t at = (size_t)inet->ip.checksum_offset;
 	uint16_t check;
@@ -257,7 +262,8 @@ static int raw_send(struct usock *sock, struct usock__xfer *xfer)
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ receiving */
+/* ------------------------------------------------------------------------------------------------------------
+ * receiving */
 
 static int raw_recv(struct usock *sock, struct usock__xfer *xfer)
 {
@@ -334,7 +340,8 @@ bool usock__raw_fault(struct usock_stack *stack, const struct usock__fault *faul
 		struct usock__inet *inet = usock__inet_of(sock);
 		size_t skip = inet->ip.hdrincl ? 0 : fault->header_len;
 
-		if (sock->kind != &usock__raw_kind || sock->family != fault->family || sock->protocol != fault->protocol ||
+		if (sock->kind != &usock__raw_kind || sock->family != fault->family ||
+		    sock->protocol != fault->protocol ||
 		    !usock__raw_local(inet, fault->family, &fault->local.ip, fault->ifindex) ||
 		    !usock__raw_remote(inet, fault->family, &fault->remote.ip))
 			continue;
@@ -343,7 +350,8 @@ bool usock__raw_fault(struct usock_stack *stack, const struct usock__fault *faul
 	return told;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- options */
+/* --------------------------------------------------------------------------------------------------------------
+ * options */
 
 /** raw_option - the bytes of an option of raw sockets, and the level and name it has; NULL: there is none */
 static void *raw_option(struct usock__raw *raw, int level, int name, size_t *size)
@@ -354,14 +362,16 @@ static void *raw_option(struct usock__raw *raw, int level, int name, size_t *siz
 		*size = sizeof(raw->filter4);
 		return &raw->filter4;
 	}
-	if (level == SOL_ICMPV6 && name == ICMP6_FILTER && sock->family == AF_INET6 && sock->protocol == IPPROTO_ICMPV6) {
+	if (level == SOL_ICMPV6 && name == ICMP6_FILTER && sock->family == AF_INET6 &&
+	    sock->protocol == IPPROTO_ICMPV6) {
 		*size = sizeof(raw->filter6);
 		return &raw->filter6;
 	}
 	return NULL;
 }
 
-/** no_option - what to say of the other options of these levels: that the socket is of another protocol, or that there is none */
+/** no_option - what to say of the other options of these levels: that the socket is of another protocol, or that there
+ * is none */
 static int no_option(const struct usock *sock, int level, int name)
 {
 	if (sock->family == AF_INET)
@@ -448,21 +458,21 @@ uint32_t usock__raw_poll(struct usock *sock)
 }
 
 const struct usock__kind usock__raw_kind = {
-	.name = "raw",
-	.shape = USOCK_SHAPE_DGRAM,
-	.open = raw_open,
-	.release = usock__raw_release,
-	.destroy = usock__raw_destroy,
-	.bind = raw_bind,
-	.connect = raw_connect,
-	.getsockname = usock__inet_getsockname,
-	.getpeername = usock__inet_getpeername,
-	.shutdown = usock__inet_shutdown,
-	.send = raw_send,
-	.recv = raw_recv,
-	.setsockopt = raw_setsockopt,
-	.getsockopt = raw_getsockopt,
-	.option_changed = usock__inet_option_changed,
-	.ioctl = usock__raw_ioctl,
-	.poll = usock__raw_poll,
+        .name = "raw",
+        .shape = USOCK_SHAPE_DGRAM,
+        .open = raw_open,
+        .release = usock__raw_release,
+        .destroy = usock__raw_destroy,
+        .bind = raw_bind,
+        .connect = raw_connect,
+        .getsockname = usock__inet_getsockname,
+        .getpeername = usock__inet_getpeername,
+        .shutdown = usock__inet_shutdown,
+        .send = raw_send,
+        .recv = raw_recv,
+        .setsockopt = raw_setsockopt,
+        .getsockopt = raw_getsockopt,
+        .option_changed = usock__inet_option_changed,
+        .ioctl = usock__raw_ioctl,
+        .poll = usock__raw_poll,
 };

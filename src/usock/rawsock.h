@@ -10,8 +10,8 @@
 struct usock__raw {
 	struct usock__inet inet;
 	struct usock__queue queue;
-	uint32_t filter4;                /* ICMP_FILTER: types that are not wanted */
-	struct icmp6_filter filter6;     /* ICMP6_FILTER, likewise */
+	uint32_t filter4;            /* ICMP_FILTER: types that are not wanted */
+	struct icmp6_filter filter6; /* ICMP6_FILTER, likewise */
 };
 
 static inline struct usock__raw *usock__raw_of(struct usock *sock)
@@ -35,6 +35,7 @@ bool usock__raw_remote(const struct usock__inet *inet, int family, const union i
 int usock__raw_disconnect(struct usock__inet *inet);
 
 /** usock__raw_prepare - destination, options and way of a datagram of a raw or ping socket */
-int usock__raw_prepare(struct usock__inet *inet, struct usock__xfer *xfer, struct usock__send *send, struct usock_endpoint *dst);
+int usock__raw_prepare(struct usock__inet *inet, struct usock__xfer *xfer, struct usock__send *send,
+                       struct usock_endpoint *dst);
 
 #endif

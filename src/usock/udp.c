@@ -2,12 +2,12 @@
 /*
  * udp.c - UDP sockets, RFC 768, as udp(7) describes them.
  *
- * Sending never waits: a datagram goes to the engine or is lost. What UDP_CORK or MSG_MORE holds back is gathered in one buffer,
- * with the way it will go, decided by the first call. UDP_SEGMENT cuts one call's bytes into datagrams of a size; UDP_GRO is accepted, and
- * nothing is ever merged, which a program has to expect anyway.
+ * Sending never waits: a datagram goes to the engine or is lost. What UDP_CORK or MSG_MORE holds back is gathered in
+ * one buffer, with the way it will go, decided by the first call. UDP_SEGMENT cuts one call's bytes into datagrams of a
+ * size; UDP_GRO is accepted, and nothing is ever merged, which a program has to expect anyway.
  *
- * Receiving: bind.c says which socket a datagram is for, all that match when it is for a group or broadcast; when there is none
- * the sender is told so by ICMP.
+ * Receiving: bind.c says which socket a datagram is for, all that match when it is for a group or broadcast; when there
+ * is none the sender is told so by ICMP.
  */
 #include "ip.h"
 #include "sockfilter.h"
@@ -72,7 +72,8 @@ static void udp_destroy(struct usock *sock)
 	usock__errqueue_release(sock);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ addresses */
+/* ------------------------------------------------------------------------------------------------------------
+ * addresses */
 
 static int udp_bind(struct usock *sock, const struct sockaddr *addr, socklen_t len)
 {
@@ -132,7 +133,8 @@ static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 		return error;
 	usock__bind_anywhere(inet, &remote);
 	/* An address that only the connection before has chosen does not keep the socket from the other family. */
-	if (!inet->bound_addr && usock__effective(sock->family, &before.ip, &v4) != usock__effective(sock->family, &remote.ip, &v4))
+	if (!inet->bound_addr &&
+	    usock__effective(sock->family, &before.ip, &v4) != usock__effective(sock->family, &remote.ip, &v4))
 		memset(&inet->local.ip, 0, sizeof(inet->local.ip));
 	error = sock->options.dontroute ? neighbour(inet, &remote) : 0;
 	if (error == 0)
@@ -147,15 +149,17 @@ static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- sending */
+/* --------------------------------------------------------------------------------------------------------------
+ * sending */
 
 /** put_header - the UDP header of @len bytes of data, whose checksum @sum is of the data */
-static void put_header(const struct usock__udp *udp, const struct usock__send *send, uint16_t port, size_t len, uint32_t sum,
-		       unsigned char *at)
+static void put_header(const struct usock__udp *udp, const struct usock__send *send, uint16_t port, size_t len,
+                       uint32_t sum, unsigned char *at)
 {
 	const struct inet_flow *flow = &send->flow;
 	bool none = flow->family == AF_INET ? udp->inet.sock.options.no_check : udp->no_check6_tx;
-	uint32_t pseudo = usock__checksum_pseudo(flow->family, &flow->source, &flow->dst, IPPROTO_UDP, len + UDP_HEADER);
+	uint32_t pseudo =
+	        usock__checksum_pseudo(flow->family, &flow->source, &flow->dst, IPPROTO_UDP, len + UDP_HEADER);
 	uint16_t check = 0;
 
 	usock__put16(at, udp->inet.local.port);
@@ -186,7 +190,8 @@ static uint32_t copy_data(const struct iovec *piece, size_t pieces, size_t skip,
 		part = piece[i].iov_len - skip;
 		if (part > len - done)
 			part = len - done;
-		sum = usock__checksum_copy(sum, to + done, (const unsigned char *)piece[i].iov_base + skip, part, done & 1);
+		sum = usock__checksum_copy(sum, to + done, (const unsigned char *)piece[i].iov_base + skip, part,
+		                           done & 1);
 		done += part;
 		skip = 0;
 	}
@@ -194,8 +199,8 @@ static uint32_t copy_data(const struct iovec *piece, size_t pieces, size_t skip,
 }
 
 /** emit_one - one datagram */
-static int emit_one(struct usock__udp *udp, struct usock__send *send, uint16_t port, const struct iovec *piece, size_t pieces,
-		    size_t skip, size_t len)
+static int emit_one(struct usock__udp *udp, struct usock__send *send, uint16_t port, const struct iovec *piece,
+                    size_t pieces, size_t skip, size_t len)
 {
 	unsigned char *at;
 	void *packet = usock__send_alloc(udp->inet.sock.stack, send, IPPROTO_UDP, UDP_HEADER + len, &at);
@@ -210,7 +215,7 @@ static int emit_one(struct usock__udp *udp, struct usock__send *send, uint16_t p
 
 /** emit - a datagram, or several of @segment bytes */
 static int emit(struct usock__udp *udp, struct usock__send *send, uint16_t port, int segment, const struct iovec *piece,
-		size_t pieces, size_t len)
+                size_t pieces, size_t len)
 {
 	size_t cut = segment > 0 ? (size_t)segment : len;
 	size_t header = send->flow.family == AF_INET ? sizeof(struct iphdr) + send->opts_len : sizeof(struct ip6_hdr);
@@ -292,7 +297,8 @@ static int cmsg_segment(const struct msghdr *msg, int *segment)
 }
 
 /** prepare - destination, options and way of a datagram */
-static int prepare(struct usock__udp *udp, struct usock__xfer *xfer, struct usock__send *send, uint16_t *port, int *segment)
+static int prepare(struct usock__udp *udp, struct usock__xfer *xfer, struct usock__send *send, uint16_t *port,
+                   int *segment)
 {
 	struct usock__inet *inet = &udp->inet;
 	struct usock_endpoint dst;
@@ -362,7 +368,8 @@ static int udp_send(struct usock *sock, struct usock__xfer *xfer)
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ receiving */
+/* ------------------------------------------------------------------------------------------------------------
+ * receiving */
 
 static int udp_recv(struct usock *sock, struct usock__xfer *xfer)
 {
@@ -372,10 +379,10 @@ static int udp_recv(struct usock *sock, struct usock__xfer *xfer)
 /** struct udp_arrival - a datagram that has passed the checks */
 struct udp_arrival {
 	const struct usock_packet *packet;
-	size_t len;              /* of the data */
+	size_t len; /* of the data */
 	uint16_t port, dst_port;
 	const unsigned char *header;
-	bool unchecked;          /* IPv6 without checksum */
+	bool unchecked; /* IPv6 without checksum */
 	unsigned int taken;
 };
 
@@ -397,7 +404,7 @@ static void deliver(struct usock__inet *inet, void *arg)
 		return;
 	}
 	dgram = usock__packet_dgram(&inet->sock, arrival->packet, 0, UDP_HEADER, len - UDP_HEADER, arrival->port,
-				    arrival->dst_port);
+	                            arrival->dst_port);
 	if (!dgram) {
 		inet->sock.dropped++;
 		return;
@@ -469,7 +476,8 @@ bool usock__udp_fault(struct usock_stack *stack, const struct usock__fault *faul
 	return usock__fault_tell(inet, fault, fault->remote.port, fault->packet + skip, fault->len - skip);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- options */
+/* --------------------------------------------------------------------------------------------------------------
+ * options */
 
 /** udp_setsockopt_udp - IPPROTO_UDP */
 static int udp_setsockopt_udp(struct usock__udp *udp, int name, const void *value, socklen_t len)
@@ -563,21 +571,21 @@ static uint32_t udp_poll(struct usock *sock)
 }
 
 const struct usock__kind usock__udp_kind = {
-	.name = "udp",
-	.shape = USOCK_SHAPE_DGRAM,
-	.open = udp_open,
-	.release = udp_release,
-	.destroy = udp_destroy,
-	.bind = udp_bind,
-	.connect = udp_connect,
-	.getsockname = usock__inet_getsockname,
-	.getpeername = usock__inet_getpeername,
-	.shutdown = usock__inet_shutdown,
-	.send = udp_send,
-	.recv = udp_recv,
-	.setsockopt = udp_setsockopt,
-	.getsockopt = udp_getsockopt,
-	.option_changed = usock__inet_option_changed,
-	.ioctl = udp_ioctl,
-	.poll = udp_poll,
+        .name = "udp",
+        .shape = USOCK_SHAPE_DGRAM,
+        .open = udp_open,
+        .release = udp_release,
+        .destroy = udp_destroy,
+        .bind = udp_bind,
+        .connect = udp_connect,
+        .getsockname = usock__inet_getsockname,
+        .getpeername = usock__inet_getpeername,
+        .shutdown = usock__inet_shutdown,
+        .send = udp_send,
+        .recv = udp_recv,
+        .setsockopt = udp_setsockopt,
+        .getsockopt = udp_getsockopt,
+        .option_changed = usock__inet_option_changed,
+        .ioctl = udp_ioctl,
+        .poll = udp_poll,
 };

@@ -2,10 +2,11 @@
 /*
  * fuzz_ip_input.c - any packets to a stack with sockets of all kinds that take datagrams.
  *
- * Input: packets, each with a head of eight bytes - flags, protocol, source, destination, hop limit, length of IP options, length of the
- * payload (two bytes) - and that many bytes. Addresses are chosen from a list, so that packets find their sockets; the flags
- * choose family, interface and into how many pieces the payload is cut, and whether its checksum is made right. Then everything that
- * arrived is read, with every control message asked for: what recvmsg says must hold together.
+ * Input: packets, each with a head of eight bytes - flags, protocol, source, destination, hop limit, length of IP
+ * options, length of the payload (two bytes) - and that many bytes. Addresses are chosen from a list, so that packets
+ * find their sockets; the flags choose family, interface and into how many pieces the payload is cut, and whether its
+ * checksum is made right. Then everything that arrived is read, with every control message asked for: what recvmsg says
+ * must hold together.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -72,9 +73,10 @@ static void enable(int fd, int level, int name)
 /** add - a socket with everything switched on, bound to PORT */
 static int add(int family, int type, int protocol)
 {
-	static const int names4[] = {IP_PKTINFO, IP_RECVTTL, IP_RECVTOS, IP_RECVOPTS, IP_RETOPTS, IP_RECVERR, IP_RECVORIGDSTADDR};
-	static const int names6[] = {IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVRTHDR, IPV6_RECVHOPOPTS,
-		IPV6_RECVDSTOPTS, IPV6_RECVERR, IPV6_RECVORIGDSTADDR};
+	static const int names4[] = {IP_PKTINFO, IP_RECVTTL, IP_RECVTOS,        IP_RECVOPTS,
+	                             IP_RETOPTS, IP_RECVERR, IP_RECVORIGDSTADDR};
+	static const int names6[] = {IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVRTHDR,
+	                             IPV6_RECVHOPOPTS, IPV6_RECVDSTOPTS,  IPV6_RECVERR,    IPV6_RECVORIGDSTADDR};
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(PORT)};
 	struct sockaddr_in6 addr6 = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
 	int fd = f.socket(family, type | SOCK_NONBLOCK, protocol);
@@ -109,8 +111,10 @@ static void configure(void)
 		};
 		struct nlattr attr;
 		unsigned char value[16];
-	} up = {.head = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_NEWLINK,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK}, .link = {.ifi_index = 1, .ifi_flags = 1, .ifi_change = 1}};
+	} up = {.head = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+	                 .nlmsg_type = RTM_NEWLINK,
+	                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+	        .link = {.ifi_index = 1, .ifi_flags = 1, .ifi_change = 1}};
 	struct ip_mreqn group = {.imr_multiaddr = {htonl(0xe0000063)}, .imr_ifindex = 1};
 	struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x7f000001)}};
 	struct nlq_msg *reply;
@@ -135,9 +139,10 @@ static void configure(void)
 
 static union inet_ip address(int family, uint8_t which)
 {
-	static const char *const four[] = {"127.0.0.1", "127.0.0.2", "224.0.0.99", "224.0.0.1", "255.255.255.255", "0.0.0.0",
-		"198.51.100.1", "127.255.255.255"};
-	static const char *const six[] = {"::1", "ff02::1", "2001:db8::7", "::", "fe80::1", "::ffff:127.0.0.1", "ff05::9", "ff01::1"};
+	static const char *const four[] = {"127.0.0.1",       "127.0.0.2", "224.0.0.99",   "224.0.0.1",
+	                                   "255.255.255.255", "0.0.0.0",   "198.51.100.1", "127.255.255.255"};
+	static const char *const six[] = {
+	        "::1", "ff02::1", "2001:db8::7", "::", "fe80::1", "::ffff:127.0.0.1", "ff05::9", "ff01::1"};
 	union inet_ip ip;
 
 	memset(&ip, 0, sizeof(ip));
@@ -184,8 +189,11 @@ static void input(const uint8_t *head, const uint8_t *body, size_t len)
 	unsigned char header[40 + 256] = {0};
 	size_t options = head[5] & 0xf8;
 	unsigned char *payload = malloc(len > 0 ? len : 1);
-	struct usock_packet packet = {.family = head[0] & FLAG_V6 ? AF_INET6 : AF_INET, .protocol = head[1], .hop_limit = head[4],
-		.header = header, .payload_len = len};
+	struct usock_packet packet = {.family = head[0] & FLAG_V6 ? AF_INET6 : AF_INET,
+	                              .protocol = head[1],
+	                              .hop_limit = head[4],
+	                              .header = header,
+	                              .payload_len = len};
 	size_t fixed = packet.family == AF_INET ? 20 : 40, part;
 	struct iovec piece[PIECES];
 
@@ -206,7 +214,8 @@ static void input(const uint8_t *head, const uint8_t *body, size_t len)
 	packet.pieces = (unsigned int)(head[0] & FLAG_CUT) / 4 + 1;
 	part = len / packet.pieces;
 	for (unsigned int i = 0; i < packet.pieces; i++)
-		piece[i] = (struct iovec){.iov_base = payload + i * part, .iov_len = i + 1 < packet.pieces ? part : len - i * part};
+		piece[i] = (struct iovec){.iov_base = payload + i * part,
+		                          .iov_len = i + 1 < packet.pieces ? part : len - i * part};
 	packet.payload = piece;
 	usock_lock(stack);
 	packet.iface = inet_iface_first(usock_inet(stack));
@@ -225,8 +234,12 @@ static bool drain(int fd, int flags)
 	char data[256];
 	struct sockaddr_storage from;
 	struct iovec piece = {.iov_base = data, .iov_len = sizeof(data)};
-	struct msghdr msg = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_control = control.bytes,
-		.msg_controllen = sizeof(control), .msg_iov = &piece, .msg_iovlen = 1};
+	struct msghdr msg = {.msg_name = &from,
+	                     .msg_namelen = sizeof(from),
+	                     .msg_control = control.bytes,
+	                     .msg_controllen = sizeof(control),
+	                     .msg_iov = &piece,
+	                     .msg_iovlen = 1};
 	ssize_t len = f.recvmsg(on(fd), &msg, flags | MSG_DONTWAIT);
 
 	if (len < 0)
@@ -241,8 +254,10 @@ static bool drain(int fd, int flags)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!stack) {
-		f = (struct ioth_functions){.size = sizeof(f), .getstackdata = get_stack, .getsockdata = get_socket,
-			.setsockdata = set_socket};
+		f = (struct ioth_functions){.size = sizeof(f),
+		                            .getstackdata = get_stack,
+		                            .getsockdata = get_socket,
+		                            .setsockdata = set_socket};
 		stack = ioth_ipengine_newstack(NULL, "", &f);
 		check(stack != NULL);
 		configure();

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * plugin_ipengine.c - a stack plugin whose engine speaks IP and nothing else, for the tests of UDP, raw and ping sockets.
+ * plugin_ipengine.c - a stack plugin whose engine speaks IP and nothing else, for the tests of UDP, raw and ping
+ * sockets.
  *
- * What is sent is kept (ipengine_sent) and goes where it is to go; a test can let packets come in that nobody sent (ipengine_inject).
- * Echo requests are answered. TCP there is none, nor fragments, nor forwarding.
+ * What is sent is kept (ipengine_sent) and goes where it is to go; a test can let packets come in that nobody sent
+ * (ipengine_inject). Echo requests are answered. TCP there is none, nor fragments, nor forwarding.
  */
 #include "plugin_ipengine.h"
 
@@ -248,8 +249,8 @@ static void tcp_done(void *e, struct usock_tcp *tcp)
 	tcp->pcb = NULL;
 }
 
-static void tcp_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq,
-		     int error, unsigned int mtu)
+static void tcp_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote,
+                     uint32_t seq, int error, unsigned int mtu)
 {
 	(void)e;
 	(void)family;
@@ -261,29 +262,29 @@ static void tcp_icmp(void *e, int family, const struct usock_endpoint *local, co
 }
 
 static const struct usock_engine engine = {
-	.name = "ipengine",
-	.open = engine_open,
-	.close = engine_close,
-	.deadline = engine_deadline,
-	.timers = engine_timers,
-	.iface_add = iface_add,
-	.iface_del = iface_del,
-	.iface_change = iface_change,
-	.addr_add = addr_add,
-	.addr_del = addr_del,
-	.group_join = group_join,
-	.group_leave = group_leave,
-	.rx_alloc = rx_alloc,
-	.rx_free = rx_free,
-	.ip_input = ip_input,
-	.tx_alloc = tx_alloc,
-	.tx_free = tx_free,
-	.ip_output = ip_output,
-	.tcp_connect = tcp_connect,
-	.tcp_listen = tcp_connect,
-	.tcp_close = tcp_done,
-	.tcp_abort = tcp_done,
-	.tcp_icmp = tcp_icmp,
+        .name = "ipengine",
+        .open = engine_open,
+        .close = engine_close,
+        .deadline = engine_deadline,
+        .timers = engine_timers,
+        .iface_add = iface_add,
+        .iface_del = iface_del,
+        .iface_change = iface_change,
+        .addr_add = addr_add,
+        .addr_del = addr_del,
+        .group_join = group_join,
+        .group_leave = group_leave,
+        .rx_alloc = rx_alloc,
+        .rx_free = rx_free,
+        .ip_input = ip_input,
+        .tx_alloc = tx_alloc,
+        .tx_free = tx_free,
+        .ip_output = ip_output,
+        .tcp_connect = tcp_connect,
+        .tcp_listen = tcp_connect,
+        .tcp_close = tcp_done,
+        .tcp_abort = tcp_done,
+        .tcp_icmp = tcp_icmp,
 };
 
 bool ipengine_inject(const char *ifname, int family, const void *bytes, size_t len)

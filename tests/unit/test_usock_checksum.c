@@ -89,16 +89,16 @@ static void pseudo_header(void **nothing)
 		memcpy(flat, &src, size);
 		memcpy(flat + size, &dst, size);
 		assert_int_equal(usock__checksum_fold(usock__checksum_pseudo(family, &src, &dst, 17, len)),
-				 plain(flat, 2 * size, 17 + (uint32_t)(len >> 16) + (uint32_t)(len & 0xffff)));
+		                 plain(flat, 2 * size, 17 + (uint32_t)(len >> 16) + (uint32_t)(len & 0xffff)));
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole),
-		cmocka_unit_test(pieces),
-		cmocka_unit_test(pseudo_header),
+	        cmocka_unit_test(whole),
+	        cmocka_unit_test(pieces),
+	        cmocka_unit_test(pseudo_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,8 +134,12 @@ static void send_with(int fd, const void *to, socklen_t tolen, int level, int ty
 		char bytes[128];
 	} control;
 	struct iovec piece = {.iov_base = (char[]){"hello"}, .iov_len = 5};
-	struct msghdr msg = {.msg_name = (void *)(uintptr_t)to, .msg_namelen = tolen, .msg_control = control.bytes,
-		.msg_controllen = CMSG_SPACE(len), .msg_iov = &piece, .msg_iovlen = 1};
+	struct msghdr msg = {.msg_name = (void *)(uintptr_t)to,
+	                     .msg_namelen = tolen,
+	                     .msg_control = control.bytes,
+	                     .msg_controllen = CMSG_SPACE(len),
+	                     .msg_iov = &piece,
+	                     .msg_iovlen = 1};
 
 	memset(&control, 0, sizeof(control));
 	control.align = (struct cmsghdr){.cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(len)};
@@ -196,7 +200,7 @@ static void send6(struct ioth *stack)
 {
 	int a = bound(stack, AF_INET6, PORT_A), b = bound(stack, AF_INET6, PORT_B);
 	struct sockaddr_in6 to = in6("::1", PORT_A, NULL, stack), mine = in6("2001:db8::1", 0, NULL, stack),
-			    alien = in6("2001:db8::77", 0, NULL, stack), from;
+	                    alien = in6("2001:db8::77", 0, NULL, stack), from;
 	struct sockaddr_in to4 = in4("127.0.0.1", PORT_A);
 	struct in6_pktinfo info = {.ipi6_ifindex = 0, .ipi6_addr = mine.sin6_addr};
 	socklen_t len = sizeof(from);
@@ -248,11 +252,16 @@ static void malformed(struct ioth *stack)
 
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 		for (size_t room = 0; room < 48; room += 5) {
-			struct msghdr msg = {.msg_name = &to, .msg_namelen = sizeof(to), .msg_control = control.bytes,
-				.msg_controllen = room, .msg_iov = &piece, .msg_iovlen = 1};
+			struct msghdr msg = {.msg_name = &to,
+			                     .msg_namelen = sizeof(to),
+			                     .msg_control = control.bytes,
+			                     .msg_controllen = room,
+			                     .msg_iov = &piece,
+			                     .msg_iovlen = 1};
 
 			memset(&control, 0, sizeof(control));
-			control.align = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_TTL, .cmsg_len = lens[i]};
+			control.align =
+			        (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_TTL, .cmsg_len = lens[i]};
 			memcpy(CMSG_DATA(&control.align), &(int){7}, sizeof(int));
 			say("len %zu room %zu", lens[i], room);
 			SAY(ioth_sendmsg(b, &msg, 0));
@@ -261,11 +270,11 @@ static void malformed(struct ioth *stack)
 	ioth_close(b);
 }
 
-#define SAME(script) \
-	static void same_##script(void **state) \
-	{ \
-		(void)state; \
-		same(script); \
+#define SAME(script)                                                                                                   \
+	static void same_##script(void **state)                                                                        \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(script);                                                                                          \
 	}
 
 SAME(receive4)
@@ -278,8 +287,8 @@ SAME(malformed)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_receive4), cmocka_unit_test(same_options4), cmocka_unit_test(same_receive6),
-		cmocka_unit_test(same_send4), cmocka_unit_test(same_send6), cmocka_unit_test(same_malformed),
+	        cmocka_unit_test(same_receive4), cmocka_unit_test(same_options4), cmocka_unit_test(same_receive6),
+	        cmocka_unit_test(same_send4),    cmocka_unit_test(same_send6),    cmocka_unit_test(same_malformed),
 	};
 
 	same_place();

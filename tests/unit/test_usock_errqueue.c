@@ -42,8 +42,12 @@ static void say_queue(int fd, size_t room, size_t control_room)
 	char data[600];
 	struct sockaddr_storage name;
 	struct iovec piece = {.iov_base = data, .iov_len = room};
-	struct msghdr msg = {.msg_name = &name, .msg_namelen = sizeof(name), .msg_control = control.bytes,
-		.msg_controllen = control_room, .msg_iov = &piece, .msg_iovlen = 1};
+	struct msghdr msg = {.msg_name = &name,
+	                     .msg_namelen = sizeof(name),
+	                     .msg_control = control.bytes,
+	                     .msg_controllen = control_room,
+	                     .msg_iov = &piece,
+	                     .msg_iovlen = 1};
 	long len;
 
 	memset(&control, 0, sizeof(control));
@@ -155,7 +159,8 @@ static void too_long(struct ioth *stack)
 	ioth_close(fd6);
 }
 
-/* ------------------------------------------------------------------------------- what the kernel's own table says, code by code */
+/* ------------------------------------------------------------------------------- what the kernel's own table says,
+ * code by code */
 
 static uint16_t sum_of(const unsigned char *data, size_t len, uint32_t sum)
 {
@@ -171,7 +176,7 @@ static void put_in(struct ioth *stack, const unsigned char *packet, size_t len)
 {
 	if (stack) {
 		bool (*inject)(const char *, int, const void *, size_t) =
-			(bool (*)(const char *, int, const void *, size_t))same_symbol("ipengine_inject");
+		        (bool (*)(const char *, int, const void *, size_t))same_symbol("ipengine_inject");
 
 		assert_true(inject("lo", AF_INET, packet, len));
 	} else {
@@ -187,11 +192,66 @@ static void put_in(struct ioth *stack, const unsigned char *packet, size_t len)
 /** icmp4 - an ICMP error from 127.0.0.9 about a datagram 127.0.0.1:@sport -> 127.0.0.1:@dport */
 static void icmp4(struct ioth *stack, int type, int code, int info, int sport, int dport)
 {
-	unsigned char p[20 + 8 + 20 + 8 + 4] = {0x45, 0, 0, sizeof(p), 0, 1, 0, 0, 64, IPPROTO_ICMP, 0, 0, 127, 0, 0, 9, 127, 0, 0, 1,
-		(unsigned char)type, (unsigned char)code, 0, 0, 0, 0, (unsigned char)(info >> 8), (unsigned char)info,
-		0x45, 0, 0, 32, 0, 1, 0, 0, 64, IPPROTO_UDP, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1,
-		(unsigned char)(sport >> 8), (unsigned char)sport, (unsigned char)(dport >> 8), (unsigned char)dport, 0, 12, 0, 0,
-		'd', 'a', 't', 'a'};
+	unsigned char p[20 + 8 + 20 + 8 + 4] = {0x45,
+	                                        0,
+	                                        0,
+	                                        sizeof(p),
+	                                        0,
+	                                        1,
+	                                        0,
+	                                        0,
+	                                        64,
+	                                        IPPROTO_ICMP,
+	                                        0,
+	                                        0,
+	                                        127,
+	                                        0,
+	                                        0,
+	                                        9,
+	                                        127,
+	                                        0,
+	                                        0,
+	                                        1,
+	                                        (unsigned char)type,
+	                                        (unsigned char)code,
+	                                        0,
+	                                        0,
+	                                        0,
+	                                        0,
+	                                        (unsigned char)(info >> 8),
+	                                        (unsigned char)info,
+	                                        0x45,
+	                                        0,
+	                                        0,
+	                                        32,
+	                                        0,
+	                                        1,
+	                                        0,
+	                                        0,
+	                                        64,
+	                                        IPPROTO_UDP,
+	                                        0,
+	                                        0,
+	                                        127,
+	                                        0,
+	                                        0,
+	                                        1,
+	                                        127,
+	                                        0,
+	                                        0,
+	                                        1,
+	                                        (unsigned char)(sport >> 8),
+	                                        (unsigned char)sport,
+	                                        (unsigned char)(dport >> 8),
+	                                        (unsigned char)dport,
+	                                        0,
+	                                        12,
+	                                        0,
+	                                        0,
+	                                        'd',
+	                                        'a',
+	                                        't',
+	                                        'a'};
 	uint16_t sum = sum_of(p, 20, 0);
 
 	memcpy(p + 10, &sum, 2);
@@ -207,7 +267,8 @@ static void icmp4(struct ioth *stack, int type, int code, int info, int sport, i
 /** codes4 - each type and code, on a socket that is connected, one that is not, and with the error queue */
 static void codes4(struct ioth *stack)
 {
-	static const int types[] = {ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB, ICMP_SOURCE_QUENCH, ICMP_ECHOREPLY, 44};
+	static const int types[] = {ICMP_DEST_UNREACH,  ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB,
+	                            ICMP_SOURCE_QUENCH, ICMP_ECHOREPLY,     44};
 	struct sockaddr_in peer = in4("127.0.0.1", 4201), me = in4("127.0.0.1", 4202);
 	int fd = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0), sink = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0);
 
@@ -239,11 +300,11 @@ static void codes4(struct ioth *stack)
 	ioth_close(sink);
 }
 
-#define SAME(script) \
-	static void same_##script(void **state) \
-	{ \
-		(void)state; \
-		same(script); \
+#define SAME(script)                                                                                                   \
+	static void same_##script(void **state)                                                                        \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(script);                                                                                          \
 	}
 
 SAME(nobody4)
@@ -255,8 +316,8 @@ SAME(codes4)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_nobody4), cmocka_unit_test(same_nobody6), cmocka_unit_test(same_beside_data), cmocka_unit_test(same_too_long),
-		cmocka_unit_test(same_codes4),
+	        cmocka_unit_test(same_nobody4),  cmocka_unit_test(same_nobody6), cmocka_unit_test(same_beside_data),
+	        cmocka_unit_test(same_too_long), cmocka_unit_test(same_codes4),
 	};
 
 	same_place();

@@ -80,7 +80,7 @@ static void udp_in(int family, const char *src, const char *dst, int port, size_
 {
 	unsigned char p[3000];
 	size_t at = family == AF_INET ? header4(p, src, dst, IPPROTO_UDP, 8 + len + padding)
-				      : header6(p, src, dst, IPPROTO_UDP, 8 + len + padding);
+	                              : header6(p, src, dst, IPPROTO_UDP, 8 + len + padding);
 	size_t size = family == AF_INET ? 8 : 32;
 	unsigned int check;
 
@@ -333,9 +333,9 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checksums), cmocka_unit_test(unreachable), cmocka_unit_test(unknown_protocol),
-		cmocka_unit_test(silence), cmocka_unit_test(limited), cmocka_unit_test(identification), cmocka_unit_test(path_mtu),
-		cmocka_unit_test(no_memory),
+	        cmocka_unit_test(checksums), cmocka_unit_test(unreachable), cmocka_unit_test(unknown_protocol),
+	        cmocka_unit_test(silence),   cmocka_unit_test(limited),     cmocka_unit_test(identification),
+	        cmocka_unit_test(path_mtu),  cmocka_unit_test(no_memory),
 	};
 
 	same_place();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Options of IPPROTO_IP and IPPROTO_IPV6: values, sizes, ranges and errors are the kernel's, for each kind of socket. */
+/* Options of IPPROTO_IP and IPPROTO_IPV6: values, sizes, ranges and errors are the kernel's, for each kind of socket.
+ */
 #include "usock_same.h"
 
 #include <netinet/ip.h>
@@ -16,27 +17,66 @@ struct option {
 	const char *text;
 };
 
-#define OPTION(level, name) {level, name, #name}
+#define OPTION(level, name)                                                                                            \
+	{                                                                                                              \
+		level, name, #name                                                                                     \
+	}
 
 static const struct option options[] = {
-	OPTION(IPPROTO_IP, IP_TOS), OPTION(IPPROTO_IP, IP_TTL), OPTION(IPPROTO_IP, IP_HDRINCL), OPTION(IPPROTO_IP, IP_RECVOPTS),
-	OPTION(IPPROTO_IP, IP_RETOPTS), OPTION(IPPROTO_IP, IP_PKTINFO), OPTION(IPPROTO_IP, IP_MTU_DISCOVER),
-	OPTION(IPPROTO_IP, IP_RECVERR), OPTION(IPPROTO_IP, IP_RECVTTL), OPTION(IPPROTO_IP, IP_RECVTOS), OPTION(IPPROTO_IP, IP_MTU),
-	OPTION(IPPROTO_IP, IP_FREEBIND), OPTION(IPPROTO_IP, IP_TRANSPARENT), OPTION(IPPROTO_IP, IP_RECVORIGDSTADDR),
-	OPTION(IPPROTO_IP, IP_MINTTL), OPTION(IPPROTO_IP, IP_NODEFRAG), OPTION(IPPROTO_IP, IP_CHECKSUM),
-	OPTION(IPPROTO_IP, BIND_ADDRESS_NO_PORT), OPTION(IPPROTO_IP, RECVERR_RFC4884), OPTION(IPPROTO_IP, IP_MULTICAST_TTL),
-	OPTION(IPPROTO_IP, IP_MULTICAST_LOOP), OPTION(IPPROTO_IP, IP_MULTICAST_ALL), OPTION(IPPROTO_IP, IP_UNICAST_IF),
-	OPTION(IPPROTO_IP, 150),
-	OPTION(IPPROTO_IPV6, IPV6_UNICAST_HOPS), OPTION(IPPROTO_IPV6, IPV6_MULTICAST_HOPS),
-	OPTION(IPPROTO_IPV6, IPV6_MULTICAST_LOOP), OPTION(IPPROTO_IPV6, IPV6_MTU_DISCOVER), OPTION(IPPROTO_IPV6, IPV6_MTU),
-	OPTION(IPPROTO_IPV6, IPV6_RECVERR), OPTION(IPPROTO_IPV6, IPV6_V6ONLY), OPTION(IPPROTO_IPV6, MULTICAST_ALL6),
-	OPTION(IPPROTO_IPV6, RECVERR6_RFC4884), OPTION(IPPROTO_IPV6, IPV6_RECVPKTINFO), OPTION(IPPROTO_IPV6, IPV6_RECVHOPLIMIT),
-	OPTION(IPPROTO_IPV6, IPV6_RECVHOPOPTS), OPTION(IPPROTO_IPV6, IPV6_RECVRTHDR), OPTION(IPPROTO_IPV6, IPV6_RECVDSTOPTS),
-	OPTION(IPPROTO_IPV6, IPV6_DONTFRAG), OPTION(IPPROTO_IPV6, IPV6_RECVTCLASS), OPTION(IPPROTO_IPV6, IPV6_TCLASS),
-	OPTION(IPPROTO_IPV6, IPV6_AUTOFLOWLABEL), OPTION(IPPROTO_IPV6, IPV6_MINHOPCOUNT), OPTION(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR),
-	OPTION(IPPROTO_IPV6, IPV6_TRANSPARENT), OPTION(IPPROTO_IPV6, IPV6_FREEBIND), OPTION(IPPROTO_IPV6, IPV6_UNICAST_IF),
-	OPTION(IPPROTO_IPV6, IPV6_MULTICAST_IF), OPTION(IPPROTO_IPV6, IPV6_2292PKTINFO), OPTION(IPPROTO_IPV6, IPV6_2292HOPLIMIT),
-	OPTION(IPPROTO_IPV6, FLOWINFO), OPTION(IPPROTO_IPV6, IPV6_ADDRFORM), OPTION(IPPROTO_IPV6, 36 /* IPV6_HDRINCL */), OPTION(IPPROTO_IPV6, 150),
+        OPTION(IPPROTO_IP, IP_TOS),
+        OPTION(IPPROTO_IP, IP_TTL),
+        OPTION(IPPROTO_IP, IP_HDRINCL),
+        OPTION(IPPROTO_IP, IP_RECVOPTS),
+        OPTION(IPPROTO_IP, IP_RETOPTS),
+        OPTION(IPPROTO_IP, IP_PKTINFO),
+        OPTION(IPPROTO_IP, IP_MTU_DISCOVER),
+        OPTION(IPPROTO_IP, IP_RECVERR),
+        OPTION(IPPROTO_IP, IP_RECVTTL),
+        OPTION(IPPROTO_IP, IP_RECVTOS),
+        OPTION(IPPROTO_IP, IP_MTU),
+        OPTION(IPPROTO_IP, IP_FREEBIND),
+        OPTION(IPPROTO_IP, IP_TRANSPARENT),
+        OPTION(IPPROTO_IP, IP_RECVORIGDSTADDR),
+        OPTION(IPPROTO_IP, IP_MINTTL),
+        OPTION(IPPROTO_IP, IP_NODEFRAG),
+        OPTION(IPPROTO_IP, IP_CHECKSUM),
+        OPTION(IPPROTO_IP, BIND_ADDRESS_NO_PORT),
+        OPTION(IPPROTO_IP, RECVERR_RFC4884),
+        OPTION(IPPROTO_IP, IP_MULTICAST_TTL),
+        OPTION(IPPROTO_IP, IP_MULTICAST_LOOP),
+        OPTION(IPPROTO_IP, IP_MULTICAST_ALL),
+        OPTION(IPPROTO_IP, IP_UNICAST_IF),
+        OPTION(IPPROTO_IP, 150),
+        OPTION(IPPROTO_IPV6, IPV6_UNICAST_HOPS),
+        OPTION(IPPROTO_IPV6, IPV6_MULTICAST_HOPS),
+        OPTION(IPPROTO_IPV6, IPV6_MULTICAST_LOOP),
+        OPTION(IPPROTO_IPV6, IPV6_MTU_DISCOVER),
+        OPTION(IPPROTO_IPV6, IPV6_MTU),
+        OPTION(IPPROTO_IPV6, IPV6_RECVERR),
+        OPTION(IPPROTO_IPV6, IPV6_V6ONLY),
+        OPTION(IPPROTO_IPV6, MULTICAST_ALL6),
+        OPTION(IPPROTO_IPV6, RECVERR6_RFC4884),
+        OPTION(IPPROTO_IPV6, IPV6_RECVPKTINFO),
+        OPTION(IPPROTO_IPV6, IPV6_RECVHOPLIMIT),
+        OPTION(IPPROTO_IPV6, IPV6_RECVHOPOPTS),
+        OPTION(IPPROTO_IPV6, IPV6_RECVRTHDR),
+        OPTION(IPPROTO_IPV6, IPV6_RECVDSTOPTS),
+        OPTION(IPPROTO_IPV6, IPV6_DONTFRAG),
+        OPTION(IPPROTO_IPV6, IPV6_RECVTCLASS),
+        OPTION(IPPROTO_IPV6, IPV6_TCLASS),
+        OPTION(IPPROTO_IPV6, IPV6_AUTOFLOWLABEL),
+        OPTION(IPPROTO_IPV6, IPV6_MINHOPCOUNT),
+        OPTION(IPPROTO_IPV6, IPV6_RECVORIGDSTADDR),
+        OPTION(IPPROTO_IPV6, IPV6_TRANSPARENT),
+        OPTION(IPPROTO_IPV6, IPV6_FREEBIND),
+        OPTION(IPPROTO_IPV6, IPV6_UNICAST_IF),
+        OPTION(IPPROTO_IPV6, IPV6_MULTICAST_IF),
+        OPTION(IPPROTO_IPV6, IPV6_2292PKTINFO),
+        OPTION(IPPROTO_IPV6, IPV6_2292HOPLIMIT),
+        OPTION(IPPROTO_IPV6, FLOWINFO),
+        OPTION(IPPROTO_IPV6, IPV6_ADDRFORM),
+        OPTION(IPPROTO_IPV6, 36 /* IPV6_HDRINCL */),
+        OPTION(IPPROTO_IPV6, 150),
 };
 
 static void say_get(int fd, const struct option *o, socklen_t room)
@@ -49,7 +89,8 @@ static void say_get(int fd, const struct option *o, socklen_t room)
 		say("  get %u: %s", (unsigned int)room, strerrorname_np(errno));
 		return;
 	}
-	say("  get %u: %u bytes %02x %02x %02x %02x", (unsigned int)room, (unsigned int)len, value[0], value[1], value[2], value[3]);
+	say("  get %u: %u bytes %02x %02x %02x %02x", (unsigned int)room, (unsigned int)len, value[0], value[1],
+	    value[2], value[3]);
 }
 
 static void say_set(int fd, const struct option *o, int value, socklen_t len)
@@ -117,8 +158,8 @@ static void raw6(struct ioth *stack)
 
 static void ip_options(struct ioth *stack)
 {
-	static const unsigned char good[] = {IPOPT_NOP, IPOPT_RR, 7, 4, 0, 0, 0, 0}, longer[44] = {IPOPT_NOP}, odd[] = {IPOPT_NOP, 0},
-				   bad[] = {IPOPT_RR, 30, 4, 0};
+	static const unsigned char good[] = {IPOPT_NOP, IPOPT_RR, 7, 4, 0, 0, 0, 0}, longer[44] = {IPOPT_NOP},
+	                           odd[] = {IPOPT_NOP, 0}, bad[] = {IPOPT_RR, 30, 4, 0};
 	unsigned char out[64];
 	socklen_t len = sizeof(out);
 	int fd = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0);
@@ -186,7 +227,8 @@ static void interfaces(struct ioth *stack)
 
 static void connected(struct ioth *stack)
 {
-	int fd = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0), fd6 = ioth_msocket(stack, AF_INET6, SOCK_DGRAM, 0), value = 0;
+	int fd = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0), fd6 = ioth_msocket(stack, AF_INET6, SOCK_DGRAM, 0),
+	    value = 0;
 	socklen_t len = sizeof(value);
 	struct sockaddr_in to = in4("198.51.100.1", 9), here = in4("127.0.0.1", 9);
 	struct sockaddr_in6 to6 = in6("2001:db8:7::1", 9, NULL, stack);
@@ -217,11 +259,11 @@ static void connected(struct ioth *stack)
 	ioth_close(fd6);
 }
 
-#define SAME(script) \
-	static void same_##script(void **state) \
-	{ \
-		(void)state; \
-		same(script); \
+#define SAME(script)                                                                                                   \
+	static void same_##script(void **state)                                                                        \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(script);                                                                                          \
 	}
 
 SAME(udp4)
@@ -237,9 +279,9 @@ SAME(connected)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_udp4), cmocka_unit_test(same_udp6), cmocka_unit_test(same_tcp4), cmocka_unit_test(same_tcp6),
-		cmocka_unit_test(same_raw4), cmocka_unit_test(same_raw6), cmocka_unit_test(same_ip_options),
-		cmocka_unit_test(same_interfaces), cmocka_unit_test(same_connected),
+	        cmocka_unit_test(same_udp4),       cmocka_unit_test(same_udp6),       cmocka_unit_test(same_tcp4),
+	        cmocka_unit_test(same_tcp6),       cmocka_unit_test(same_raw4),       cmocka_unit_test(same_raw6),
+	        cmocka_unit_test(same_ip_options), cmocka_unit_test(same_interfaces), cmocka_unit_test(same_connected),
 	};
 
 	same_place();

@@ -73,9 +73,17 @@ static void join4(struct ioth *stack)
 		const char *group, *address;
 		int index;
 	} joins[] = {
-		{"224.9.9.9", NULL, 7}, {"224.9.9.9", NULL, 7}, {"224.9.9.9", "192.0.2.1", 0}, {"224.9.9.9", NULL, 0},
-		{"224.9.9.9", NULL, 1}, {"224.9.9.9", NULL, 99}, {"10.1.1.1", NULL, 7}, {"0.0.0.0", NULL, 7},
-		{"224.9.9.8", "192.0.2.77", 0}, {"224.0.0.1", NULL, 7}, {"239.255.255.255", "127.0.0.1", 0},
+	        {"224.9.9.9", NULL, 7},
+	        {"224.9.9.9", NULL, 7},
+	        {"224.9.9.9", "192.0.2.1", 0},
+	        {"224.9.9.9", NULL, 0},
+	        {"224.9.9.9", NULL, 1},
+	        {"224.9.9.9", NULL, 99},
+	        {"10.1.1.1", NULL, 7},
+	        {"0.0.0.0", NULL, 7},
+	        {"224.9.9.8", "192.0.2.77", 0},
+	        {"224.0.0.1", NULL, 7},
+	        {"239.255.255.255", "127.0.0.1", 0},
 	};
 	int fd = bound(stack, AF_INET, PORT);
 	struct ip_mreqn m = mreqn("224.9.9.9", NULL, 7);
@@ -107,7 +115,8 @@ static void many(struct ioth *stack)
 
 	for (int i = 1; i < 30; i++) {
 		struct ip_mreqn m = {.imr_ifindex = 7, .imr_multiaddr = {htonl(0xe0090900U + (unsigned int)i)}};
-		struct ipv6_mreq m6 = {.ipv6mr_interface = 7, .ipv6mr_multiaddr = {{{0xff, 2, [15] = (unsigned char)i}}}};
+		struct ipv6_mreq m6 = {.ipv6mr_interface = 7,
+		                       .ipv6mr_multiaddr = {{{0xff, 2, [15] = (unsigned char)i}}}};
 
 		if (ioth_setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)) < 0)
 			say("%d: %s", i, strerrorname_np(errno));
@@ -123,8 +132,8 @@ static void join6(struct ioth *stack)
 	static const struct {
 		const char *group;
 		unsigned int index;
-	} joins[] = {{"ff02::99", 7}, {"ff02::99", 7}, {"ff02::99", 0}, {"ff02::99", 1}, {"ff02::99", 99}, {"ff05::99", 0},
-		{"2001:db8::1", 7}, {"::", 7}, {"ff02::1", 7}};
+	} joins[] = {{"ff02::99", 7}, {"ff02::99", 7},    {"ff02::99", 0}, {"ff02::99", 1}, {"ff02::99", 99},
+	             {"ff05::99", 0}, {"2001:db8::1", 7}, {"::", 7},       {"ff02::1", 7}};
 	int fd = bound(stack, AF_INET6, PORT);
 	struct ipv6_mreq m;
 	struct ip_mreqn m4 = mreqn("224.9.9.9", NULL, 7);
@@ -135,7 +144,8 @@ static void join6(struct ioth *stack)
 			m.ipv6mr_interface = joins[i].index;
 			inet_pton(AF_INET6, joins[i].group, &m.ipv6mr_multiaddr);
 			say("%d %zu", leave, i);
-			SAY(ioth_setsockopt(fd, IPPROTO_IPV6, leave ? IPV6_LEAVE_GROUP : IPV6_JOIN_GROUP, &m, sizeof(m)));
+			SAY(ioth_setsockopt(fd, IPPROTO_IPV6, leave ? IPV6_LEAVE_GROUP : IPV6_JOIN_GROUP, &m,
+			                    sizeof(m)));
 		}
 	}
 	SAY(ioth_setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &m, sizeof(m) - 1));
@@ -145,7 +155,8 @@ static void join6(struct ioth *stack)
 
 static void send4(struct ioth *stack)
 {
-	int a = bound(stack, AF_INET, PORT), b = bound(stack, AF_INET, PORT), sender = bound(stack, AF_INET, PORT + 1), value = 0;
+	int a = bound(stack, AF_INET, PORT), b = bound(stack, AF_INET, PORT), sender = bound(stack, AF_INET, PORT + 1),
+	    value = 0;
 	struct ip_mreqn m = mreqn("224.9.9.9", NULL, 7);
 	struct sockaddr_in to = in4("224.9.9.9", PORT), from;
 	socklen_t len = sizeof(from);
@@ -186,9 +197,10 @@ static void send4(struct ioth *stack)
 
 static void send6(struct ioth *stack)
 {
-	int a = bound(stack, AF_INET6, PORT), b = bound(stack, AF_INET6, PORT), sender = bound(stack, AF_INET6, PORT + 1), value = 0;
+	int a = bound(stack, AF_INET6, PORT), b = bound(stack, AF_INET6, PORT),
+	    sender = bound(stack, AF_INET6, PORT + 1), value = 0;
 	struct sockaddr_in6 to = in6("ff02::99", PORT, "d0", stack), bare = in6("ff02::99", PORT, NULL, stack),
-			    wide = in6("ff05::99", PORT, NULL, stack);
+	                    wide = in6("ff05::99", PORT, NULL, stack);
 	struct group_req g = group(AF_INET6, "ff02::99", 7), w = group(AF_INET6, "ff05::99", 7);
 
 	SAY(ioth_sendto(sender, "x", 1, 0, SA(to)));
@@ -223,14 +235,27 @@ static void sources(struct ioth *stack)
 		int name;
 		const char *from;
 	} steps[] = {
-		{MCAST_BLOCK_SOURCE, "192.0.2.1"}, {MCAST_JOIN_SOURCE_GROUP, "198.51.100.1"}, {MCAST_JOIN_SOURCE_GROUP, "198.51.100.1"},
-		{MCAST_JOIN_SOURCE_GROUP, "192.0.2.1"}, {MCAST_BLOCK_SOURCE, "192.0.2.1"}, {MCAST_JOIN_GROUP, NULL},
-		{MCAST_LEAVE_SOURCE_GROUP, "192.0.2.1"}, {MCAST_LEAVE_SOURCE_GROUP, "192.0.2.1"},
-		{MCAST_LEAVE_SOURCE_GROUP, "198.51.100.1"}, {MCAST_LEAVE_SOURCE_GROUP, "198.51.100.1"}, {MCAST_JOIN_GROUP, NULL},
-		{MCAST_UNBLOCK_SOURCE, "192.0.2.1"}, {MCAST_BLOCK_SOURCE, "192.0.2.1"}, {MCAST_BLOCK_SOURCE, "192.0.2.1"},
-		{MCAST_BLOCK_SOURCE, "192.0.2.9"}, {MCAST_JOIN_SOURCE_GROUP, "192.0.2.1"}, {MCAST_UNBLOCK_SOURCE, "192.0.2.1"},
-		{MCAST_UNBLOCK_SOURCE, "192.0.2.9"}, {MCAST_JOIN_SOURCE_GROUP, "192.0.2.1"}, {MCAST_LEAVE_GROUP, NULL},
-		{MCAST_LEAVE_GROUP, NULL},
+	        {MCAST_BLOCK_SOURCE, "192.0.2.1"},
+	        {MCAST_JOIN_SOURCE_GROUP, "198.51.100.1"},
+	        {MCAST_JOIN_SOURCE_GROUP, "198.51.100.1"},
+	        {MCAST_JOIN_SOURCE_GROUP, "192.0.2.1"},
+	        {MCAST_BLOCK_SOURCE, "192.0.2.1"},
+	        {MCAST_JOIN_GROUP, NULL},
+	        {MCAST_LEAVE_SOURCE_GROUP, "192.0.2.1"},
+	        {MCAST_LEAVE_SOURCE_GROUP, "192.0.2.1"},
+	        {MCAST_LEAVE_SOURCE_GROUP, "198.51.100.1"},
+	        {MCAST_LEAVE_SOURCE_GROUP, "198.51.100.1"},
+	        {MCAST_JOIN_GROUP, NULL},
+	        {MCAST_UNBLOCK_SOURCE, "192.0.2.1"},
+	        {MCAST_BLOCK_SOURCE, "192.0.2.1"},
+	        {MCAST_BLOCK_SOURCE, "192.0.2.1"},
+	        {MCAST_BLOCK_SOURCE, "192.0.2.9"},
+	        {MCAST_JOIN_SOURCE_GROUP, "192.0.2.1"},
+	        {MCAST_UNBLOCK_SOURCE, "192.0.2.1"},
+	        {MCAST_UNBLOCK_SOURCE, "192.0.2.9"},
+	        {MCAST_JOIN_SOURCE_GROUP, "192.0.2.1"},
+	        {MCAST_LEAVE_GROUP, NULL},
+	        {MCAST_LEAVE_GROUP, NULL},
 	};
 	int a = bound(stack, AF_INET, PORT), sender = bound(stack, AF_INET, PORT + 1);
 	struct ip_mreqn m = mreqn("224.9.9.9", NULL, 7);
@@ -317,7 +342,8 @@ static void filters(struct ioth *stack)
 static void group_filters(struct ioth *stack)
 {
 	for (int i = 0; i < 2; i++) {
-		int family = i ? AF_INET6 : AF_INET, level = i ? IPPROTO_IPV6 : IPPROTO_IP, a = bound(stack, family, PORT);
+		int family = i ? AF_INET6 : AF_INET, level = i ? IPPROTO_IPV6 : IPPROTO_IP,
+		    a = bound(stack, family, PORT);
 		struct group_req g = group(family, i ? "ff05::9" : "224.9.9.9", 7);
 		union {
 			struct group_filter f;
@@ -349,11 +375,11 @@ static void group_filters(struct ioth *stack)
 	}
 }
 
-#define SAME(script) \
-	static void same_##script(void **state) \
-	{ \
-		(void)state; \
-		same(script); \
+#define SAME(script)                                                                                                   \
+	static void same_##script(void **state)                                                                        \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(script);                                                                                          \
 	}
 
 SAME(join4)
@@ -369,9 +395,11 @@ SAME(group_filters)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_join4), cmocka_unit_test(same_many), cmocka_unit_test(same_join6), cmocka_unit_test(same_send4),
-		cmocka_unit_test(same_send6), cmocka_unit_test(same_sources), cmocka_unit_test(same_old_sources),
-		cmocka_unit_test(same_filters), cmocka_unit_test(same_group_filters),
+	        cmocka_unit_test(same_join4),         cmocka_unit_test(same_many),
+	        cmocka_unit_test(same_join6),         cmocka_unit_test(same_send4),
+	        cmocka_unit_test(same_send6),         cmocka_unit_test(same_sources),
+	        cmocka_unit_test(same_old_sources),   cmocka_unit_test(same_filters),
+	        cmocka_unit_test(same_group_filters),
 	};
 
 	same_place();

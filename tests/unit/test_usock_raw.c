@@ -83,7 +83,7 @@ static void plain6(struct ioth *stack)
 {
 	int a = raw(stack, AF_INET6, 99), b = raw(stack, AF_INET6, 99), offset;
 	struct sockaddr_in6 here = in6("::1", 0, NULL, stack), port = in6("::1", 98, NULL, stack),
-			    same_port = in6("::1", 99, NULL, stack), mapped = in6("::ffff:127.0.0.1", 0, NULL, stack);
+	                    same_port = in6("::1", 99, NULL, stack), mapped = in6("::ffff:127.0.0.1", 0, NULL, stack);
 	struct sockaddr_in four = in4("127.0.0.1", 0);
 	socklen_t len = sizeof(offset);
 
@@ -122,7 +122,8 @@ static void plain6(struct ioth *stack)
 
 static void header_included(struct ioth *stack)
 {
-	unsigned char packet[25] = {0x45, 0, 0, 99, 0, 7, 0, 0, 33, 99, 1, 2, 0, 0, 0, 0, 127, 0, 0, 1, 'h', 'e', 'l', 'l', 'o'};
+	unsigned char packet[25] = {0x45, 0, 0, 99,  0, 7, 0, 0,   33,  99,  1,   2,  0,
+	                            0,    0, 0, 127, 0, 0, 1, 'h', 'e', 'l', 'l', 'o'};
 	int a = raw(stack, AF_INET, 99), send_only = raw(stack, AF_INET, IPPROTO_RAW), on = 0;
 	socklen_t len = sizeof(on);
 	struct sockaddr_in here = in4("127.0.0.1", 0);
@@ -148,10 +149,12 @@ static void header_included(struct ioth *stack)
 
 static void icmp_filter(struct ioth *stack)
 {
-	int a = raw(stack, AF_INET, IPPROTO_ICMP), b = raw(stack, AF_INET, IPPROTO_ICMP), other = raw(stack, AF_INET, 99);
+	int a = raw(stack, AF_INET, IPPROTO_ICMP), b = raw(stack, AF_INET, IPPROTO_ICMP),
+	    other = raw(stack, AF_INET, 99);
 	unsigned int filter = 0;
 	socklen_t len = sizeof(filter);
-	struct icmphdr echo = {.type = ICMP_ECHO, .un.echo = {.id = htons(7), .sequence = htons(1)}, .checksum = htons(0xf7f7)};
+	struct icmphdr echo = {
+	        .type = ICMP_ECHO, .un.echo = {.id = htons(7), .sequence = htons(1)}, .checksum = htons(0xf7f7)};
 	struct sockaddr_in here = in4("127.0.0.1", 0);
 
 	SAY(ioth_getsockopt(a, SOL_RAW, 1, &filter, &len));
@@ -221,7 +224,8 @@ static void refused(struct ioth *stack)
 	ioth_close(a);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- ping */
+/* ---------------------------------------------------------------------------------------------------------------- ping
+ */
 
 static void ping4(struct ioth *stack)
 {
@@ -259,11 +263,11 @@ static void ping4(struct ioth *stack)
 	ioth_close(other);
 }
 
-#define SAME(script) \
-	static void same_##script(void **state) \
-	{ \
-		(void)state; \
-		same(script); \
+#define SAME(script)                                                                                                   \
+	static void same_##script(void **state)                                                                        \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(script);                                                                                          \
 	}
 
 SAME(plain4)
@@ -277,9 +281,10 @@ SAME(ping4)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_plain4), cmocka_unit_test(same_plain6), cmocka_unit_test(same_header_included),
-		cmocka_unit_test(same_icmp_filter), cmocka_unit_test(same_icmp6_filter), cmocka_unit_test(same_refused),
-		cmocka_unit_test(same_ping4),
+	        cmocka_unit_test(same_plain4),          cmocka_unit_test(same_plain6),
+	        cmocka_unit_test(same_header_included), cmocka_unit_test(same_icmp_filter),
+	        cmocka_unit_test(same_icmp6_filter),    cmocka_unit_test(same_refused),
+	        cmocka_unit_test(same_ping4),
 	};
 	FILE *range;
 

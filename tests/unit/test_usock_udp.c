@@ -109,7 +109,7 @@ static void addresses(struct ioth *stack)
 {
 	int fd = udp(stack, AF_INET), other;
 	struct sockaddr_in to = in4("127.0.0.1", 4001), any = in4("0.0.0.0", 4003), alien = in4("198.51.100.7", 0),
-			   net = in4("192.0.2.1", 4003), zero = in4("127.0.0.1", 0);
+	                   net = in4("192.0.2.1", 4003), zero = in4("127.0.0.1", 0);
 	struct sockaddr_in6 six = in6("::1", 4001, NULL, stack);
 	struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
@@ -151,8 +151,8 @@ static void addresses6(struct ioth *stack)
 {
 	int fd = udp(stack, AF_INET6), on = 1;
 	struct sockaddr_in6 any = in6("::", 4003, NULL, stack), here = in6("::1", 4001, NULL, stack),
-			    mapped = in6("::ffff:127.0.0.1", 4001, NULL, stack), local = in6("fe80::1", 1, NULL, stack),
-			    alien = in6("2001:db8:9::1", 0, NULL, stack);
+	                    mapped = in6("::ffff:127.0.0.1", 4001, NULL, stack), local = in6("fe80::1", 1, NULL, stack),
+	                    alien = in6("2001:db8:9::1", 0, NULL, stack);
 	struct sockaddr_in four = in4("127.0.0.1", 4001);
 	struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
@@ -418,8 +418,10 @@ static void buffers(struct ioth *stack)
 		SAY(ioth_ioctl(a, FIONREAD, &value));
 		say("FIONREAD %d", value);
 		for (;;) {
-			struct msghdr msg = {.msg_control = control, .msg_controllen = sizeof(control), .msg_iov = &piece,
-				.msg_iovlen = 1};
+			struct msghdr msg = {.msg_control = control,
+			                     .msg_controllen = sizeof(control),
+			                     .msg_iov = &piece,
+			                     .msg_iovlen = 1};
 
 			if (ioth_recvmsg(a, &msg, 0) < 0)
 				break;
@@ -427,7 +429,8 @@ static void buffers(struct ioth *stack)
 			if (CMSG_FIRSTHDR(&msg)) {
 				struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
-				say("cmsg %d %d %u", cmsg->cmsg_level, cmsg->cmsg_type, *(unsigned int *)CMSG_DATA(cmsg));
+				say("cmsg %d %d %u", cmsg->cmsg_level, cmsg->cmsg_type,
+				    *(unsigned int *)CMSG_DATA(cmsg));
 			}
 		}
 		say("size %zu: sent %d got %d", size, sent, got);
@@ -463,12 +466,12 @@ static void peek_offset(struct ioth *stack)
 static void filter(struct ioth *stack)
 {
 	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8), /* the first byte of data */
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'n', 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'c', 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 10),
-		BPF_STMT(BPF_RET | BPF_K, 0xffff),
+	        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8), /* the first byte of data */
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'n', 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, 0),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'c', 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, 10),
+	        BPF_STMT(BPF_RET | BPF_K, 0xffff),
 	};
 	struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
 	int a = bound(stack, "127.0.0.1", 4001);
@@ -504,11 +507,11 @@ static void unreachable(struct ioth *stack)
 	ioth_close(b);
 }
 
-#define SAME(script) \
-	static void same_##script(void **state) \
-	{ \
-		(void)state; \
-		same(script); \
+#define SAME(script)                                                                                                   \
+	static void same_##script(void **state)                                                                        \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(script);                                                                                          \
 	}
 
 SAME(basic)
@@ -530,11 +533,14 @@ SAME(unreachable)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_basic), cmocka_unit_test(same_addresses), cmocka_unit_test(same_addresses6),
-		cmocka_unit_test(same_dual), cmocka_unit_test(same_sizes), cmocka_unit_test(same_refused),
-		cmocka_unit_test(same_shut), cmocka_unit_test(same_cork), cmocka_unit_test(same_segment),
-		cmocka_unit_test(same_broadcast), cmocka_unit_test(same_demux), cmocka_unit_test(same_buffers),
-		cmocka_unit_test(same_peek_offset), cmocka_unit_test(same_filter), cmocka_unit_test(same_unreachable),
+	        cmocka_unit_test(same_basic),       cmocka_unit_test(same_addresses),
+	        cmocka_unit_test(same_addresses6),  cmocka_unit_test(same_dual),
+	        cmocka_unit_test(same_sizes),       cmocka_unit_test(same_refused),
+	        cmocka_unit_test(same_shut),        cmocka_unit_test(same_cork),
+	        cmocka_unit_test(same_segment),     cmocka_unit_test(same_broadcast),
+	        cmocka_unit_test(same_demux),       cmocka_unit_test(same_buffers),
+	        cmocka_unit_test(same_peek_offset), cmocka_unit_test(same_filter),
+	        cmocka_unit_test(same_unreachable),
 	};
 
 	same_place();

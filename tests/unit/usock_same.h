@@ -2,9 +2,9 @@
 /*
  * usock_same.h - the same calls on the kernel's sockets and on ours, and the same results.
  *
- * A script makes calls on a stack and says what came of them; it is run on the kernel, in a network namespace of its own, and on a stack of
- * the plugin "ipengine". What it said must be the same. In both lo is up, and there is an interface "d0" (up) with
- * 192.0.2.1/24 and 2001:db8::1/64, and default routes over it.
+ * A script makes calls on a stack and says what came of them; it is run on the kernel, in a network namespace of its
+ * own, and on a stack of the plugin "ipengine". What it said must be the same. In both lo is up, and there is an
+ * interface "d0" (up) with 192.0.2.1/24 and 2001:db8::1/64, and default routes over it.
  */
 #ifndef TESTS_UNIT_USOCK_SAME_H
 #define TESTS_UNIT_USOCK_SAME_H
