@@ -23,8 +23,10 @@
 
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #define VLAN_TAG 4
 #define MEMBERS_MAX 20 /* as many as Linux allows groups on a socket */
@@ -101,6 +103,17 @@ static struct sockaddr_ll from_of(const struct inet_iface *iface, const unsigned
 	return from;
 }
 
+/** stamp - when a frame has come, if the program wants to know; 0: it is stamped when the program reads it, if ever */
+static int64_t stamp(const struct usock__options *options)
+{
+	struct timespec now;
+
+	if (!options->timestamp && !options->timestampns && options->timestamping == 0)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
 /** receive - a frame is for this socket, unless its filter or its queue say otherwise */
 static void receive(struct packet *self, const struct inet_iface *iface, const unsigned char *frame, size_t len,
 		    uint16_t type, unsigned char direction)
@@ -124,6 +137,7 @@ static void receive(struct packet *self, const struct inet_iface *iface, const u
 	dgram->namelen = sizeof(from);
 	dgram->ifindex = iface->index;
 	dgram->aux[0] = (uint32_t)whole;
+	dgram->when = stamp(&self->sock.options);
 	self->stats.tp_packets++;
 	usock__queue_put(&self->sock, &self->queue, dgram);
 }
@@ -484,6 +498,17 @@ void usock__packet_iface(struct usock_stack *stack, struct inet_iface *iface, un
 	}
 }
 
+/** packet_ioctl - how long the next frame is; what is sent is gone at once */
+static int packet_ioctl(struct usock *sock, unsigned long request, void *arg)
+{
+	const struct usock__dgram *next = packet_of(sock)->queue.head;
+
+	if (request != SIOCINQ && request != SIOCOUTQ)
+		return -ENOIOCTLCMD;
+	*(int *)arg = request == SIOCINQ && next != NULL ? (int)next->len : 0;
+	return 0;
+}
+
 static uint32_t packet_poll(struct usock *sock)
 {
 	return usock__dgram_poll(sock, &packet_of(sock)->queue);
@@ -580,6 +605,7 @@ const struct usock__kind usock__packet_kind = {
 	.recv = packet_recv,
 	.setsockopt = packet_setsockopt,
 	.getsockopt = packet_getsockopt,
+	.ioctl = packet_ioctl,
 	.poll = packet_poll,
 };
 

@@ -10,9 +10,11 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define LO 1
@@ -271,8 +273,16 @@ static void receiving(struct ioth *stack)
 	socklen_t statslen = sizeof(stats);
 
 	SAY(ioth_setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &yes, sizeof(yes)));
+	SAY(ioth_ioctl(fd, SIOCINQ, &count));
+	say("%d", count);
 	SAY(ioth_send(from, bytes, len, 0));
 	say_poll(fd);
+	SAY(ioth_ioctl(fd, SIOCINQ, &count));
+	say("%d", count);
+	SAY(ioth_ioctl(fd, SIOCOUTQ, &count));
+	say("%d", count);
+	SAY(ioth_ioctl(fd, SIOCATMARK, &count));
+	count = 0;
 	SAY(ioth_recv(fd, got, 64, MSG_WAITALL));
 	SAY(ioth_recv(fd, got, 64, MSG_OOB));
 	SAY(ioth_recv(fd, got, 10, MSG_PEEK));
