@@ -191,6 +191,19 @@ void inet__addr_routes_delete(struct inet_addr *addr)
 	delete_in(addr, &wishes, addr->family == AF_INET ? RT_TABLE_LOCAL : RT_TABLE_MAIN);
 }
 
+/** moved - is a route among these with another metric? Then Linux deletes the old one, whoever else may want it */
+static bool moved(const struct wishes *wishes, const struct inet_route *route)
+{
+	for (unsigned int i = 0; i < wishes->count; i++) {
+		struct inet_route other = wishes->route[i];
+
+		other.metric = route->metric;
+		if (wishes->route[i].metric != route->metric && same(&other, route))
+			return true;
+	}
+	return false;
+}
+
 void inet__addr_routes_update(struct inet_addr *addr, const struct inet_addr *before)
 {
 	struct wishes old, new;
@@ -198,7 +211,10 @@ void inet__addr_routes_update(struct inet_addr *addr, const struct inet_addr *be
 	wishes_of(&old, before);
 	wishes_of(&new, addr);
 	inet__addr_routes_add(addr);
-	for (unsigned int i = 0; i < old.count; i++)
-		if (!wishes_for(&new, &old.route[i]) && !wished_elsewhere(addr, &old.route[i]))
-			(void)inet__route_delete(addr->iface->inet, &old.route[i]);
+	for (unsigned int i = 0; i < old.count; i++) {
+		const struct inet_route *route = &old.route[i];
+
+		if (!wishes_for(&new, route) && (moved(&new, route) || !wished_elsewhere(addr, route)))
+			(void)inet__route_delete(addr->iface->inet, route);
+	}
 }

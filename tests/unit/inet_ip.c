@@ -241,8 +241,8 @@ static size_t first_difference(const char *a, const char *b)
 	return line;
 }
 
-/** same - does the command say the same on both? What only shows something is asked again while the kernel follows up */
-static bool same(struct fake *fake, const char *command)
+/* What only shows something is asked again while the kernel follows up */
+bool ip_same(struct fake *fake, const char *command)
 {
 	static char on_linux[IP_TEXT], here[IP_TEXT];
 	bool shows = strstr(command, " show") != NULL || strstr(command, " get ") != NULL;
@@ -263,13 +263,18 @@ static bool same(struct fake *fake, const char *command)
 	return false;
 }
 
+int ip_open(struct fake *fake)
+{
+	make_net(fake);
+	return make_kernel_net();
+}
+
 void ip_compare(struct fake *fake, const char *const *commands)
 {
-	int peers = make_kernel_net(), failed = 0;
+	int peers = ip_open(fake), failed = 0;
 
-	make_net(fake);
 	for (; *commands != NULL && failed < 5; commands++)
-		failed += !same(fake, *commands);
+		failed += !ip_same(fake, *commands);
 	close(peers);
 	assert_int_equal(failed, 0);
 }

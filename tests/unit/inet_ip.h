@@ -28,4 +28,9 @@ int ip_run(struct fake *fake, const char *command, char text[IP_TEXT]);
  */
 void ip_compare(struct fake *fake, const char *const *commands);
 
+/** ip_open - what ip_compare does first: both networks, in a new namespace; a descriptor to be closed at the end */
+int ip_open(struct fake *fake);
+/** ip_same - run a command on both; false, having said so, when it says something else */
+bool ip_same(struct fake *fake, const char *command);
+
 #endif
