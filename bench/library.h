@@ -18,7 +18,7 @@ struct library {
 /** library_vdestack - Debian's libvdestack */
 extern const struct library library_vdestack;
 
-/** library_ioth_vdestack, library_ioth_kernel - plugins of libioth; the latter knows neither networks nor addresses */
-extern const struct library library_ioth_vdestack, library_ioth_kernel;
+/** library_ioth_* - plugins of libioth; kernel knows neither networks nor addresses */
+extern const struct library library_ioth_vdestack, library_ioth_lwip, library_ioth_kernel;
 
 #endif

@@ -22,6 +22,11 @@ static void *create_vdestack(const char *vnl)
 	return create("vdestack", vnl);
 }
 
+static void *create_lwip(const char *vnl)
+{
+	return create("lwip", vnl);
+}
+
 static void *create_kernel(const char *vnl)
 {
 	(void)vnl;
@@ -73,6 +78,14 @@ const struct network_calls network_ioth_calls = {
 
 const struct library library_ioth_vdestack = {
         .create = create_vdestack,
+        .configure = configure,
+        .socket = open_socket,
+        .remove = remove_stack,
+        .calls = &network_ioth_calls,
+};
+
+const struct library library_ioth_lwip = {
+        .create = create_lwip,
         .configure = configure,
         .socket = open_socket,
         .remove = remove_stack,

@@ -61,6 +61,7 @@ extern const struct network_kind network_loopback, network_veth; /* inside the k
 extern const struct network_kind network_ioth_kernel;            /* loopback by way of libioth */
 extern const struct network_kind network_vdestack_ptp, network_vdestack_switch;
 extern const struct network_kind network_ioth_ptp, network_ioth_switch;
+extern const struct network_kind network_lwip_ptp, network_lwip_switch;
 
 /**
  * network_prepare - what has to be done once, before the sides are opened

@@ -58,6 +58,20 @@ const struct network_kind network_ioth_switch = {
         .scheme = {"switch", "vde"},
 };
 
+const struct network_kind network_lwip_ptp = {
+        STACKS,
+        .library = &library_ioth_lwip,
+        .calls = &network_ioth_calls,
+        .scheme = {"ptp", "ptp"},
+};
+
+const struct network_kind network_lwip_switch = {
+        STACKS,
+        .library = &library_ioth_lwip,
+        .calls = &network_ioth_calls,
+        .scheme = {"switch", "vde"},
+};
+
 const struct network_kind network_ioth_kernel = {
         STACKS,
         .prepare = network_loopback_prepare,

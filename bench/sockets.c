@@ -114,6 +114,7 @@ static const struct bench_subject subjects[] = {
         {"libvdestack", {"plain"}, &network_vdestack_ptp},
         {"ioth kernel", {"plain"}, &network_ioth_kernel},
         {"ioth vdestack", {"libvdestack", "plain"}, &network_ioth_ptp},
+        {"ioth lwip", {"libvdestack", "plain"}, &network_lwip_ptp},
 };
 static const struct bench_target targets[] = {
         {"ioth vdestack", "UDP", BENCH_AT_MOST, 15},

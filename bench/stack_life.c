@@ -126,10 +126,12 @@ static const struct bench_metric metrics[] = {
 static const struct bench_subject subjects[] = {
         {"libvdestack", {NULL}, &library_vdestack},
         {"ioth vdestack", {"libvdestack"}, &library_ioth_vdestack},
+        {"ioth lwip", {"libvdestack"}, &library_ioth_lwip},
 };
 static const struct bench_target targets[] = {
         {"ioth vdestack", "create+configure", BENCH_AT_MOST, 3},
         {"ioth vdestack", "delete", BENCH_AT_MOST, 3},
+        {"ioth lwip", "create+configure", BENCH_AT_MOST, 1},
 };
 
 const struct bench_row bench_row_stack_first = {

@@ -196,6 +196,8 @@ static const struct crowd vdestack_pairs = {&library_vdestack, 400, 2, {"ptp", "
 static const struct crowd vdestack_switches = {&library_vdestack, 400, 20, {"switch", "vde"}};
 static const struct crowd ioth_pairs = {&library_ioth_vdestack, 1000, 2, {"ptp", "ptp"}};
 static const struct crowd ioth_switches = {&library_ioth_vdestack, 1000, 20, {"switch", "vde"}};
+static const struct crowd lwip_pairs = {&library_ioth_lwip, 1000, 2, {"ptp", "ptp"}};
+static const struct crowd lwip_switches = {&library_ioth_lwip, 1000, 20, {"switch", "vde"}};
 
 /* Per stack, but for those that say all. */
 static const struct bench_metric metrics[] = {
@@ -210,10 +212,14 @@ static const struct bench_subject subjects[] = {
         {"libvdestack switch", {NULL}, &vdestack_switches},
         {"ioth vdestack ptp", {"libvdestack ptp"}, &ioth_pairs},
         {"ioth vdestack switch", {"libvdestack switch"}, &ioth_switches},
+        {"ioth lwip ptp", {"libvdestack ptp"}, &lwip_pairs},
+        {"ioth lwip switch", {"libvdestack switch"}, &lwip_switches},
 };
 static const struct bench_target targets[] = {
-        {"ioth *", "machine memory", BENCH_AT_MOST, 400},
-        {"ioth *", "create+configure", BENCH_AT_MOST, 3},
+        {"ioth vdestack *", "machine memory", BENCH_AT_MOST, 400},
+        {"ioth vdestack *", "create+configure", BENCH_AT_MOST, 3},
+        {"ioth lwip *", "own memory", BENCH_AT_MOST, 150},
+        {"ioth lwip *", "create+configure", BENCH_AT_MOST, 2},
         {"ioth *", "delete", BENCH_AT_MOST, 3},
 };
 

@@ -91,7 +91,10 @@ static const struct bench_metric metrics[] = {
         [THROUGHPUT] = {"throughput", "Gbit/s", BENCH_MORE},
         [CPU] = {"CPU time", "s/GB", BENCH_LESS},
 };
-static const struct bench_target targets[] = {{"ioth vdestack *", "throughput", BENCH_RATIO_AT_LEAST, 2}};
+static const struct bench_target targets[] = {
+        {"ioth vdestack *", "throughput", BENCH_RATIO_AT_LEAST, 2},
+        {"ioth lwip *", "throughput", BENCH_RATIO_AT_LEAST, 2},
+};
 static const struct traffic threads = {.serve = stream_serve, .drive = stream_drive};
 static const struct traffic processes = {.serve = stream_serve, .drive = stream_drive, .processes = true};
 

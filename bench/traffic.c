@@ -367,4 +367,6 @@ const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT] = {
         {"ioth kernel", {"loopback"}, &network_ioth_kernel},
         {"ioth vdestack ptp", {"libvdestack ptp", "veth"}, &network_ioth_ptp},
         {"ioth vdestack switch", {"libvdestack switch", "veth"}, &network_ioth_switch},
+        {"ioth lwip ptp", {"libvdestack ptp", "veth"}, &network_lwip_ptp},
+        {"ioth lwip switch", {"libvdestack switch", "veth"}, &network_lwip_switch},
 };
