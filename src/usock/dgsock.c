@@ -190,6 +190,12 @@ int usock__emsgsize(struct usock__inet *sock, const struct usock__send *send, ui
 
 		usock__errqueue_add(&sock->sock, &error, send->flow.family, &dst, NULL, NULL, 0);
 	}
+	if (send->flow.family == AF_INET6 && sock->ip.dontfrag && sock->ip.recvpathmtu)
+		sock->ip.pathmtu = (struct ip6_mtuinfo){
+		        .ip6m_addr = {.sin6_family = AF_INET6,
+		                      .sin6_addr = send->flow.dst.v6,
+		                      .sin6_scope_id = usock__needs_scope(&send->flow.dst.v6) ? send->flow.oif : 0},
+		        .ip6m_mtu = send->flow.mtu};
 	return -EMSGSIZE;
 }
 

@@ -131,6 +131,10 @@ bool usock__packet_admits(const struct usock__inet *sock, const struct usock_pac
 /** usock__ip_control - the control messages of Internet sockets, for usock__queue_recv */
 void usock__ip_control(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram);
 
+/** usock__path_recv - IPV6_RECVPATHMTU: give the program the path MTU that kept a datagram back; false: there is none
+ * to be told */
+bool usock__path_recv(struct usock *sock, struct usock__xfer *xfer);
+
 /** usock__dgram_poll - what poll(2) shows of a socket with a queue */
 uint32_t usock__dgram_poll(const struct usock *sock, const struct usock__queue *queue);
 

@@ -152,6 +152,20 @@ static void control6(struct usock *sock, struct usock__xfer *xfer, const struct 
 		put_orig_dst(xfer, IPPROTO_IPV6, IPV6_ORIGDSTADDR, AF_INET6, dgram);
 }
 
+bool usock__path_recv(struct usock *sock, struct usock__xfer *xfer)
+{
+	struct usock__ip *ip = &usock__inet_of(sock)->ip;
+	struct sockaddr_storage name;
+
+	if (!ip->recvpathmtu || ip->pathmtu.ip6m_mtu == 0 || xfer->flags & MSG_ERRQUEUE)
+		return false;
+	memcpy(&name, &ip->pathmtu.ip6m_addr, sizeof(ip->pathmtu.ip6m_addr));
+	usock__name_put(xfer, &name, sizeof(ip->pathmtu.ip6m_addr));
+	usock__cmsg_put(xfer, IPPROTO_IPV6, IPV6_PATHMTU, &ip->pathmtu, sizeof(ip->pathmtu));
+	ip->pathmtu.ip6m_mtu = 0;
+	return true;
+}
+
 void usock__ip_control(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram)
 {
 	const struct usock__ip *ip = &usock__inet_of(sock)->ip;

@@ -34,6 +34,7 @@ static const struct usock__ip_option options6[] = {
         USOCK_IP_FLAG(IPV6_RECVHOPOPTS, recvhopopts, 0),
         USOCK_IP_FLAG(IPV6_RECVRTHDR, recvrthdr, 0),
         USOCK_IP_FLAG(IPV6_RECVDSTOPTS, recvdstopts, 0),
+        USOCK_IP_FLAG(IPV6_RECVPATHMTU, recvpathmtu, 0),
         USOCK_IP_FLAG(IPV6_DONTFRAG, dontfrag, USOCK_IP_SHORT),
         USOCK_IP_FLAG(IPV6_RECVTCLASS, recvtclass, 0),
         USOCK_IP_NUMBER(IPV6_TCLASS, tclass, -1, 255, 0),

@@ -398,6 +398,7 @@ struct usock__ip {
 	int multicast_hops;         /* -1: default, 1 */
 	unsigned int multicast_if6, unicast_if6;
 	struct in6_pktinfo sticky;  /* IPV6_PKTINFO */
+	struct ip6_mtuinfo pathmtu; /* IPV6_RECVPATHMTU: what is to be told; ip6m_mtu 0: nothing */
 	int checksum_offset;        /* raw: IPV6_CHECKSUM; -1: none */
 	uint32_t addr_preferences;
 };

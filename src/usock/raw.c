@@ -269,6 +269,8 @@ static int raw_recv(struct usock *sock, struct usock__xfer *xfer)
 {
 	if (xfer->flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	if (usock__path_recv(sock, xfer))
+		return 0;
 	return usock__queue_recv(sock, &usock__raw_of(sock)->queue, xfer, usock__ip_control);
 }
 

@@ -373,6 +373,8 @@ static int udp_send(struct usock *sock, struct usock__xfer *xfer)
 
 static int udp_recv(struct usock *sock, struct usock__xfer *xfer)
 {
+	if (usock__path_recv(sock, xfer))
+		return 0;
 	return usock__queue_recv(sock, &udp_of(sock)->queue, xfer, usock__ip_control);
 }
 

@@ -238,6 +238,24 @@ static void send6(struct ioth *stack)
 	ioth_close(b);
 }
 
+/** path_mtu - IPV6_RECVPATHMTU tells what IPV6_DONTFRAG kept back */
+static void path_mtu(struct ioth *stack)
+{
+	static char big[3000];
+	int a = bound(stack, AF_INET6, PORT_A);
+	struct sockaddr_in6 far = in6("2001:db8:7::1", 9, NULL, stack);
+
+	SAY(ioth_sendto(a, big, sizeof(big), 0, SA(far)));
+	on(a, IPPROTO_IPV6, IPV6_DONTFRAG);
+	SAY(ioth_sendto(a, big, sizeof(big), 0, SA(far)));
+	say_cmsgs(a, 400);
+	on(a, IPPROTO_IPV6, IPV6_RECVPATHMTU);
+	SAY(ioth_sendto(a, big, sizeof(big), 0, SA(far)));
+	say_cmsgs(a, 400);
+	say_cmsgs(a, 400);
+	ioth_close(a);
+}
+
 /** malformed - control messages whose lengths lie */
 static void malformed(struct ioth *stack)
 {
@@ -282,6 +300,7 @@ SAME(options4)
 SAME(receive6)
 SAME(send4)
 SAME(send6)
+SAME(path_mtu)
 SAME(malformed)
 
 int main(void)
@@ -289,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(same_receive4), cmocka_unit_test(same_options4), cmocka_unit_test(same_receive6),
 	        cmocka_unit_test(same_send4),    cmocka_unit_test(same_send6),    cmocka_unit_test(same_malformed),
+	        cmocka_unit_test(same_path_mtu),
 	};
 
 	same_place();
