@@ -9,7 +9,7 @@
  *     port.c      interfaces on VDE networks; lo
  *     socket.c    the Berkeley calls: from ioth_functions to the kinds of sockets
  *     sockopt.c   SOL_SOCKET
- *     bind.c      ports and addresses of TCP and UDP sockets, and who gets what arrives
+ *     bind*.c     ports and addresses of TCP and UDP sockets, and who gets what arrives
  *     stream*.c   TCP sockets                     tcpopt.c   IPPROTO_TCP
  *     listener.c  those that listen               endpoint.c addresses
  *     dgram.c     queues of datagrams             ipopt.c    IPPROTO_IP; ipopt6.c IPPROTO_IPV6
