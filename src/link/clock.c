@@ -2,18 +2,19 @@
 /*
  * clock.c - the deadlines of the members of a loop.
  *
- * The alarms that have a deadline are in a binary heap, and a timer descriptor that the loop watches like any other is set to
- * the earliest of them. So a thread that wants something earlier sets the descriptor anew, which wakes nobody; the loop
- * sleeps on until then. While no alarm has a deadline the descriptor is not set at all.
+ * The alarms that have a deadline are in a binary heap, and a timer descriptor that the loop watches like any other is
+ * set to the earliest of them. So a thread that wants something earlier sets the descriptor anew, which wakes nobody;
+ * the loop sleeps on until then. While no alarm has a deadline the descriptor is not set at all.
  *
- * Protocols set a deadline with nearly every packet and put it off or drop it with the next one. This must cost nothing, so
- * an alarm whose deadline gets later stays where it is in the heap: its *key*, never later than its deadline, is when
- * the clock looks at it again. At that time it is moved to where it belongs by then. A deadline that has been dropped
- * may so cost one look, and a busy alarm costs one each time its deadline is as long as it was at first.
+ * Protocols set a deadline with nearly every packet and put it off or drop it with the next one. This must cost
+ * nothing, so an alarm whose deadline gets later stays where it is in the heap: its *key*, never later than its
+ * deadline, is when the clock looks at it again. At that time it is moved to where it belongs by then. A deadline that
+ * has been dropped may so cost one look, and a busy alarm costs one each time its deadline is as long as it was at
+ * first.
  *
- * The lock protects the heap and the descriptor, and nothing is taken under it. A deadline is written without it by a thread
- * that then finds, by the key, that it need not take it; the clock changes the key first and looks at the deadline then. As all
- * four accesses have one order, one of the two sees what the other has written.
+ * The lock protects the heap and the descriptor, and nothing is taken under it. A deadline is written without it by a
+ * thread that then finds, by the key, that it need not take it; the clock changes the key first and looks at the
+ * deadline then. As all four accesses have one order, one of the two sees what the other has written.
  */
 #include "clock.h"
 

@@ -78,6 +78,11 @@ int link_conn_ctlfd(const struct link_conn *conn)
 	return conn->conn.ctlfd;
 }
 
+bool link_conn_serves(const struct link_conn *conn)
+{
+	return conn->conn.guarded;
+}
+
 bool link_conn_alive(struct link_conn *conn)
 {
 	char text[64];

@@ -2,13 +2,14 @@
 /*
  * driver.c - stacks that live in the process, run by a loop.
  *
- * To its loop a driver is a member with one descriptor, which is an epoll set itself: what the stack puts into the set makes
- * the set ready, and the loop calls the driver. So a thread of the program can wait on the same set in the loop's
- * place. While it does, the driver is *suspended*: the loop watches the set for nothing, which leaves it asleep whatever
- * comes, and the deadline does not count.
+ * To its loop a driver is a member with one descriptor, which is an epoll set itself: what the stack puts into the set
+ * makes the set ready, and the loop calls the driver. So a thread of the program can wait on the same set in the loop's
+ * place. While it does, the driver is *suspended*: the loop watches the set for nothing, which leaves it asleep
+ * whatever comes, and the deadline does not count.
  *
- * The loop may have fetched an event of the set, or found the deadline passed, just before the driver was suspended. The
- * first is skipped, as it is there again after link_driver_resume if nobody saw to it; the second is not, as it was used up.
+ * The loop may have fetched an event of the set, or found the deadline passed, just before the driver was suspended.
+ * The first is skipped, as it is there again after link_driver_resume if nobody saw to it; the second is not, as it was
+ * used up.
  *
  * fork(2). In the child the set is the parent's. Everything but closing its copy does nothing there.
  */

@@ -2,9 +2,9 @@
 /*
  * link.h - ports on VDE networks.
  *
- * A *port* joins a VDE network (libvdeplug) on one side and a *device* on the other: the network interface of some stack.
- * The port owns the VDE connection; the device is given by the stack's plugin as a table of functions. One of a few
- * *event loops*, shared by all stacks of the process, moves frames between the two, in batches, both ways.
+ * A *port* joins a VDE network (libvdeplug) on one side and a *device* on the other: the network interface of some
+ * stack. The port owns the VDE connection; the device is given by the stack's plugin as a table of functions. One of a
+ * few *event loops*, shared by all stacks of the process, moves frames between the two, in batches, both ways.
  *
  * Lock order and threads are described at the top of port.c and loop.c. Errors are negative errno values.
  */
@@ -18,10 +18,10 @@
 
 #pragma GCC visibility push(default)
 
-#define LINK_FRAME_MAX 9234 /* largest frame of a VDE network: Ethernet header, VLAN tag, 9216 bytes */
+#define LINK_FRAME_MAX 9234    /* largest frame of a VDE network: Ethernet header, VLAN tag, 9216 bytes */
 #define LINK_SEGMENT_MAX 65553 /* largest segment of a device with offload: Ethernet header, VLAN tag, 65535 bytes */
-#define LINK_BATCH 64       /* frames moved per system call, where the system call can move several */
-#define LINK_IFNAME_MAX 16  /* IFNAMSIZ, with the final NUL */
+#define LINK_BATCH 64          /* frames moved per system call, where the system call can move several */
+#define LINK_IFNAME_MAX 16     /* IFNAMSIZ, with the final NUL */
 
 /** struct link_frame - one Ethernet frame in a batch; the buffer belongs to the loop that moves it */
 struct link_frame {
@@ -31,20 +31,24 @@ struct link_frame {
 };
 
 /**
- * struct link_device - the stack's side of a port. All functions run in the thread of the port's loop, never two at once.
+ * struct link_device - the stack's side of a port. All functions run in the thread of the port's loop, never two at
+ * once.
  */
 struct link_device {
-	/* Frames from the network for the stack. Takes them all; what the stack has no room for is dropped and counted. */
+	/* Frames from the network for the stack. Takes them all; what the stack has no room for is dropped and counted.
+	 */
 	void (*input)(void *device, struct link_frame *frames, unsigned int count);
 	/* Frames from the stack for the network: fills at most @count frames, each with a buffer of LINK_SEGMENT_MAX
-	   bytes at data, and returns how many, 0 when there are none now, or a negative errno when the device is dead. */
+	   bytes at data, and returns how many, 0 when there are none now, or a negative errno when the device is dead.
+	 */
 	int (*output)(void *device, struct link_frame *frames, unsigned int count);
-	/* The port has died by itself: @error is -ENETDOWN when the network went away, or what output returned. The port
-	   moves no more frames; it still has to be closed with link_port_close, from another thread or later. */
+	/* The port has died by itself: @error is -ENETDOWN when the network went away, or what output returned. The
+	   port moves no more frames; it still has to be closed with link_port_close, from another thread or later. */
 	void (*down)(void *device, int error);
-	/* The device takes several frames merged into one TCP segment with a virtio-net header, as virtio defines it: up to
-	   LINK_SEGMENT_MAX bytes, the checksum left to be done. Otherwise it gets the frames as they came. What output gives
-	   may always be a TCP segment of that kind or a frame with its checksum left to be done: the port finishes it. */
+	/* The device takes several frames merged into one TCP segment with a virtio-net header, as virtio defines it:
+	   up to LINK_SEGMENT_MAX bytes, the checksum left to be done. Otherwise it gets the frames as they came. What
+	   output gives may always be a TCP segment of that kind or a frame with its checksum left to be done: the port
+	   finishes it. */
 	bool offload;
 };
 
@@ -77,14 +81,15 @@ struct link_port_stats {
  * @ifname: name of the interface, for the switch's port description and the capture file
  * @pcap: capture file, "%i" in it becomes the interface name; NULL for no capture
  * @ops, @device: the stack's side
- * @device_fd: becomes readable when ops->output has frames; owned by the caller, who keeps it open till after link_port_close
+ * @device_fd: becomes readable when ops->output has frames; owned by the caller, who keeps it open till after
+ * link_port_close
  * @out: the port
  *
  * Frames may move before this returns. Returns 0 or a negative errno: what vde_open set; -EINVAL; -ENOMEM; -EMFILE;
  * the errno of opening the capture file.
  */
 int link_port_open(const char *vnl, const char *ifname, const char *pcap, const struct link_device *ops, void *device,
-		   int device_fd, struct link_port **out);
+                   int device_fd, struct link_port **out);
 
 /**
  * link_port_close - leave the network: the connection is closed and the capture flushed
@@ -99,8 +104,8 @@ void link_port_stats(struct link_port *port, struct link_port_stats *out);
 /* ------------------------------------------------------------------------- for stacks that live in the process */
 
 /*
- * Such a stack moves its frames itself, in whatever thread happens to run it: a *connection* is a port without a device and
- * without a loop, and a *driver* is a loop's promise to run the stack when nobody else does.
+ * Such a stack moves its frames itself, in whatever thread happens to run it: a *connection* is a port without a device
+ * and without a loop, and a *driver* is a loop's promise to run the stack when nobody else does.
  */
 
 struct link_conn;
@@ -115,9 +120,13 @@ int link_conn_open(const char *vnl, const char *ifname, const char *pcap, struct
 /** link_conn_close - leave the network; in a forked child only the child's copies of its descriptors are closed */
 void link_conn_close(struct link_conn *conn);
 
-/** link_conn_fd - becomes readable when link_conn_recv has something to do; link_conn_ctlfd - when the network has gone, or -1 */
+/** link_conn_fd - becomes readable when link_conn_recv has something to do; link_conn_ctlfd - when the network has
+ * gone, or -1 */
 int link_conn_fd(const struct link_conn *conn);
 int link_conn_ctlfd(const struct link_conn *conn);
+
+/** link_conn_serves - does the network live only while we receive? So it is where we are the switch */
+bool link_conn_serves(const struct link_conn *conn);
 
 /** link_conn_alive - after link_conn_ctlfd became readable: is the network still there? */
 bool link_conn_alive(struct link_conn *conn);
@@ -127,12 +136,13 @@ bool link_conn_alive(struct link_conn *conn);
  * @size: room at @frame; LINK_FRAME_MAX is enough for any
  * @ready: link_conn_fd was seen to be readable and nothing was received since: saves a system call on some networks
  *
- * Returns its length; 0 when what came was not for us (call again); -EAGAIN nothing has come; -ENETDOWN the network has gone.
+ * Returns its length; 0 when what came was not for us (call again); -EAGAIN nothing has come; -ENETDOWN the network has
+ * gone.
  */
 int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready);
 
-/** link_conn_send - send one finished frame without blocking: 0; -EAGAIN the network has no room, which is counted as a drop;
-    -ENETDOWN */
+/** link_conn_send - send one finished frame without blocking: 0; -EAGAIN the network has no room, which is counted as a
+   drop; -ENETDOWN */
 int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len);
 
 /** link_conn_flush - bring captured packets to their file: before the thread that moved frames sleeps */
@@ -141,11 +151,12 @@ void link_conn_flush(struct link_conn *conn);
 /** link_conn_stats - counters since it was opened */
 void link_conn_stats(const struct link_conn *conn, struct link_port_stats *out);
 
-/** link_poll_ns - how long a thread that has just moved frames shall look for more before it sleeps, nanoseconds: IOTH_POLL_US, or
-    what proved good. Looks at the environment, so remember what it says */
+/** link_poll_ns - how long a thread that has just moved frames shall look for more before it sleeps, nanoseconds:
+   IOTH_POLL_US, or what proved good. Looks at the environment, so remember what it says */
 int64_t link_poll_ns(void);
 
-/** struct link_spin - of a thread, or of whoever drives a stack: how long it looks for more; .ns = link_poll_ns(), the rest zero */
+/** struct link_spin - of a thread, or of whoever drives a stack: how long it looks for more; .ns = link_poll_ns(), the
+ * rest zero */
 struct link_spin {
 	int64_t ns;
 	unsigned int rest; /* how many times it sleeps at once: others need the core */
@@ -179,13 +190,14 @@ void link_driver_close(struct link_driver *driver);
 /** link_driver_fd - the epoll set, empty at first: the caller adds what @run is for, and fetches the events in @run */
 int link_driver_fd(const struct link_driver *driver);
 
-/** link_driver_deadline - when to call @run at the latest: CLOCK_MONOTONIC nanoseconds, INT64_MAX never. Cheap when it gets no
-    earlier; callable from @run and with any lock of the stack held */
+/** link_driver_deadline - when to call @run at the latest: CLOCK_MONOTONIC nanoseconds, INT64_MAX never. Cheap when it
+   gets no earlier; callable from @run and with any lock of the stack held */
 void link_driver_deadline(struct link_driver *driver, int64_t when);
 
 /**
- * link_driver_suspend - the calling thread is going to wait on the epoll set and run the stack itself: the loop sleeps through both,
- * though a call of @run may just be under way. link_driver_resume - over to the loop again; what is ready then makes it run.
+ * link_driver_suspend - the calling thread is going to wait on the epoll set and run the stack itself: the loop sleeps
+ * through both, though a call of @run may just be under way. link_driver_resume - over to the loop again; what is ready
+ * then makes it run.
  */
 void link_driver_suspend(struct link_driver *driver);
 void link_driver_resume(struct link_driver *driver);

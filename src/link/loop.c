@@ -2,15 +2,15 @@
 /*
  * loop.c - the event loops that drive the ports of the process, and the stacks that live in it.
  *
- * A loop is a thread that waits in epoll_wait(2) and hands each event to the member (a port or a driver) whose descriptor is
- * ready. There are at most as many loops as cores the process may use. A loop is started when a member arrives and no
- * loop has room, and ends when its last member leaves, so a process without members has no thread of ours. Without
- * traffic a loop sleeps: only members that have set a deadline make it wake up by itself (clock.c). Before it sleeps it
- * brings captured packets to their files (capture.c). What moving a batch of frames takes in memory belongs to the loop; a
- * member is a few words.
+ * A loop is a thread that waits in epoll_wait(2) and hands each event to the member (a port or a driver) whose
+ * descriptor is ready. There are at most as many loops as cores the process may use. A loop is started when a member
+ * arrives and no loop has room, and ends when its last member leaves, so a process without members has no thread of
+ * ours. Without traffic a loop sleeps: only members that have set a deadline make it wake up by itself (clock.c).
+ * Before it sleeps it brings captured packets to their files (capture.c). What moving a batch of frames takes in memory
+ * belongs to the loop; a member is a few words.
  *
- * A loop that has just moved frames looks for more before it sleeps (spin.c). A deadline that has passed is no reason to
- * expect more.
+ * A loop that has just moved frames looks for more before it sleeps (spin.c). A deadline that has passed is no reason
+ * to expect more.
  *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
@@ -49,7 +49,7 @@
 #define STACK_SIZE (256 * 1024) /* libvdeplug keeps frames on the stack, and static TLS lives there too */
 #define NEIGHBOUR_BONUS 8       /* how many members more than the others a loop may have to be joined by a neighbour */
 #define SLOTS_PER_CHUNK 256
-#define CHUNKS 4096         /* a million members: more than descriptors */
+#define CHUNKS 4096 /* a million members: more than descriptors */
 /* The keys of the loop's own descriptors: no slot number reaches them. */
 #define STOP_KEY UINT64_MAX
 #define CLOCK_KEY (UINT64_MAX - 4)
@@ -60,10 +60,10 @@ struct link__loop {
 	pthread_t thread;
 	int epfd;
 	int stopfd;
-	uint32_t round;    /* of the loop's thread */
+	uint32_t round;        /* of the loop's thread */
 	struct link_spin spin; /* likewise */
-	bool ending;       /* the rest: pool lock */
-	unsigned int load; /* members */
+	bool ending;           /* the rest: pool lock */
+	unsigned int load;     /* members */
 	struct link__member *members;
 	struct link__loop *next;
 	struct link__batch *batch; /* of the thread, under the turn lock */

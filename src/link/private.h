@@ -14,8 +14,8 @@
  *     spin.c     looking for more before sleeping
  *     vnl.c      locators
  *
- * Lock order, outermost first: loop gate, loop turn, pool, clock, captures, one capture. A function of a driver takes the lock of its
- * stack within a turn; whoever holds that lock may take those from clock on.
+ * Lock order, outermost first: loop gate, loop turn, pool, clock, captures, one capture. A function of a driver takes
+ * the lock of its stack within a turn; whoever holds that lock may take those from clock on.
  */
 #ifndef IOTH_LINK_PRIVATE_H
 #define IOTH_LINK_PRIVATE_H
@@ -28,8 +28,8 @@
 
 #define LINK_FRAME_MIN 14 /* an Ethernet header */
 
-/* Bytes from one buffer of a batch to the next: a whole and odd number of cache lines, so that the headers of the frames
-   of a batch do not all fall into the same few cache sets. */
+/* Bytes from one buffer of a batch to the next: a whole and odd number of cache lines, so that the headers of the
+   frames of a batch do not all fall into the same few cache sets. */
 #define LINK_BUFFER_SIZE (1025 * 64)
 _Static_assert(LINK_BUFFER_SIZE >= LINK_SEGMENT_MAX, "a segment must fit");
 
@@ -53,11 +53,11 @@ struct link__member {
 	struct link__loop *loop;
 	struct link__member *next; /* in the loop's list; pool lock */
 	link__event_fn *event;
-	uint64_t network;   /* members of one network had better share a loop; 0: of none */
+	uint64_t network;          /* members of one network had better share a loop; 0: of none */
 	struct link__alarm *alarm; /* NULL: it never has a deadline */
-	uint32_t slot;      /* place in the table of members */
-	uint32_t handle;    /* generation of that place while it is ours */
-	uint32_t incarnation; /* of the process, in the sense of fork(2) */
+	uint32_t slot;             /* place in the table of members */
+	uint32_t handle;           /* generation of that place while it is ours */
+	uint32_t incarnation;      /* of the process, in the sense of fork(2) */
 };
 
 /** struct link__batch - the frame buffers of a loop, lent to the member whose turn it is */
@@ -75,8 +75,8 @@ struct link__batch {
  */
 int link__loop_join(struct link__member *member);
 
-/** link__loop_leave - take a member away from its loop, whose last member takes the thread with it; when this returns no
-    event of the member is being handled or ever will be. Its descriptors must still be open: @fds of them, or -1 */
+/** link__loop_leave - take a member away from its loop, whose last member takes the thread with it; when this returns
+   no event of the member is being handled or ever will be. Its descriptors must still be open: @fds of them, or -1 */
 void link__loop_leave(struct link__member *member, const int *fds, unsigned int count);
 
 /** link__loop_watch - watch @fd for epoll @events; @add when it is not being watched yet; 0 or a negative errno */
@@ -85,7 +85,8 @@ int link__loop_watch(struct link__member *member, enum link__source source, int 
 /** link__loop_unwatch - stop watching @fd */
 void link__loop_unwatch(struct link__member *member, int fd);
 
-/** link__loop_deadline - give the member a turn (LINK_ALARM) when its time has come, once; INT64_MAX: never. By any thread */
+/** link__loop_deadline - give the member a turn (LINK_ALARM) when its time has come, once; INT64_MAX: never. By any
+ * thread */
 void link__loop_deadline(struct link__member *member, int64_t when);
 
 /** link__loop_pause - the deadline does not count until link__loop_resume */
@@ -126,8 +127,8 @@ void link__conn_close(struct link__conn *conn);
 /** link__conn_abandon - close this process's copies of a connection that belongs to the parent of this process */
 void link__conn_abandon(struct link__conn *conn);
 
-/** link__peer_error - does @error of a connection say that the other side is away, which may change? Errors of this kind are
-    reported once and then forgotten by a socket. */
+/** link__peer_error - does @error of a connection say that the other side is away, which may change? Errors of this
+   kind are reported once and then forgotten by a socket. */
 bool link__peer_error(int error);
 
 /**

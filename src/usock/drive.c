@@ -2,29 +2,30 @@
 /*
  * drive.c - who runs the stack.
  *
- * All that can happen to a stack from outside makes its epoll set ready: frames on its networks, programs that close their end of a
- * socket. Somebody has to wait on the set, handle what it says and run what is due by time. This is either one of the event
- * loops of the process (link_driver_*), or the *leader*: a thread of the program that waits in a call on one of the
- * sockets. A frame for a blocked thread so wakes this thread and no other. There is at most one leader; other threads that
- * wait meanwhile sleep until somebody wakes them (wait.c).
+ * All that can happen to a stack from outside makes its epoll set ready: frames on its networks, programs that close
+ * their end of a socket. Somebody has to wait on the set, handle what it says and run what is due by time. This is
+ * either one of the event loops of the process (link_driver_*), or the *leader*: a thread of the program that waits in
+ * a call on one of the sockets. A frame for a blocked thread so wakes this thread and no other. There is at most one
+ * leader; other threads that wait meanwhile sleep until somebody wakes them (wait.c).
  *
- * The leader takes the set over by suspending the driver. When it leaves it makes no other waiting thread the leader, which would be
- * a wake-up for the sake of a frame that may never come: the loop goes on, and the next thread that has to wait, most often the
- * very same, is the leader then. Taking over costs one epoll_ctl, and handing over another. The latter is put off until the lock is
- * given back, so a thread that finds that it must wait once more pays nothing; it is never put off longer, as nobody
- * would see to the stack.
+ * The leader takes the set over by suspending the driver. When it leaves it makes no other waiting thread the leader,
+ * which would be a wake-up for the sake of a frame that may never come: the loop goes on, and the next thread that has
+ * to wait, most often the very same, is the leader then. Taking over costs one epoll_ctl, and handing over another. The
+ * latter is put off until the lock is given back, so a thread that finds that it must wait once more pays nothing; it
+ * is never put off longer, as nobody would see to the stack.
  *
- * Deadlines. The loop keeps the deadline of its driver (link/clock.c). A leader sleeps no longer than until the deadline, and is woken
- * when somebody sets an earlier one. That the deadline has got later it need not know, so it goes on sleeping for an earlier one that has
- * been withdrawn (*bound*): otherwise each packet, which sets a deadline that its answer withdraws, would have to wake it.
+ * Deadlines. The loop keeps the deadline of its driver (link/clock.c). A leader sleeps no longer than until the
+ * deadline, and is woken when somebody sets an earlier one. That the deadline has got later it need not know, so it
+ * goes on sleeping for an earlier one that has been withdrawn (*bound*): otherwise each packet, which sets a deadline
+ * that its answer withdraws, would have to wake it.
  *
- * Stale events. Events are fetched by a leader that does not hold the lock, so an object they name may be gone before they are
- * handled. Whoever stops watching something while the leader is asleep marks that: the leader throws away what it has fetched and
- * fetches anew. Nothing is lost, for all events are level-triggered but that of our own wakefd, whose only message
- * is "come". Events that are being handled are taken back one by one.
+ * Stale events. Events are fetched by a leader that does not hold the lock, so an object they name may be gone before
+ * they are handled. Whoever stops watching something while the leader is asleep marks that: the leader throws away what
+ * it has fetched and fetches anew. Nothing is lost, for all events are level-triggered but that of our own wakefd,
+ * whose only message is "come". Events that are being handled are taken back one by one.
  *
- * The end. When the driver has been closed nobody runs the stack any more; what is still called while sockets and interfaces are
- * taken apart finds no stack->drive, and does nothing.
+ * The end. When the driver has been closed nobody runs the stack any more; what is still called while sockets and
+ * interfaces are taken apart finds no stack->drive, and does nothing.
  *
  * fork(2). In a child the set is the parent's, and must not be changed: usock__here.
  */
@@ -206,7 +207,8 @@ void usock__drive_settle(struct usock_stack *stack)
 		if (drive->later)
 			ring(drive);
 	}
-	/* A leader that is awake waits for the lock: it runs a turn, and looks at the deadline, before it sleeps again. */
+	/* A leader that is awake waits for the lock: it runs a turn, and looks at the deadline, before it sleeps again.
+	 */
 }
 
 /* -------------------------------------------------------------------------------------------------------- timers */

@@ -22,7 +22,7 @@ struct usock__wait {
 	bool posted;      /* the semaphore will be posted, or has been */
 	atomic_bool made; /* the post: nobody else has anything to do with this any more */
 	pthread_t thread;
-	sem_t sem;        /* what it sleeps on unless it leads */
+	sem_t sem; /* what it sleeps on unless it leads */
 };
 
 struct usock__drive {
@@ -33,14 +33,14 @@ struct usock__drive {
 	struct usock__wait *posts; /* whose semaphores are to be posted when the lock has been given back */
 
 	struct usock__wait *leader; /* who waits on the set; NULL: the event loop */
-	bool suspended; /* the event loop does not look */
-	bool asleep;    /* the leader has given the lock back, to wait */
-	int64_t until;  /* how long, while it is asleep */
-	int64_t bound;  /* the deadline that a leader last slept for */
+	bool suspended;             /* the event loop does not look */
+	bool asleep;                /* the leader has given the lock back, to wait */
+	int64_t until;              /* how long, while it is asleep */
+	int64_t bound;              /* the deadline that a leader last slept for */
 
-	bool later; /* a turn is to be run soon */
-	bool rung;  /* wakefd has been written to since events were last handled */
-	bool moved; /* so have frames been moved */
+	bool later;            /* a turn is to be run soon */
+	bool rung;             /* wakefd has been written to since events were last handled */
+	bool moved;            /* so have frames been moved */
 	struct link_spin spin; /* the leader's alone */
 
 	struct epoll_event *events; /* being handled */
@@ -51,8 +51,8 @@ struct usock__drive {
 /** usock__drive_handle - handle fetched events, then do what is due; lock held */
 void usock__drive_handle(struct usock_stack *stack, struct epoll_event *events, int count);
 
-/** usock__drive_lead - @wait, of the calling thread, takes over from the event loop. When drive->leader is NULL again, and the lock is given
-    back, the event loop goes on */
+/** usock__drive_lead - @wait, of the calling thread, takes over from the event loop. When drive->leader is NULL again,
+   and the lock is given back, the event loop goes on */
 void usock__drive_lead(struct usock_stack *stack, struct usock__wait *wait);
 
 /** usock__port_flush - bring captured packets to their files */

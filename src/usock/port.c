@@ -2,17 +2,20 @@
 /*
  * port.c - interfaces on VDE networks, and lo.
  *
- * A port is what an interface of kind "vde" has instead of a network adapter: a connection to a network, watched in the stack's
- * set of descriptors. A turn receives what has come, at most RX_BATCH frames, so that programs that want the lock get
- * it, each into a buffer of the engine's, which keeps it or gives it back at once; one that was not needed is kept for the next
- * frame. What the hardware filter (inet_wants) does not let through is not seen by anybody, as on a real adapter.
+ * A port is what an interface of kind "vde" has instead of a network adapter: a connection to a network, watched in the
+ * stack's set of descriptors. A turn receives what has come, at most RX_BATCH frames, so that programs that want the
+ * lock get it, each into a buffer of the engine's, which keeps it or gives it back at once; one that was not needed is
+ * kept for the next frame. What the hardware filter (inet_wants) does not let through is not seen by anybody, as on a
+ * real adapter.
  *
- * Sending never waits. A frame for which the network has no room is dropped and counted, as by a device without a queue.
+ * Sending never waits. A frame for which the network has no room is dropped and counted, as by a device without a
+ * queue.
  *
- * The network may go away (lifetime rule 18): the interface loses its carrier, and its descriptors are not watched any more.
+ * The network may go away (lifetime rule 18): the interface loses its carrier, and its descriptors are not watched any
+ * more.
  *
- * lo. What is sent there is copied to a queue, and comes back when the caller has let go of it: usock__loopback_run, before the
- * lock is given back. The copy is made into the buffer that the engine receives it in.
+ * lo. What is sent there is copied to a queue, and comes back when the caller has let go of it: usock__loopback_run,
+ * before the lock is given back. The copy is made into the buffer that the engine receives it in.
  *
  * What is sent is counted here, as packet sockets send without inet; what is received is counted by inet_input.
  *
@@ -24,8 +27,11 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netpacket/packet.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define RX_BATCH 64        /* frames received in a turn */
 #define FAILURES_MAX 16    /* turns in a row on a descriptor that hangs up and brings nothing */
@@ -74,7 +80,8 @@ static void room_drop(struct port *port)
 	port->room = NULL;
 }
 
-/** room_make - have a buffer for the next frame, and for a byte more, by which one that is too long is known; false: no memory */
+/** room_make - have a buffer for the next frame, and for a byte more, by which one that is too long is known; false: no
+ * memory */
 static bool room_make(struct port *port)
 {
 	size_t size = frame_size(port->iface) + 1;
@@ -166,6 +173,121 @@ void usock__port_event(void *object, enum usock__event event, uint32_t events)
 		port_gone(port);
 }
 
+/* ---------------------------------------------------------------------------------------------------- connecting */
+
+/** struct opening - a connection that is being made */
+struct opening {
+	const struct usock_stack *stack;
+	const struct inet_iface *iface;
+	struct link_conn *conn;
+	int result;
+	int done; /* eventfd(2) */
+};
+
+/** opening_run - the thread that makes it */
+static void *opening_run(void *arg)
+{
+	struct opening *opening = arg;
+	const struct inet_iface *iface = opening->iface;
+
+	opening->result = link_conn_open(iface->vnl, iface->name, opening->stack->pcap, &opening->conn);
+	eventfd_write(opening->done, 1);
+	return NULL;
+}
+
+/** serve_watch - put what has to be served, and @done, into the set @epfd; false when that cannot be done */
+static bool serve_watch(const struct usock_stack *stack, int epfd, int done)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (epoll_ctl(epfd, EPOLL_CTL_ADD, done, &event) != 0)
+		return false;
+	for (struct inet_iface *iface = inet_iface_first(stack->inet); iface; iface = iface->next) {
+		struct port *port = iface->port;
+
+		if (!port || port->gone || !link_conn_serves(port->conn))
+			continue;
+		event.data.ptr = port;
+		if (epoll_ctl(epfd, EPOLL_CTL_ADD, link_conn_fd(port->conn), &event) != 0)
+			return false;
+	}
+	return true;
+}
+
+/** serve - be the switch that we are, until the connection has been made. What comes for ourselves is lost */
+static void serve(int epfd)
+{
+	unsigned char frame[LINK_FRAME_MAX];
+	struct epoll_event event;
+
+	for (;;) {
+		struct port *port;
+
+		if (epoll_wait(epfd, &event, 1, -1) != 1)
+			continue;
+		port = event.data.ptr;
+		if (!port) /* done */
+			return;
+		link_conn_recv(port->conn, frame, sizeof(frame), true);
+	}
+}
+
+/**
+ * connect_serving - connect to a network without letting down those who need us for it
+ *
+ * vde_open(3) waits for the switch, which may be ourselves; or it waits for us, as one stack's switch is the other's
+ * network, and both are connecting. 1: it cannot be done; else what link_conn_open said.
+ */
+static int connect_serving(struct opening *opening)
+{
+	int epfd = epoll_create1(EPOLL_CLOEXEC), result = 1;
+	sigset_t all, old;
+	pthread_t thread;
+
+	opening->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (epfd >= 0 && opening->done >= 0 && serve_watch(opening->stack, epfd, opening->done)) {
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &old);
+		if (pthread_create(&thread, NULL, opening_run, opening) == 0) {
+			serve(epfd);
+			pthread_join(thread, NULL);
+			result = opening->result;
+		}
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+	}
+	if (opening->done >= 0)
+		close(opening->done);
+	if (epfd >= 0)
+		close(epfd);
+	return result;
+}
+
+/** has_switch - is there a network of the stack that lives only while we receive? */
+static bool has_switch(const struct usock_stack *stack)
+{
+	struct inet_iface *iface = stack->inet ? inet_iface_first(stack->inet) : NULL;
+
+	for (; iface; iface = iface->next) {
+		const struct port *port = iface->port;
+
+		if (port && !port->gone && link_conn_serves(port->conn))
+			return true;
+	}
+	return false;
+}
+
+/** port_connect - join the network of an interface; 0 or a negative errno */
+static int port_connect(struct port *port)
+{
+	struct opening opening = {.stack = port->stack, .iface = port->iface};
+	int err = has_switch(port->stack) ? connect_serving(&opening) : 1;
+
+	if (err == 1)
+		err = link_conn_open(port->iface->vnl, port->iface->name, port->stack->pcap, &opening.conn);
+	port->conn = opening.conn;
+	return err;
+}
+
 /* --------------------------------------------------------------------------------------------------- open, close */
 
 /** port_watch - have the driver of the stack look at the port; 0 or a negative errno */
@@ -192,7 +314,7 @@ int usock__port_open(struct usock_stack *stack, struct inet_iface *iface)
 		return -ENOMEM;
 	port->stack = stack;
 	port->iface = iface;
-	err = link_conn_open(iface->vnl, iface->name, stack->pcap, &port->conn);
+	err = port_connect(port);
 	if (err)
 		goto fail;
 	err = port_watch(port);

@@ -2,25 +2,27 @@
 /*
  * wait.c - threads that wait for a socket.
  *
- * A thread that has to wait becomes the leader when there is none (drive.c): it sleeps in epoll_pwait2(2) on the set of the stack,
- * handles what comes, and goes on until something has happened to its own socket, its time is up, or a signal comes. Others sleep on a
- * semaphore of their own, which is posted by whoever holds the lock when something happens to their sockets, after the lock has
- * been given back. Waking a thread costs more than all the rest: either way a frame for a blocked thread wakes one, that which
- * leads, and another only if it is the other's frame.
+ * A thread that has to wait becomes the leader when there is none (drive.c): it sleeps in epoll_pwait2(2) on the set of
+ * the stack, handles what comes, and goes on until something has happened to its own socket, its time is up, or a
+ * signal comes. Others sleep on a semaphore of their own, which is posted by whoever holds the lock when something
+ * happens to their sockets, after the lock has been given back. Waking a thread costs more than all the rest: either
+ * way a frame for a blocked thread wakes one, that which leads, and another only if it is the other's frame.
  *
- * A leader that has just moved frames looks for more for a few microseconds before it sleeps, giving way to any thread that wants
- * the core, as the event loops do (link_spin): an answer often follows a question at once.
+ * A leader that has just moved frames looks for more for a few microseconds before it sleeps, giving way to any thread
+ * that wants the core, as the event loops do (link_spin): an answer often follows a question at once.
  *
- * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout: signal(7).
- * The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does not say which handlers
- * have run, so a leader looks at those that there are: if one could have run that lacks SA_RESTART, the wait ends. A program that has
- * handlers of both kinds may so get EINTR where Linux would have gone on, which it must expect anyway.
+ * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout:
+ * signal(7). The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does
+ * not say which handlers have run, so a leader looks at those that there are: if one could have run that lacks
+ * SA_RESTART, the wait ends. A program that has handlers of both kinds may so get EINTR where Linux would have gone on,
+ * which it must expect anyway.
  *
- * Cancellation. Cancellation is disabled while the lock is held, as many things that are done under it are cancellation points (the
- * state is kept in the stack), and the clean-up of a cancelled wait takes the lock, gives up the lead, and leaves the lock free.
+ * Cancellation. Cancellation is disabled while the lock is held, as many things that are done under it are cancellation
+ * points (the state is kept in the stack), and the clean-up of a cancelled wait takes the lock, gives up the lead, and
+ * leaves the lock free.
  *
- * Lifetime. A struct usock__wait is on the stack of its thread, which must not leave while the post that somebody has announced
- * (posted) has not been made: it is waited for.
+ * Lifetime. A struct usock__wait is on the stack of its thread, which must not leave while the post that somebody has
+ * announced (posted) has not been made: it is waited for.
  */
 #include "drive.h"
 
@@ -126,10 +128,11 @@ static void wait_cancelled(void *arg)
 /** handlers_restart - do all handlers that can have run in this thread while it slept have SA_RESTART? */
 static bool handlers_restart(void)
 {
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}; /* of threads that run */
-	sigset_t not;
+	static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+	                             SIGTRAP, SIGABRT, SIGSYS}; /* of threads that run */
+	sigset_t not ;
 
-	pthread_sigmask(SIG_SETMASK, NULL, &not);
+	pthread_sigmask(SIG_SETMASK, NULL, &not );
 	for (unsigned int i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		sigaddset(&not, faults[i]);
 	for (int sig = 1; sig < NSIG; sig++) {
@@ -160,12 +163,13 @@ static int sleep_on_set(const struct usock__drive *drive, struct epoll_event *ev
 		int64_t ms = (int64_t)timeout.tv_sec * 1000 + (timeout.tv_nsec + 999999) / 1000000;
 
 		n = epoll_wait(drive->epfd, events, USOCK_EVENTS,
-			       drive->until == INET_NEVER ? -1 : (int)(ms < INT_MAX ? ms : INT_MAX));
+		               drive->until == INET_NEVER ? -1 : (int)(ms < INT_MAX ? ms : INT_MAX));
 	}
 	return n < 0 ? -errno : n;
 }
 
-/** lead_sleep - the lock is given back, events are waited for, and the lock is taken again; their number, or a negative errno */
+/** lead_sleep - the lock is given back, events are waited for, and the lock is taken again; their number, or a negative
+ * errno */
 static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int64_t until)
 {
 	struct usock_stack *stack = wait->sock->stack;
@@ -262,7 +266,7 @@ static int follow(struct usock__wait *wait, int64_t until)
 int usock__wait(struct usock *sock, uint32_t events, int64_t until)
 {
 	struct usock__wait wait = {
-		.next = sock->waiting, .sock = sock, .events = events | EPOLLERR | EPOLLHUP, .thread = pthread_self()};
+	        .next = sock->waiting, .sock = sock, .events = events | EPOLLERR | EPOLLHUP, .thread = pthread_self()};
 	int err;
 
 	sem_init(&wait.sem, 0, 0);

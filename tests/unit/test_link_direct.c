@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_link_direct.c - connections that a stack uses without device and loop: frames, counters, capture, the end of the network, fork.
+ * test_link_direct.c - connections that a stack uses without device and loop: frames, counters, capture, the end of the
+ * network, fork.
  */
 #include "link_fake.h"
 
@@ -286,14 +287,14 @@ static void a_child_closes_its_copies_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(frames_cross_and_are_counted),
-		TEST(what_is_no_frame_is_dropped),
-		TEST(a_full_network_says_so),
-		TEST(an_absent_peer_is_no_error),
-		TEST(a_switch_may_go_away),
-		TEST(captured_frames_are_in_the_file_when_flushed),
-		TEST(errors_are_told),
-		TEST(a_child_closes_its_copies_only),
+	        TEST(frames_cross_and_are_counted),
+	        TEST(what_is_no_frame_is_dropped),
+	        TEST(a_full_network_says_so),
+	        TEST(an_absent_peer_is_no_error),
+	        TEST(a_switch_may_go_away),
+	        TEST(captured_frames_are_in_the_file_when_flushed),
+	        TEST(errors_are_told),
+	        TEST(a_child_closes_its_copies_only),
 	};
 
 	return cmocka_run_group_tests(tests, fake_group, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_usock_port.c - interfaces on VDE networks, and lo: port.c on real networks, with an inet and an engine that only take notice.
+ * test_usock_port.c - interfaces on VDE networks, and lo: port.c on real networks, with an inet and an engine that only
+ * take notice.
  */
 #include "link_fake.h"
 
@@ -31,17 +32,18 @@ static struct left before;
 static struct usock_stack stack;
 static struct usock__drive drive;
 static struct inet_iface iface, lo;
-static int watched[4];            /* descriptors, -1: free */
-static unsigned int buffers;      /* of the engine that are in use */
-static unsigned int buffers_max;  /* that it has */
-static bool keep;                 /* inet keeps buffers */
+static int watched[4];           /* descriptors, -1: free */
+static unsigned int buffers;     /* of the engine that are in use */
+static unsigned int buffers_max; /* that it has */
+static bool keep;                /* inet keeps buffers */
 static struct seen seen[KEEP_MAX];
 static unsigned int seen_count;
-static unsigned int taps[8];      /* by PACKET_* */
-static unsigned int echo;         /* frames that inet answers on lo, of those to come */
+static unsigned int taps[8]; /* by PACKET_* */
+static unsigned int echo;    /* frames that inet answers on lo, of those to come */
 static unsigned int carrier_lost;
 
-/* ----------------------------------------------------------------------------------- what the rest of the stack is for */
+/* ----------------------------------------------------------------------------------- what the rest of the stack is for
+ */
 
 int usock__drive_watch(struct usock_stack *s, int fd, uint32_t events, enum usock__event event, void *object)
 {
@@ -71,7 +73,8 @@ void usock__drive_unwatch(struct usock_stack *s, int fd, void *object)
 	fail_msg("%d was not watched", fd);
 }
 
-void usock__packet_tap(struct usock_stack *s, struct inet_iface *i, const unsigned char *frame, size_t len, unsigned char type)
+void usock__packet_tap(struct usock_stack *s, struct inet_iface *i, const unsigned char *frame, size_t len,
+                       unsigned char type)
 {
 	(void)s;
 	(void)i;
@@ -129,7 +132,8 @@ static void rx_free(void *e, void *buffer)
 
 static const struct usock_engine engine = {.name = "fake", .rx_alloc = rx_alloc, .rx_free = rx_free};
 
-/* ------------------------------------------------------------------------------------------------------------ the test */
+/* ------------------------------------------------------------------------------------------------------------ the test
+ */
 
 static int remember(void **state)
 {
@@ -398,6 +402,43 @@ static void a_network_that_is_not_there_is_an_error(void **state)
 	assert_null(iface.port);
 }
 
+static void a_stack_may_join_its_own_switch(void **state)
+{
+	struct inet_iface second = iface;
+	unsigned char frame[60];
+	struct pollfd p;
+
+	(void)state;
+	port_open(fake_vnl("switch", "net"));
+	/* The switch answers only while somebody receives from it, and that is us. */
+	strcpy(second.name, "vde1");
+	second.mac[5]++;
+	second.vnl = (char *)(uintptr_t)fake_vnl("vde", "net");
+	stack.inet = (struct inet *)(uintptr_t)&stack;
+	assert_int_equal(usock__port_open(&stack, &second), 0);
+	frame_make(frame, sizeof(frame), 1, iface.mac);
+	usock__port_transmit(&stack, &second, frame, sizeof(frame));
+	while (seen_count == 0)
+		ready();
+	assert_int_equal(seen_count, 1);
+	assert_ptr_equal(seen[0].iface, &iface);
+	assert_int_equal(seen[0].len, sizeof(frame));
+	frame_make(frame, sizeof(frame), 1, second.mac);
+	memcpy(frame + 6, iface.mac, 6);
+	usock__port_transmit(&stack, &iface, frame, sizeof(frame));
+	p = (struct pollfd){.fd = watched[1], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	usock__port_event(second.port, USOCK_EVENT_PORT, EPOLLIN);
+	assert_int_equal(seen_count, 2);
+	assert_ptr_equal(seen[1].iface, &second);
+	/* What is not there is an error in this way, too. */
+	usock__port_close(&stack, &second);
+	second.vnl = (char *)(uintptr_t)fake_vnl("vde", "nowhere");
+	assert_int_equal(usock__port_open(&stack, &second), -ENOENT);
+	stack.inet = NULL;
+	port_close();
+}
+
 /* -------------------------------------------------------------------------------------------------------------- lo */
 
 static void what_is_sent_on_lo_comes_back_in_order(void **state)
@@ -482,16 +523,17 @@ static void lo_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(frames_come_in_batches),
-		TEST(what_is_not_wanted_is_not_seen),
-		TEST(without_memory_frames_are_dropped),
-		TEST(sending_counts_and_never_waits),
-		TEST(a_dummy_takes_everything),
-		TEST(a_network_may_go_away),
-		TEST(a_network_that_is_not_there_is_an_error),
-		TEST(what_is_sent_on_lo_comes_back_in_order),
-		TEST(what_is_answered_on_lo_comes_back_too),
-		TEST(lo_is_bounded),
+	        TEST(frames_come_in_batches),
+	        TEST(what_is_not_wanted_is_not_seen),
+	        TEST(without_memory_frames_are_dropped),
+	        TEST(sending_counts_and_never_waits),
+	        TEST(a_dummy_takes_everything),
+	        TEST(a_network_may_go_away),
+	        TEST(a_network_that_is_not_there_is_an_error),
+	        TEST(a_stack_may_join_its_own_switch),
+	        TEST(what_is_sent_on_lo_comes_back_in_order),
+	        TEST(what_is_answered_on_lo_comes_back_too),
+	        TEST(lo_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, fake_group, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_usock_wait.c - threads that wait, and who drives the stack meanwhile: drive.c and wait.c, in a stack that is a fake.
+ * test_usock_wait.c - threads that wait, and who drives the stack meanwhile: drive.c and wait.c, in a stack that is a
+ * fake.
  */
 #include "usock_wait_fake.h"
 
@@ -17,13 +18,13 @@
 #define MS ((int64_t)1000000)
 #define HOUR (3600000 * MS)
 
-/* The sanitizers know nothing of cancellation: to them the frames that it leaves behind are in use for ever, and a thread that was
-   cancelled in a function of theirs never comes out of it. */
+/* The sanitizers know nothing of cancellation: to them the frames that it leaves behind are in use for ever, and a
+   thread that was cancelled in a function of theirs never comes out of it. */
 #ifndef __has_feature
 #define __has_feature(feature) 0
 #endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || __has_feature(thread_sanitizer) ||                 \
-	__has_feature(address_sanitizer)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || __has_feature(thread_sanitizer) ||                \
+        __has_feature(address_sanitizer)
 #define MAY_CANCEL false
 #else
 #define MAY_CANCEL true
@@ -61,7 +62,8 @@ static void *read_frames(void *arg)
 }
 
 /** reader_start - returns when it is blocked, after the others of the same stack */
-static void reader_start(struct reader *reader, struct fake *fake, unsigned int number, int64_t until, unsigned int frames)
+static void reader_start(struct reader *reader, struct fake *fake, unsigned int number, int64_t until,
+                         unsigned int frames)
 {
 	*reader = (struct reader){.fake = fake, .number = number, .until = until, .frames = frames};
 	assert_int_equal(pthread_create(&reader->thread, NULL, read_frames, reader), 0);
@@ -675,25 +677,25 @@ static void a_crowd_loses_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_loop_drives_when_nobody_waits),
-		TEST(a_thread_that_waits_drives),
-		TEST(a_frame_for_another_wakes_that_one_too),
-		TEST(the_next_to_wait_takes_over),
-		TEST(all_that_wait_for_a_socket_are_woken),
-		TEST(what_happens_in_a_call_wakes_who_waits),
-		TEST(what_is_of_no_interest_wakes_nobody),
-		TEST(what_is_put_off_is_done_soon),
-		TEST(a_network_may_go_while_its_frame_comes),
-		TEST(waiting_ends_in_time),
-		TEST(deadlines_are_kept_by_whoever_drives),
-		TEST(deadlines_of_packets_wake_nobody),
-		TEST(timers_fire_in_order),
-		TEST(signals_interrupt_as_signal_7_says),
-		TEST(a_blocked_signal_does_not_count),
-		TEST(a_cancelled_thread_leaves_all_in_order),
-		TEST(a_thread_may_be_cancelled_when_it_is_woken),
-		TEST(cancellation_waits_for_the_lock),
-		TEST(a_crowd_loses_nothing),
+	        TEST(the_loop_drives_when_nobody_waits),
+	        TEST(a_thread_that_waits_drives),
+	        TEST(a_frame_for_another_wakes_that_one_too),
+	        TEST(the_next_to_wait_takes_over),
+	        TEST(all_that_wait_for_a_socket_are_woken),
+	        TEST(what_happens_in_a_call_wakes_who_waits),
+	        TEST(what_is_of_no_interest_wakes_nobody),
+	        TEST(what_is_put_off_is_done_soon),
+	        TEST(a_network_may_go_while_its_frame_comes),
+	        TEST(waiting_ends_in_time),
+	        TEST(deadlines_are_kept_by_whoever_drives),
+	        TEST(deadlines_of_packets_wake_nobody),
+	        TEST(timers_fire_in_order),
+	        TEST(signals_interrupt_as_signal_7_says),
+	        TEST(a_blocked_signal_does_not_count),
+	        TEST(a_cancelled_thread_leaves_all_in_order),
+	        TEST(a_thread_may_be_cancelled_when_it_is_woken),
+	        TEST(cancellation_waits_for_the_lock),
+	        TEST(a_crowd_loses_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, warm_up, NULL);

@@ -12,7 +12,8 @@ struct net {
 	int in, out;
 };
 
-/* ------------------------------------------------------------------------------------- what the rest of usock is for */
+/* ------------------------------------------------------------------------------------- what the rest of usock is for
+ */
 
 void usock_lock(struct usock_stack *stack)
 {

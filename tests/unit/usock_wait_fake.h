@@ -2,8 +2,9 @@
 /*
  * usock_wait_fake.h - a stack with nothing in it but sockets that wait, and a network that names them.
  *
- * A frame of this network is a byte in a pipe: the number of the socket that it is for. What a real stack does when a frame has come
- * or its lock is given back is done here in its shortest form, by the thread that drive.c and wait.c chose, and is noted down.
+ * A frame of this network is a byte in a pipe: the number of the socket that it is for. What a real stack does when a
+ * frame has come or its lock is given back is done here in its shortest form, by the thread that drive.c and wait.c
+ * chose, and is noted down.
  */
 #ifndef TESTS_UNIT_USOCK_WAIT_FAKE_H
 #define TESTS_UNIT_USOCK_WAIT_FAKE_H
@@ -26,15 +27,15 @@ struct net;
 struct fake {
 	struct usock_stack stack;
 	struct usock sock[SOCKETS];
-	unsigned int unread[SOCKETS];       /* frames that came for a socket; lock */
+	unsigned int unread[SOCKETS]; /* frames that came for a socket; lock */
 	struct net *net;
-	_Atomic unsigned int frames;        /* handled in all */
-	_Atomic pid_t handler;              /* the thread that handled the last */
+	_Atomic unsigned int frames; /* handled in all */
+	_Atomic pid_t handler;       /* the thread that handled the last */
 	_Atomic unsigned int turns;
-	_Atomic int64_t deadline;           /* of the engine */
-	_Atomic unsigned int fired;         /* times the engine's deadline was found to have passed */
+	_Atomic int64_t deadline;   /* of the engine */
+	_Atomic unsigned int fired; /* times the engine's deadline was found to have passed */
 	_Atomic pid_t fired_by;
-	_Atomic unsigned int gone;          /* events for a network that is not there any more */
+	_Atomic unsigned int gone; /* events for a network that is not there any more */
 };
 
 struct fake *fake_new(void);
