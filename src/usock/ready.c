@@ -26,8 +26,8 @@
  * A thread that is blocked in a call of ours will take what has arrived: while there is one, IN is not shown; when its call is over it sees to
  * what is left. The same with OUT. So a blocking reader costs nothing here.
  *
- * What cannot be had: PRI without IN (urgent data alone are IN as well); ERR without HUP of a stream (TCP with IP_RECVERR); POLLWRBAND
- * comes with OUT.
+ * What cannot be had: PRI without IN (urgent data alone are IN as well); ERR without HUP of a stream (TCP with IP_RECVERR), or with it but
+ * without RDHUP and IN (shutdown while connecting); POLLWRBAND comes with OUT.
  *
  * Our ends are close-on-exec, closed in forked children, never block and never raise SIGPIPE. The program may read, write or shut down its
  * end with system calls: it sees nonsense then, but we only lose count.
@@ -461,6 +461,9 @@ static void stream_end(struct usock *sock, uint32_t want)
 	struct usock__ready *ready = &sock->ready;
 
 	if (want & EPOLLHUP) {
+		/* After it the program's end cannot give anything for ERR. */
+		if (!ready->ballast && usock__ready_owns(ready))
+			ready->ballast = give(ready, 1) == 1;
 		/* Our end has HUP as well. A close(2) is noticed later then. */
 		unwatch(sock);
 		shutdown(ready->own, SHUT_RDWR);
@@ -475,16 +478,18 @@ static void show_stream(struct usock *sock, uint32_t want, uint32_t told)
 {
 	struct usock__ready *ready = &sock->ready;
 	uint32_t add = want & ~ready->shown, del = ready->shown & ~want;
+	bool fresh = (want & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) == EPOLLHUP;
 
 	if (del & EPOLLERR)
 		take_error(ready);
-	if (del & (EPOLLHUP | EPOLLRDHUP)) {
-		/* What is shut down stays so. */
-		if (renew(sock, (want & (EPOLLHUP | EPOLLRDHUP)) == EPOLLHUP ? USOCK_SHAPE_FRESH : USOCK_SHAPE_STREAM) < 0 ||
-		    ready->shape == USOCK_SHAPE_FRESH)
-			return;
-		add = want & ~ready->shown;
-		del = ready->shown & ~want;
+	if ((del & (EPOLLHUP | EPOLLRDHUP)) || fresh) {
+		/* What is shut down stays so, and only what is not connected has HUP alone. */
+		if (renew(sock, fresh ? USOCK_SHAPE_FRESH : USOCK_SHAPE_STREAM) == 0) {
+			if (fresh)
+				return;
+			add = want & ~ready->shown;
+			del = ready->shown & ~want;
+		}
 	}
 	if (ready->own < 0)
 		return;

@@ -23,8 +23,8 @@ struct way {
 
 static const struct way in = {.events = EPOLLIN}, out = {.events = EPOLLOUT, .sends = true};
 
-/** pieces_check - of an iovec array: its total, cut like in Linux; -EINVAL, -EFAULT, or @too_many */
-static ssize_t pieces_check(const struct iovec *piece, size_t count, int too_many)
+/** pieces_check - of an iovec array: its total, cut like in Linux; -EINVAL, -EFAULT (not when nothing is @touched), or @too_many */
+static ssize_t pieces_check(const struct iovec *piece, size_t count, int too_many, bool touched)
 {
 	size_t total = 0;
 
@@ -35,7 +35,7 @@ static ssize_t pieces_check(const struct iovec *piece, size_t count, int too_man
 	for (size_t i = 0; i < count; i++) {
 		if ((ssize_t)piece[i].iov_len < 0)
 			return -EINVAL;
-		if (usock__bad(piece[i].iov_base, piece[i].iov_len))
+		if (touched && usock__bad(piece[i].iov_base, piece[i].iov_len))
 			return -EFAULT;
 		total += piece[i].iov_len < LEN_MAX - total ? piece[i].iov_len : LEN_MAX - total;
 	}
@@ -70,8 +70,8 @@ static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, con
 	return result < 0 && xfer->done == 0 ? result : (ssize_t)xfer->done;
 }
 
-/** message_check - of a message that the program gives: total length of its pieces, or a negative errno */
-static ssize_t message_check(const struct msghdr *msg, const struct way *way)
+/** message_check - of a message that the program gives: total length of its pieces, or a negative errno; @touched as pieces_check */
+static ssize_t message_check(const struct msghdr *msg, const struct way *way, bool touched)
 {
 	ssize_t len;
 
@@ -79,7 +79,7 @@ static ssize_t message_check(const struct msghdr *msg, const struct way *way)
 		return -EFAULT;
 	if ((int)msg->msg_namelen < 0)
 		return -EINVAL;
-	len = pieces_check(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE);
+	len = pieces_check(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, touched);
 	if (len < 0)
 		return len;
 	if (way->sends && msg->msg_controllen > INT_MAX)
@@ -96,7 +96,7 @@ static ssize_t send_one(struct usock__call *call, const struct msghdr *msg, int 
 {
 	struct msghdr copy;
 	struct usock__xfer xfer = {.msg = &copy, .flags = flags};
-	ssize_t len = message_check(msg, &out);
+	ssize_t len = message_check(msg, &out, true);
 
 	if (len < 0)
 		return len;
@@ -176,7 +176,7 @@ static ssize_t call_write(int fd, const void *buf, size_t len)
 static ssize_t call_writev(int fd, const struct iovec *piece, int count)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)piece, .msg_iovlen = (size_t)count};
-	ssize_t len = count < 0 ? -EINVAL : pieces_check(piece, (size_t)count, -EINVAL);
+	ssize_t len = count < 0 ? -EINVAL : pieces_check(piece, (size_t)count, -EINVAL, true);
 
 	(void)fd;
 	/* writev(2) of nothing does nothing, unlike write(2), which sends an empty datagram. */
@@ -223,7 +223,9 @@ static int call_sendmmsg(int fd, struct mmsghdr *message, unsigned int count, in
 static ssize_t recv_one(struct usock__call *call, struct msghdr *msg, int flags)
 {
 	struct usock__xfer xfer = {.msg = msg, .flags = flags, .msg_flags = flags & MSG_CMSG_CLOEXEC};
-	ssize_t len = message_check(msg, &in), result;
+	/* MSG_TRUNC of a stream throws away what it receives. */
+	bool touched = !(flags & MSG_TRUNC) || call->sock->type != SOCK_STREAM;
+	ssize_t len = message_check(msg, &in, touched), result;
 
 	if (len < 0)
 		return len;
@@ -284,7 +286,7 @@ static ssize_t call_read(int fd, void *buf, size_t len)
 static ssize_t call_readv(int fd, const struct iovec *piece, int count)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)piece, .msg_iovlen = (size_t)count};
-	ssize_t len = count < 0 ? -EINVAL : pieces_check(piece, (size_t)count, -EINVAL);
+	ssize_t len = count < 0 ? -EINVAL : pieces_check(piece, (size_t)count, -EINVAL, true);
 
 	(void)fd;
 	return usock__result(len <= 0 ? len : do_recv(&msg, 0));
