@@ -2,13 +2,13 @@
 /*
  * addr.c - the addresses of interfaces: lists, lifetimes, the question whose address it is.
  *
- * An interface has one list, IPv4 first, each family in the order of its own (addr4.c, addr6.c). All addresses of the stack
- * are in one hash table as well, since every packet that comes in asks for one.
+ * An interface has one list, IPv4 first, each family in the order of its own (addr4.c, addr6.c). All addresses of the
+ * stack are in one hash table as well, since every packet that comes in asks for one.
  *
  * An address is *told* to the engine while it is usable: at once for IPv4, after duplicate address detection for IPv6.
  *
- * Time: the deadline is the earliest of all addresses' ends and probes. It may be too early after an address has gone, so it is
- * computed anew when one with a date goes; an address that has none costs nothing.
+ * Time: the deadline is the earliest of all addresses' ends and probes. It may be too early after an address has gone,
+ * so it is computed anew when one with a date goes; an address that has none costs nothing.
  */
 #include "addr.h"
 #include "route.h"
@@ -50,7 +50,7 @@ void inet__addrs_close(struct inet *inet)
 	inet->addrs = NULL;
 }
 
-/* -------------------------------------------------------------------------------------------------------- hash table */
+/* ------------------------------------------------------------------------------------------------------- hash table */
 
 static struct inet_addr **bucket_of(const struct inet__addrs *addrs, int family, const union inet_ip *ip)
 {
@@ -82,7 +82,8 @@ static void grow(struct inet__addrs *addrs)
 }
 
 /** through_route - an address that a route to a whole network makes ours: 127.0.0.2; the one that answers for it */
-static struct inet_addr *through_route(struct inet *inet, int family, const union inet_ip *ip, const struct inet_iface *iface)
+static struct inet_addr *through_route(struct inet *inet, int family, const union inet_ip *ip,
+                                       const struct inet_iface *iface)
 {
 	struct inet__query query = {.family = family, .dst = ip, .oif = iface != NULL ? iface->index : 0, .any_state = true};
 	const struct inet_route *route;
@@ -114,7 +115,7 @@ struct inet_addr *inet_local(struct inet *inet, int family, const union inet_ip 
 	return through_route(inet, family, ip, iface);
 }
 
-/* ---------------------------------------------------------------------------------------------------- life and death */
+/* --------------------------------------------------------------------------------------------------- life and death */
 
 struct inet_addr *inet__addr_make(struct inet_iface *iface, const struct inet__addr_spec *spec)
 {
@@ -243,7 +244,9 @@ int inet__addr_add(struct inet_iface *iface, const struct inet__addr_spec *spec,
 	if (iface->private->removing)
 		return -ENODEV;
 	if (spec->prefixlen > inet__bits(spec->family))
-		return nlq_error(-EINVAL, NULL, spec->family == AF_INET ? "ipv4: Invalid prefix length" : "ipv6: Invalid prefix length");
+		return nlq_error(-EINVAL, NULL,
+		                 spec->family == AF_INET ? "ipv4: Invalid prefix length"
+		                                         : "ipv6: Invalid prefix length");
 	if (spec->valid == 0 || spec->preferred > spec->valid)
 		return nlq_error(-EINVAL, NULL, "address lifetime invalid");
 	error = spec->family == AF_INET ? inet__addr4_add(iface, spec, nlm_flags, &made)
@@ -274,7 +277,7 @@ struct inet_addr *inet__addr_find(struct inet_iface *iface, int family, const un
 	return addr;
 }
 
-/* --------------------------------------------------------------------------------------------------------- lifetimes */
+/* -------------------------------------------------------------------------------------------------------- lifetimes */
 
 /** ends - the time that is @seconds from @now */
 static int64_t ends(int64_t now, uint32_t seconds)
@@ -349,8 +352,8 @@ void inet__addrs_run(struct inet *inet)
 	for (struct inet_iface *iface = inet->ifaces; iface != NULL; iface = iface->next) {
 		struct inet_addr *addr = iface->addrs;
 
-		/* What is done for one may delete others (secondaries), so begin again when something has been done; each
-		   pass leaves less to be done now. */
+		/* What is done for one may delete others (secondaries), so begin again when something has been done;
+		   each pass leaves less to be done now. */
 		while (addr != NULL) {
 			if (next_event(addr) > now) {
 				addr = addr->next;
@@ -363,7 +366,7 @@ void inet__addrs_run(struct inet *inet)
 	find_deadline(inet);
 }
 
-/* ---------------------------------------------------------------------------------------- what interfaces go through */
+/* --------------------------------------------------------------------------------------- what interfaces go through */
 
 int inet__addrs_up(struct inet_iface *iface)
 {

@@ -19,7 +19,8 @@ void inet__addr_free(struct inet_addr *addr);
 bool inet__addr_times(struct inet_addr *addr, uint32_t preferred, uint32_t valid);
 /** inet__addr_schedule - the address has something to do at a time: the deadline may get earlier */
 void inet__addr_schedule(struct inet *inet, int64_t when);
-/** inet__addr_tell - the engine gets the address, unless it has it: 0 or -ENOBUFS; inet__addr_untell - loses it, if it has it */
+/** inet__addr_tell - the engine gets the address, unless it has it: 0 or -ENOBUFS; inet__addr_untell - loses it, if it
+ * has it */
 int inet__addr_tell(struct inet_addr *addr);
 void inet__addr_untell(struct inet_addr *addr);
 void inet__addr_notify(struct inet_addr *addr, bool del);
@@ -43,9 +44,10 @@ void inet__addr6_down(struct inet_iface *iface);
 void inet__addr_routes_add(struct inet_addr *addr);
 /** inet__addr_routes_network - of these only those in table main */
 void inet__addr_routes_network(struct inet_addr *addr);
-/** inet__addr_routes_update - the address has changed and was as @before: what it brings anew comes, what it brings no more goes */
+/** inet__addr_routes_update - the address has changed and was as @before: what it brings anew comes, what it brings no
+ * more goes */
 void inet__addr_routes_update(struct inet_addr *addr, const struct inet_addr *before);
-/** inet__addr_routes_delete - delete those that no other address of the interface brings; it may still be in the list */
+/** inet__addr_routes_delete - delete those that no other address of the interface brings; it is in the list or not */
 void inet__addr_routes_delete(struct inet_addr *addr);
 
 #endif

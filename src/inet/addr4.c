@@ -2,9 +2,9 @@
 /*
  * addr4.c - IPv4 addresses.
  *
- * The first address of a network is the primary one of its interface, others in the same network are secondary: they bring
- * no route to the network, packets do not come from them by themselves, and they are deleted with the primary one (as
- * Linux does while promote_secondaries is 0, its default). Primary ones stand before secondary ones in the list.
+ * The first address of a network is the primary one of its interface, others in the same network are secondary: they
+ * bring no route to the network, packets do not come from them by themselves, and they are deleted with the primary one
+ * (as Linux does while promote_secondaries is 0, its default). Primary ones stand before secondary ones in the list.
  *
  * Addresses stay when their interface goes down; only the routes to others go.
  */

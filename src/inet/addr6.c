@@ -3,12 +3,12 @@
  * addr6.c - IPv6 addresses: duplicate address detection (RFC 4862, 5.4), the link-local address, interface identifiers.
  *
  * An address is tentative at first. When the interface runs, solicitations are sent for it (nd.c), the first after a
- * random part of a second; if nobody answers in a second after the last, it is ours: only then has it a route and is known to
- * the engine. If somebody does, nd.c calls inet__addr_dad_failed; such an address stays, marked, when a user gave it.
- * There is nothing to detect on lo, without ARP, or when the address says so.
+ * random part of a second; if nobody answers in a second after the last, it is ours: only then has it a route and is
+ * known to the engine. If somebody does, nd.c calls inet__addr_dad_failed; such an address stays, marked, when a user
+ * gave it. There is nothing to detect on lo, without ARP, or when the address says so.
  *
- * When its interface goes down an address is deleted, whoever gave it (keep_addr_on_down is 0, Linux's default). One that is
- * given to an interface that is down waits, tentative.
+ * When its interface goes down an address is deleted, whoever gave it (keep_addr_on_down is 0, Linux's default). One
+ * that is given to an interface that is down waits, tentative.
  */
 #include "addr.h"
 
@@ -22,7 +22,7 @@
 static const struct in6_addr multicast_prefix = {{{0xff}}}, link_local_prefix = {{{0xfe, 0x80}}},
 			     all_routers = {{{0xff, 0x02, [15] = 2}}};
 
-/* ----------------------------------------------------------------------------------------- solicited-node groups, DAD */
+/* --------------------------------------------------------------------------------------- solicited-node groups, DAD */
 
 /** listen_for - join or leave the group in which somebody asks for the address */
 static void listen_for(struct inet_addr *addr, bool join)
@@ -62,7 +62,8 @@ static void start_dad(struct inet_addr *addr)
 {
 	struct inet_iface *iface = addr->iface;
 
-	if ((iface->flags & (IFF_NOARP | IFF_LOOPBACK)) || (addr->flags & IFA_F_NODAD) || !(addr->flags & IFA_F_TENTATIVE)) {
+	if ((iface->flags & (IFF_NOARP | IFF_LOOPBACK)) || (addr->flags & IFA_F_NODAD) ||
+	    !(addr->flags & IFA_F_TENTATIVE)) {
 		usable_now(addr);
 		return;
 	}
@@ -125,7 +126,7 @@ void inet__addr_dad_failed(struct inet_addr *addr)
 	inet__addr_notify(addr, false);
 }
 
-/* ------------------------------------------------------------------------------------------------- adding and deleting */
+/* ---------------------------------------------------------------------------------------------- adding and deleting */
 
 /** scope_of - the scope that an address has, in the terms of netlink */
 static uint8_t scope_of(const struct in6_addr *addr)
@@ -175,11 +176,13 @@ static int check(struct inet_iface *iface, const struct inet__addr_spec *spec)
 	if (IN6_IS_ADDR_UNSPECIFIED(local))
 		return nlq_error(-EADDRNOTAVAIL, NULL, "ipv6: Invalid address");
 	if (IN6_IS_ADDR_MULTICAST(local))
-		return nlq_error(-EADDRNOTAVAIL, NULL, "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag");
+		return nlq_error(-EADDRNOTAVAIL, NULL,
+		                 "ipv6: Cannot assign multicast address without \"IFA_F_MCAUTOJOIN\" flag");
 	if (IN6_IS_ADDR_LOOPBACK(local) && !(iface->flags & IFF_LOOPBACK))
 		return nlq_error(-EADDRNOTAVAIL, NULL, "ipv6: Cannot assign loopback address on this device");
 	if ((spec->flags & IFA_F_MANAGETEMPADDR) && spec->prefixlen != 64)
-		return nlq_error(-EINVAL, NULL, "ipv6: address with \"mngtmpaddr\" flag must have a prefix length of 64");
+		return nlq_error(-EINVAL, NULL,
+		                 "ipv6: address with \"mngtmpaddr\" flag must have a prefix length of 64");
 	return 0;
 }
 
@@ -255,10 +258,11 @@ struct inet_addr *inet__addr_link_local(const struct inet_iface *iface)
 	return addr;
 }
 
-/* ------------------------------------------------------------------------------------------------ interface identifiers */
+/* -------------------------------------------------------------------------------------------- interface identifiers */
 
-/** stable_id - RFC 7217: the same for a prefix each time, another one for each prefix, and nothing can be told from it */
-static void stable_id(const struct inet_iface *iface, const struct in6_addr *prefix, unsigned int retry, unsigned char id[8])
+/** stable_id - RFC 7217: the same for a prefix each time, another for each prefix, and nothing can be told from it */
+static void stable_id(const struct inet_iface *iface, const struct in6_addr *prefix, unsigned int retry,
+                      unsigned char id[8])
 {
 	unsigned char data[8 + 6 + 1];
 	uint64_t hash;
@@ -270,7 +274,8 @@ static void stable_id(const struct inet_iface *iface, const struct in6_addr *pre
 	memcpy(id, &hash, 8);
 }
 
-bool inet__addr_interface_id(struct inet_iface *iface, const struct in6_addr *prefix, unsigned int retry, unsigned char id[8])
+bool inet__addr_interface_id(struct inet_iface *iface, const struct in6_addr *prefix, unsigned int retry,
+                             unsigned char id[8])
 {
 	switch (iface->addr_gen_mode) {
 	case IN6_ADDR_GEN_MODE_EUI64:
@@ -291,7 +296,7 @@ bool inet__addr_interface_id(struct inet_iface *iface, const struct in6_addr *pr
 	}
 }
 
-/* ---------------------------------------------------------------------------------------- what interfaces go through */
+/* --------------------------------------------------------------------------------------- what interfaces go through */
 
 /** add_link_local - as the mode says, unless there is none to be made */
 static void add_link_local(struct inet_iface *iface)

@@ -2,9 +2,9 @@
 /*
  * addrroute.c - the routes that addresses bring.
  *
- * An address wishes for some routes: to itself, to its network, to the broadcast addresses. When it is deleted, those of
- * them go that no other address of its interface wishes for. That somebody may have deleted or replaced them meanwhile
- * does no harm: then there is nothing to delete.
+ * An address wishes for some routes: to itself, to its network, to the broadcast addresses. When it is deleted, those
+ * of them go that no other address of its interface wishes for. That somebody may have deleted or replaced them
+ * meanwhile does no harm: then there is nothing to delete.
  */
 #include "addr.h"
 
@@ -19,8 +19,8 @@ struct wishes {
 };
 
 /** wish - add a route of the stack's own to the list, through the interface of @addr */
-static struct inet_route *wish(struct wishes *wishes, const struct inet_addr *addr, uint8_t type, const union inet_ip *dst,
-			       unsigned int len)
+static struct inet_route *wish(struct wishes *wishes, const struct inet_addr *addr, uint8_t type,
+                               const union inet_ip *dst, unsigned int len)
 {
 	struct inet_route *route = &wishes->route[wishes->count++];
 
@@ -49,8 +49,8 @@ static const struct inet_addr *primary_of(const struct inet_addr *addr)
 	return addr;
 }
 
-static struct inet_route *wish4(struct wishes *wishes, const struct inet_addr *addr, uint8_t type, const union inet_ip *dst,
-				unsigned int len)
+static struct inet_route *wish4(struct wishes *wishes, const struct inet_addr *addr, uint8_t type,
+                                const union inet_ip *dst, unsigned int len)
 {
 	struct inet_route *route = wish(wishes, addr, type, dst, len);
 
@@ -68,15 +68,17 @@ static void wishes4(struct wishes *wishes, const struct inet_addr *addr)
 	wish4(wishes, addr, RTN_LOCAL, &addr->local, 32);
 	if (!(addr->iface->flags & IFF_UP))
 		return;
-	if (addr->has_broadcast && addr->broadcast.v4.s_addr != 0 && addr->broadcast.v4.s_addr != htonl(INADDR_BROADCAST))
+	if (addr->has_broadcast && addr->broadcast.v4.s_addr != 0 &&
+	    addr->broadcast.v4.s_addr != htonl(INADDR_BROADCAST))
 		wish4(wishes, addr, RTN_BROADCAST, &addr->broadcast, 32);
 	inet__ip_mask(AF_INET, &network, addr->prefixlen);
 	if (network.v4.s_addr == 0 || secondary ||
 	    (addr->prefixlen == 32 && inet__ip_equal(AF_INET, &network, &addr->local)))
 		return;
 	if (!(addr->flags & IFA_F_NOPREFIXROUTE))
-		wish4(wishes, addr, addr->iface->flags & IFF_LOOPBACK ? RTN_LOCAL : RTN_UNICAST, &network, addr->prefixlen)
-			->metric = addr->metric;
+		wish4(wishes, addr, addr->iface->flags & IFF_LOOPBACK ? RTN_LOCAL : RTN_UNICAST, &network,
+		      addr->prefixlen)
+		        ->metric = addr->metric;
 	if (addr->prefixlen < 31) {
 		last = network;
 		last.v4.s_addr |= htonl(UINT32_MAX >> addr->prefixlen);
@@ -96,8 +98,8 @@ static void wishes6(struct wishes *wishes, const struct inet_addr *addr)
 			wish(wishes, addr, RTN_ANYCAST, &routers, 128);
 	}
 	/* What routers say of prefixes is discovery's business. */
-	if ((addr->flags & IFA_F_NOPREFIXROUTE) || addr->proto == IFAPROT_KERNEL_RA || addr->proto == IFAPROT_KERNEL_LO ||
-	    !(addr->iface->flags & IFF_UP))
+	if ((addr->flags & IFA_F_NOPREFIXROUTE) || addr->proto == IFAPROT_KERNEL_RA ||
+	    addr->proto == IFAPROT_KERNEL_LO || !(addr->iface->flags & IFF_UP))
 		return;
 	route = wish(wishes, addr, RTN_UNICAST, &addr->local, addr->prefixlen);
 	route->metric = addr->metric != 0 ? addr->metric : IPV6_METRIC_PREFIX;
@@ -131,11 +133,13 @@ static bool wishes_for(const struct wishes *wishes, const struct inet_route *rou
 	return false;
 }
 
-/** spares - Linux leaves an IPv6 prefix route where an address is that was given without one: it may be a user's, meant for that */
+/** spares - Linux leaves an IPv6 prefix route where an address is that was given without one: it may be a user's, meant
+ * for that */
 static bool spares(const struct inet_addr *addr, const struct inet_route *route)
 {
 	return addr->family == AF_INET6 && (addr->flags & IFA_F_NOPREFIXROUTE) && route->table == RT_TABLE_MAIN &&
-	       addr->prefixlen == route->prefixlen && inet__ip_match(AF_INET6, &addr->local, &route->dst, addr->prefixlen);
+	       addr->prefixlen == route->prefixlen &&
+	       inet__ip_match(AF_INET6, &addr->local, &route->dst, addr->prefixlen);
 }
 
 /** wished_elsewhere - does another address of the interface bring this route, too? */
@@ -157,7 +161,7 @@ void inet__addr_routes_add(struct inet_addr *addr)
 {
 	struct wishes wishes;
 
-	/* One that is there already, or for which there is no memory, is not worth more than Linux makes of it: nothing. */
+	/* One that is there already, or for which there is no memory, is worth what Linux makes of it: nothing. */
 	wishes_of(&wishes, addr);
 	for (unsigned int i = 0; i < wishes.count; i++)
 		(void)inet__route_add(addr->iface->inet, &wishes.route[i], NLM_F_CREATE | NLM_F_APPEND);

@@ -2,9 +2,9 @@
 /*
  * group.c - multicast groups of interfaces, and the filter of hardware addresses that follows from them.
  *
- * A group is joined by any number of users and left when the last one leaves; the engine, which announces it to routers,
- * hears of the first and the last. To tell quickly that a frame is not for us, each interface keeps 64 bits, one of
- * which each group sets; a frame that passes them is compared with the groups themselves.
+ * A group is joined by any number of users and left when the last one leaves; the engine, which announces it to
+ * routers, hears of the first and the last. To tell quickly that a frame is not for us, each interface keeps 64 bits,
+ * one of which each group sets; a frame that passes them is compared with the groups themselves.
  *
  * The groups of all hosts (224.0.0.1, ff02::1, ff01::1) belong to every interface and are never announced.
  */

@@ -2,12 +2,12 @@
 /*
  * iface.c - interfaces.
  *
- * An interface is made by inet_iface_new, in the order port, engine, list, so that whoever finds it in the list finds it
- * whole; it is deleted in the reverse order, after all that depends on it. What it carries is decided by two things: IFF_UP,
- * which a user sets, and the carrier, which the port reports. Only when both are there does it run.
+ * An interface is made by inet_iface_new, in the order port, engine, list, so that whoever finds it in the list finds
+ * it whole; it is deleted in the reverse order, after all that depends on it. What it carries is decided by two things:
+ * IFF_UP, which a user sets, and the carrier, which the port reports. Only when both are there does it run.
  *
- * Linux's order of events is kept, since programs that watch netlink see it: the link is told first, then its addresses and
- * routes come; before it goes down they are still there, and when the link has been told they go.
+ * Linux's order of events is kept, since programs that watch netlink see it: the link is told first, then its addresses
+ * and routes come; before it goes down they are still there, and when the link has been told they go.
  */
 #include "private.h"
 
@@ -33,7 +33,7 @@ static void changed(struct inet_iface *iface, unsigned int what)
 	inet->ops->iface_change(inet->owner, iface, what);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- names */
+/* ------------------------------------------------------------------------------------------------------------ names */
 
 bool inet__iface_valid_name(const char *name)
 {
@@ -106,7 +106,7 @@ struct inet_iface *inet_iface_by_name(struct inet *inet, const char *name)
 	return iface;
 }
 
-/* ---------------------------------------------------------------------------------------------------- life and death */
+/* --------------------------------------------------------------------------------------------------- life and death */
 
 static bool valid_mac(const unsigned char mac[6])
 {
@@ -324,7 +324,7 @@ void inet__ifaces_free(struct inet *inet)
 	inet->lo = NULL;
 }
 
-/* ----------------------------------------------------------------------------------------------------- flags, states */
+/* ---------------------------------------------------------------------------------------------------- flags, states */
 
 unsigned int inet__iface_flags(const struct inet_iface *iface)
 {
@@ -431,7 +431,7 @@ void inet_iface_carrier(struct inet_iface *iface, bool carrier)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------------------- other values */
+/* ----------------------------------------------------------------------------------------------------- other values */
 
 int inet__iface_set_name(struct inet_iface *iface, const char *name)
 {

@@ -106,7 +106,7 @@ void inet_request_end(struct inet *inet)
 	inet->portid = 0;
 }
 
-/* --------------------------------------------------------------------------------------------------------- addresses */
+/* -------------------------------------------------------------------------------------------------------- addresses */
 
 bool inet__ip_equal(int family, const union inet_ip *a, const union inet_ip *b)
 {
@@ -162,7 +162,7 @@ void inet__ip_mask(int family, union inet_ip *ip, unsigned int bits)
 	memset(x + first + 1, 0, bytes - first - 1);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- numbers */
+/* ---------------------------------------------------------------------------------------------------------- numbers */
 
 void inet__random(void *bytes, size_t len)
 {
@@ -222,7 +222,7 @@ uint32_t inet__hash(int family, const union inet_ip *ip, uint32_t seed)
 	return (uint32_t)mix(mix(word[0] ^ key, word[1] ^ UINT64_C(0x9e3779b97f4a7c15)) ^ seed, key);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- SipHash */
+/* ---------------------------------------------------------------------------------------------------------- SipHash */
 
 static uint64_t rotate(uint64_t x, unsigned int by)
 {

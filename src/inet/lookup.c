@@ -2,10 +2,11 @@
 /*
  * lookup.c - which route a packet takes, and what follows from it.
  *
- * A lookup goes from the longest prefix that the destination is in to the shorter ones, and in each takes the first route
- * that may be used. On top of that, inet_route decides what Linux decides when a socket sends: what is for ourselves goes
- * to lo; broadcasts and groups need no route when their interface is known; a destination without a route is on the link
- * when the socket is bound to an interface (IPv4); the source address is the route's, or the best one of the interface.
+ * A lookup goes from the longest prefix that the destination is in to the shorter ones, and in each takes the first
+ * route that may be used. On top of that, inet_route decides what Linux decides when a socket sends: what is for
+ * ourselves goes to lo; broadcasts and groups need no route when their interface is known; a destination without a
+ * route is on the link when the socket is bound to an interface (IPv4); the source address is the route's, or the best
+ * one of the interface.
  *
  * Answers are remembered for a while (path.c), so that a packet of a flow costs one comparison.
  */
@@ -14,7 +15,7 @@
 #include <linux/icmpv6.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------------------------------ tables */
+/* ----------------------------------------------------------------------------------------------------------- tables */
 
 static bool fits(const struct inet_route *route, const struct inet__query *query)
 {
@@ -41,7 +42,8 @@ static const struct inet_route *choose_default(const struct inet_route *first, c
 static const struct inet_route *walk4(const struct inet__trie *trie, const struct inet__query *query, int *error)
 {
 	*error = 0;
-	for (const struct inet__route_node *node = inet__trie_longest(trie, query->dst); node != NULL; node = node->parent)
+	for (const struct inet__route_node *node = inet__trie_longest(trie, query->dst); node != NULL;
+	     node = node->parent)
 		for (const struct inet_route *route = node->routes; route != NULL; route = route->next) {
 			if ((route->tos != 0 && route->tos != query->tos) || route->scope < query->scope)
 				continue;
@@ -78,13 +80,15 @@ static int score6(const struct inet_route *route, const struct inet__query *quer
 	static const int preference[] = {[ICMPV6_ROUTER_PREF_MEDIUM] = 1, [ICMPV6_ROUTER_PREF_HIGH] = 2,
 					 [ICMPV6_ROUTER_PREF_INVALID] = 1, [ICMPV6_ROUTER_PREF_LOW] = 0};
 
-	if (!query->any_state && route->has_gateway && inet__neigh_reachable(route->iface, AF_INET6, &route->gateway) < 0)
+	if (!query->any_state && route->has_gateway &&
+	    inet__neigh_reachable(route->iface, AF_INET6, &route->gateway) < 0)
 		return -1;
 	return preference[route->pref & 3];
 }
 
 /** best6 - the best route of a prefix, or NULL; @passed_over: set when there was one whose router does not answer */
-static const struct inet_route *best6(const struct inet__route_node *node, const struct inet__query *query, bool *passed_over)
+static const struct inet_route *best6(const struct inet__route_node *node, const struct inet__query *query,
+                                      bool *passed_over)
 {
 	const struct inet_route *best = NULL;
 	int highest = -1;
@@ -156,7 +160,7 @@ const struct inet_route *inet__lookup_table(struct inet *inet, uint32_t table, c
 	return query->family == AF_INET ? walk4(trie, query, &error) : table6(trie, query, &error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- flows */
+/* ------------------------------------------------------------------------------------------------------------ flows */
 
 /** struct answer - what inet_route has found, before it is written into the flow */
 struct answer {
@@ -235,8 +239,9 @@ static int finish4(struct inet *inet, struct inet_flow *flow, struct answer *ans
 		if (route != NULL && route->has_prefsrc)
 			flow->source = route->prefsrc;
 		else
-			inet__source(inet, AF_INET, answer->iface, route != NULL && route->has_gateway ? &route->gateway : NULL,
-				     answer->scope, &flow->source);
+			inet__source(inet, AF_INET, answer->iface,
+			             route != NULL && route->has_gateway ? &route->gateway : NULL, answer->scope,
+			             &flow->source);
 	}
 	if (is_limited_broadcast(flow))
 		answer->type = RTN_BROADCAST;

@@ -2,8 +2,8 @@
 /*
  * nexthop.c - what a route must fulfil to be added: its type and scope, its interface, its gateway.
  *
- * The conditions, the order in which they are looked at, and the errors are those of Linux, since programs and people know
- * them. The important one is that a gateway can be reached without another gateway.
+ * The conditions, the order in which they are looked at, and the errors are those of Linux, since programs and people
+ * know them. The important one is that a gateway can be reached without another gateway.
  */
 #include "route.h"
 
@@ -41,7 +41,7 @@ static void set_linkdown(struct inet_route *route)
 		route->flags |= RTNH_F_LINKDOWN;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- IPv4 */
+/* ------------------------------------------------------------------------------------------------------------- IPv4 */
 
 static int onlink4(struct inet *inet, struct inet_route *route)
 {
@@ -131,7 +131,7 @@ static int check4(struct inet *inet, struct inet_route *route)
 	return prefsrc4(inet, route);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- IPv6 */
+/* ------------------------------------------------------------------------------------------------------------- IPv6 */
 
 /** ours6 - is it an address of the stack, even one that is still being checked? A link-local one: of the interface */
 static bool ours6(struct inet *inet, const union inet_ip *ip, struct inet_iface *iface)

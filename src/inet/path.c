@@ -3,8 +3,8 @@
  * path.c - what is known of the paths to single destinations, and answers to earlier questions.
  *
  * Exceptions: a router may say that packets to a destination must be shorter, or that another router is the better one.
- * Both are believed for ten minutes. Anybody can send such messages, so there is room for a fixed number of them; a new one
- * takes the place of the one of its bucket that ends first.
+ * Both are believed for ten minutes. Anybody can send such messages, so there is room for a fixed number of them; a new
+ * one takes the place of the one of its bucket that ends first.
  *
  * Answers: a small table with one place for each hash of a question. An answer is true as long as the generation of the
  * routing tables is the same and it has not expired; so nothing has to be removed from it.
@@ -53,7 +53,7 @@ void inet__paths_close(struct inet__routes *routes)
 	free(routes->paths);
 }
 
-/* -------------------------------------------------------------------------------------------------------- exceptions */
+/* ------------------------------------------------------------------------------------------------------- exceptions */
 
 static struct exception *bucket_of(const struct inet__path_cache *paths, int family, const union inet_ip *dst)
 {
@@ -141,7 +141,7 @@ void inet_redirect(struct inet *inet, struct inet_iface *iface, int family, cons
 	if (inet_route(inet, &flow) != 0 || flow.type != RTN_UNICAST || flow.iface != iface ||
 	    inet__ip_equal(family, &flow.nexthop, gateway))
 		return;
-	/* The new router has to be a neighbour; a destination that is named as its own router is one by that (RFC 4861, 8). */
+	/* The new router has to be a neighbour; a destination named as its own router is one (RFC 4861, 8). */
 	if (!(family == AF_INET6 && inet__ip_equal(family, dst, gateway)) &&
 	    (inet_route(inet, &hop) != 0 || hop.type != RTN_UNICAST || hop.iface != iface ||
 	     !inet__ip_equal(family, &hop.nexthop, gateway)))
@@ -164,7 +164,7 @@ void inet__paths_iface_gone(struct inet *inet, unsigned int oif)
 			memset(&paths->exceptions[i], 0, sizeof(paths->exceptions[i]));
 }
 
-/* ----------------------------------------------------------------------------------------------------------- answers */
+/* ---------------------------------------------------------------------------------------------------------- answers */
 
 static struct remembered *place_of(const struct inet__path_cache *paths, const struct inet_flow *flow)
 {
@@ -189,7 +189,8 @@ bool inet__path_cached(struct inet *inet, struct inet_flow *flow)
 	return true;
 }
 
-void inet__path_remember(struct inet *inet, const struct inet_flow *question, const struct inet_flow *answer, int64_t until)
+void inet__path_remember(struct inet *inet, const struct inet_flow *question, const struct inet_flow *answer,
+                         int64_t until)
 {
 	struct inet__path_cache *paths = inet->routes->paths;
 	struct remembered *place;

@@ -2,14 +2,14 @@
 /*
  * private.h - what the files of src/inet share.
  *
- * Who calls whom: netlink handlers (rtnl_*.c) and router discovery (nd.c) change interfaces, addresses and routes by the
- * functions below. iface.c, addr.c and route.c do what follows from a change, as the kernel does: an address brings its
- * routes, an interface that goes down takes its own away. Each change is told to rtnl_notify.c once, when it is done,
- * and to the owner of the struct inet by its inet_ops.
+ * Who calls whom: netlink handlers (rtnl_*.c) and router discovery (nd.c) change interfaces, addresses and routes by
+ * the functions below. iface.c, addr.c and route.c do what follows from a change, as the kernel does: an address brings
+ * its routes, an interface that goes down takes its own away. Each change is told to rtnl_notify.c once, when it is
+ * done, and to the owner of the struct inet by its inet_ops.
  *
- * Lifetime: an address lives as long as its interface at most; a route through an interface too, and so does a neighbour.
- * inet_iface_delete removes them in the order neighbours, addresses, routes, groups. A pointer that was got from a table is
- * good until the next call that may change it.
+ * Lifetime: an address lives as long as its interface at most; a route through an interface too, and so does a
+ * neighbour. inet_iface_delete removes them in the order neighbours, addresses, routes, groups. A pointer that was got
+ * from a table is good until the next call that may change it.
  */
 #ifndef IOTH_INET_PRIVATE_H
 #define IOTH_INET_PRIVATE_H
@@ -121,8 +121,8 @@ unsigned int inet__iface_flags(const struct inet_iface *iface);
 /** inet__iface_operstate - IF_OPER_* */
 uint8_t inet__iface_operstate(const struct inet_iface *iface);
 
-/** inet__iface_set_flags - change the flags of @mask (IFF_UP, IFF_NOARP, IFF_MULTICAST, IFF_ALLMULTI, IFF_PROMISC, ...) to those
-    of @flags; others are ignored. 0 or what bringing it up returned */
+/** inet__iface_set_flags - change the flags of @mask (IFF_UP, IFF_NOARP, IFF_MULTICAST, IFF_ALLMULTI, IFF_PROMISC, ...)
+   to those of @flags; others are ignored. 0 or what bringing it up returned */
 int inet__iface_set_flags(struct inet_iface *iface, unsigned int flags, unsigned int mask);
 /** inet__iface_set_name - -EEXIST; -EINVAL bad name; '%d' as for inet_iface_new */
 int inet__iface_set_name(struct inet_iface *iface, const char *name);
@@ -141,7 +141,8 @@ unsigned int inet__iface_mtu(const struct inet_iface *iface, int family);
 
 /* -------------------------------------------------------------------------------------------------- groups: group.c */
 
-/** inet__groups_leave_all - the interface is being deleted: the engine is told; inet__groups_free - it never knew of them */
+/** inet__groups_leave_all - the interface is being deleted: the engine is told; inet__groups_free - it never knew of
+ * them */
 void inet__groups_leave_all(struct inet_iface *iface);
 void inet__groups_free(struct inet_iface *iface);
 /** struct inet__group - a group that somebody has joined */
@@ -190,8 +191,8 @@ int inet__addr_add(struct inet_iface *iface, const struct inet__addr_spec *spec,
 		   struct inet_addr **out);
 /** inet__addr_delete - and what depends on it: secondaries, routes */
 void inet__addr_delete(struct inet_addr *addr);
-/** inet__addr_lifetimes - seconds from now, INET_FOREVER; @preferred 0: deprecated. The address is notified when that changes
-    what is shown. Not with @valid 0: that is inet__addr_delete */
+/** inet__addr_lifetimes - seconds from now, INET_FOREVER; @preferred 0: deprecated. The address is notified when that
+   changes what is shown. Not with @valid 0: that is inet__addr_delete */
 void inet__addr_lifetimes(struct inet_addr *addr, uint32_t preferred, uint32_t valid);
 /** inet__addr_find - by address, prefix length (-1: any) and, IPv4, label (NULL: any) */
 struct inet_addr *inet__addr_find(struct inet_iface *iface, int family, const union inet_ip *local, int prefixlen,
@@ -223,7 +224,7 @@ static inline bool inet__addr_usable(const struct inet_addr *addr)
 	return !(addr->flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) || (addr->flags & IFA_F_OPTIMISTIC);
 }
 
-/* --------------------------------------------------------------------------------------------------- routes: route.c */
+/* -------------------------------------------------------------------------------------------------- routes: route.c */
 
 /** struct inet_route - a route in a table; also what is asked for when one is added or deleted */
 struct inet_route {
@@ -268,8 +269,8 @@ void inet__routes_run(struct inet *inet);
  * @spec: copied
  * @nlm_flags: NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_APPEND
  *
- * 0; -EEXIST; -ENOENT nothing to replace; -ENETUNREACH, -EINVAL, -ENODEV, -ENETDOWN, -EHOSTUNREACH gateway or interface are no good (the text for
- * netlink is set); -ENOBUFS too many.
+ * 0; -EEXIST; -ENOENT nothing to replace; -ENETUNREACH, -EINVAL, -ENODEV, -ENETDOWN, -EHOSTUNREACH gateway or interface
+ * are no good (the text for netlink is set); -ENOBUFS too many.
  */
 int inet__route_add(struct inet *inet, const struct inet_route *spec, unsigned int nlm_flags);
 /** inet__route_delete - the first route that matches; 0 or -ESRCH */
@@ -280,15 +281,16 @@ void inet__route_remove(struct inet *inet, struct inet_route *route);
 struct inet_route *inet__route_find(struct inet *inet, const struct inet_route *spec);
 /** inet__route_expire - change when a route expires: nd.c */
 void inet__route_expire(struct inet *inet, struct inet_route *route, int64_t expires);
-/** inet__route_each - in the order in which `ip route show table all` shows them; @each returns not 0 to stop, and changes nothing.
-    Returns what stopped it, or 0, or -ENOMEM */
+/** inet__route_each - in the order in which `ip route show table all` shows them; @each returns not 0 to stop, and
+   changes nothing. Returns what stopped it, or 0, or -ENOMEM */
 int inet__route_each(struct inet *inet, int family, int (*each)(const struct inet_route *route, void *arg), void *arg);
 /**
- * inet__route_get - `ip route get`: as inet_route, and the route that it found (@out, changed to what has been found: prefsrc, gateway,
- * interface, mtu, expires of an exception; flags RTM_F_CLONED)
+ * inet__route_get - `ip route get`: as inet_route, and the route that it found (@out, changed to what has been found:
+ * prefsrc, gateway, interface, mtu, expires of an exception; flags RTM_F_CLONED)
  * @fibmatch: @out is the route as the table has it
  *
- * Returns as inet_route. @out has table RT_TABLE_UNSPEC when no route was found; when an IPv6 route of a table says no, it is that one.
+ * Returns as inet_route. @out has table RT_TABLE_UNSPEC when no route was found; when an IPv6 route of a table says no,
+ * it is that one.
  */
 int inet__route_get(struct inet *inet, struct inet_flow *flow, bool fibmatch, struct inet_route *out);
 /** inet__routes_changed - forget what was remembered of lookups, tell the owner */
@@ -303,10 +305,10 @@ void inet__routes_iface_carrier(struct inet_iface *iface);
 void inet__routes_prefsrc_gone(struct inet *inet, int family, const union inet_ip *addr);
 
 /** inet__source - choose a source address for @dst on @iface (the answer to inet_flow.source); false: there is none */
-bool inet__source(struct inet *inet, int family, const struct inet_iface *iface, const union inet_ip *dst, uint8_t scope,
-		  union inet_ip *source);
+bool inet__source(struct inet *inet, int family, const struct inet_iface *iface, const union inet_ip *dst,
+                  uint8_t scope, union inet_ip *source);
 
-/* ------------------------------------------------------------------------- neighbours: neigh.c, arp.c; see inet.h too */
+/* ----------------------------------------------------------------------- neighbours: neigh.c, arp.c; see inet.h too */
 
 /** struct inet_neigh - an entry of `ip neigh`; neigh.h has what neigh.c adds */
 struct inet_neigh {
@@ -328,7 +330,8 @@ int inet__neigh_open(struct inet *inet);
 void inet__neigh_close(struct inet *inet);
 int64_t inet__neigh_deadline(const struct inet *inet);
 void inet__neigh_run(struct inet *inet);
-/** inet__neigh_flush - the interface is down, or going: forget its neighbours and what waits for them (permanent ones too). @family 0: all */
+/** inet__neigh_flush - the interface is down, or going: forget its neighbours and what waits for them (permanent ones
+ * too). @family 0: all */
 void inet__neigh_flush(struct inet_iface *iface, int family);
 /** inet__neigh_mac_changed - our own hardware address has changed: all entries are forgotten */
 void inet__neigh_mac_changed(struct inet_iface *iface);
@@ -344,13 +347,14 @@ struct inet_neigh *inet__neigh_find(struct inet_iface *iface, int family, const 
  *
  * 0; -EEXIST; -ENOENT; -EINVAL; -ENOBUFS.
  */
-int inet__neigh_set(struct inet_iface *iface, int family, const union inet_ip *ip, const unsigned char *mac, uint16_t state,
-		    uint8_t flags, uint8_t protocol, unsigned int nlm_flags);
+int inet__neigh_set(struct inet_iface *iface, int family, const union inet_ip *ip, const unsigned char *mac,
+                    uint16_t state, uint8_t flags, uint8_t protocol, unsigned int nlm_flags);
 /** inet__neigh_delete - what `ip neigh del` does; -ENOENT */
 int inet__neigh_delete(struct inet_iface *iface, int family, const union inet_ip *ip, bool proxy);
 /** inet__neigh_each - @each returns not 0 to stop, and changes nothing */
 int inet__neigh_each(struct inet *inet, int family, int (*each)(const struct inet_neigh *neigh, void *arg), void *arg);
-/** inet__neigh_reachable - for the choice among default routers: 1 known to answer or not asked yet, 0 not known, -1 it does not */
+/** inet__neigh_reachable - for the choice among default routers: 1 known to answer or not asked yet, 0 not known, -1 it
+ * does not */
 int inet__neigh_reachable(struct inet_iface *iface, int family, const union inet_ip *ip);
 
 /* arp.c */
@@ -365,8 +369,8 @@ void inet__nd_run(struct inet *inet);
 /** inet__nd_iface_add, _del - inet_iface_private.nd comes and goes; 0 or -ENOMEM */
 int inet__nd_iface_add(struct inet_iface *iface);
 void inet__nd_iface_del(struct inet_iface *iface);
-/** inet__nd_start - the interface runs and has a usable link-local address: solicit routers; inet__nd_stop - no more: forget what
-    routers said (the routes and addresses are deleted by the caller) */
+/** inet__nd_start - the interface runs and has a usable link-local address: solicit routers; inet__nd_stop - no more:
+   forget what routers said (the routes and addresses are deleted by the caller) */
 void inet__nd_start(struct inet_iface *iface);
 void inet__nd_stop(struct inet_iface *iface);
 /** inet__nd_probe - send one neighbour solicitation of duplicate address detection for a tentative address */
@@ -374,7 +378,8 @@ void inet__nd_probe(struct inet_addr *addr);
 /** inet__nd_solicit - ask who has @target; @mac: whom to ask, or NULL for everybody; @src: NULL to choose */
 void inet__nd_solicit(struct inet_iface *iface, const struct in6_addr *target, const unsigned char *mac,
 		      const struct in6_addr *src);
-/** inet__nd_addr_gone - an address that SLAAC made was deleted, or found to be a duplicate (then a stable one is made anew) */
+/** inet__nd_addr_gone - an address that SLAAC made was deleted, or found to be a duplicate (then a stable one is made
+ * anew) */
 void inet__nd_addr_gone(struct inet_addr *addr, bool duplicate);
 
 /* ---------------------------------------------------------------------------------- notifications: rtnl_notify.c */

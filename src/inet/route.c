@@ -2,9 +2,9 @@
 /*
  * route.c - the tables of routes: adding, deleting, listing.
  *
- * A route is in the list of its prefix's node (trie.c), in the order in which Linux prefers them: IPv4 by type of service
- * (those with one first), then metric, later ones first unless they are appended; IPv6 by metric, earlier ones first. What
- * may be added is decided in nexthop.c, which one is taken in lookup.c.
+ * A route is in the list of its prefix's node (trie.c), in the order in which Linux prefers them: IPv4 by type of
+ * service (those with one first), then metric, later ones first unless they are appended; IPv6 by metric, earlier ones
+ * first. What may be added is decided in nexthop.c, which one is taken in lookup.c.
  *
  * IPv4 keeps main and local in one tree, see struct inet__routes; there a route of local stands before one of main.
  *
@@ -32,7 +32,7 @@ void inet__routes_changed(struct inet *inet)
 		inet->ops->routes_changed(inet->owner);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ tables */
+/* ----------------------------------------------------------------------------------------------------------- tables */
 
 int inet__routes_open(struct inet *inet)
 {
@@ -147,7 +147,7 @@ static void drop_empty_tables(struct inet__routes *routes)
 	}
 }
 
-/* ---------------------------------------------------------------------------------------------------- lists of a node */
+/* -------------------------------------------------------------------------------------------------- lists of a node */
 
 void inet__route_init(struct inet_route *spec, int family)
 {
@@ -244,7 +244,7 @@ static void unlink_route(struct inet *inet, struct inet_route *route)
 	free(route);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ adding */
+/* ----------------------------------------------------------------------------------------------------------- adding */
 
 /** prepare - check a spec and fill in what is left to choose */
 static int prepare(struct inet *inet, struct inet_route *route)
@@ -277,7 +277,8 @@ struct place {
 };
 
 /** place4 - as Linux treats IPv4 routes; @equal: the first one with the same table, tos and metric */
-static int place4(const struct inet_route *route, struct inet_route **equal, unsigned int nlm_flags, struct place *place)
+static int place4(const struct inet_route *route, struct inet_route **equal, unsigned int nlm_flags,
+                  struct place *place)
 {
 	struct inet_route **at, *match = NULL;
 
@@ -335,10 +336,13 @@ static int find_place(struct inet *inet, struct inet__route_node *node, const st
 	place->victim = NULL;
 	place->nlm_flags = nlm_flags & NLM_F_CREATE;
 	if (*at == NULL || rank(*at, route) != 0)
-		return nlm_flags & NLM_F_CREATE || (route->family == AF_INET6 && !(nlm_flags & NLM_F_REPLACE)) ? 0 : -ENOENT;
+		return nlm_flags & NLM_F_CREATE || (route->family == AF_INET6 && !(nlm_flags & NLM_F_REPLACE))
+		               ? 0
+		               : -ENOENT;
 	if (nlm_flags & NLM_F_EXCL)
 		return -EEXIST;
-	return route->family == AF_INET ? place4(route, at, nlm_flags, place) : place6(inet, route, at, nlm_flags, place);
+	return route->family == AF_INET ? place4(route, at, nlm_flags, place)
+	                                : place6(inet, route, at, nlm_flags, place);
 }
 
 int inet__route_add(struct inet *inet, const struct inet_route *spec, unsigned int nlm_flags)
@@ -388,17 +392,19 @@ failed:
 	return error < 0 ? error : 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- deleting */
+/* --------------------------------------------------------------------------------------------------------- deleting */
 
 /** has_metrics - has the route the metrics that the spec of a deletion names? */
 static bool has_metrics(const struct inet_route *route, const struct inet_route *spec)
 {
-	const uint32_t have[] = {route->mtu,	  route->window,     route->rtt,      route->rttvar,   route->ssthresh,
-				 route->cwnd,	  route->advmss,     route->reordering, route->hoplimit, route->initcwnd,
-				 route->features, route->rto_min,    route->initrwnd, route->quickack, route->fastopen_no_cookie};
-	const uint32_t want[] = {spec->mtu,	 spec->window,	   spec->rtt,	   spec->rttvar,   spec->ssthresh,
-				 spec->cwnd,	 spec->advmss,	   spec->reordering, spec->hoplimit, spec->initcwnd,
-				 spec->features, spec->rto_min,	   spec->initrwnd, spec->quickack, spec->fastopen_no_cookie};
+	const uint32_t have[] = {
+	        route->mtu,      route->window,  route->rtt,        route->rttvar,   route->ssthresh,
+	        route->cwnd,     route->advmss,  route->reordering, route->hoplimit, route->initcwnd,
+	        route->features, route->rto_min, route->initrwnd,   route->quickack, route->fastopen_no_cookie};
+	const uint32_t want[] = {
+	        spec->mtu,      spec->window,  spec->rtt,        spec->rttvar,   spec->ssthresh,
+	        spec->cwnd,     spec->advmss,  spec->reordering, spec->hoplimit, spec->initcwnd,
+	        spec->features, spec->rto_min, spec->initrwnd,   spec->quickack, spec->fastopen_no_cookie};
 
 	for (unsigned int i = 0; i < sizeof(want) / sizeof(want[0]); i++)
 		if (want[i] != 0 && want[i] != have[i])
@@ -410,7 +416,8 @@ static bool has_metrics(const struct inet_route *route, const struct inet_route 
 static bool matches(const struct inet_route *route, const struct inet_route *spec)
 {
 	if (route->table != spec->table || (spec->metric != 0 && route->metric != spec->metric) ||
-	    (spec->protocol != 0 && route->protocol != spec->protocol) || (spec->iface != NULL && route->iface != spec->iface))
+	    (spec->protocol != 0 && route->protocol != spec->protocol) ||
+	    (spec->iface != NULL && route->iface != spec->iface))
 		return false;
 	if (spec->has_gateway &&
 	    (!route->has_gateway || !inet__ip_equal(spec->family, &route->gateway, &spec->gateway)))
@@ -581,14 +588,15 @@ void inet__routes_prefsrc_gone(struct inet *inet, int family, const union inet_i
 	/* IPv6 routes stay and lose their preference. */
 	struct inet__trie *tries[] = {&inet->routes->main6, &inet->routes->local6};
 	for (unsigned int i = 0; i < 2; i++)
-		for (struct inet__route_node *node = inet__trie_first(tries[i]); node != NULL; node = inet__trie_next(node))
+		for (struct inet__route_node *node = inet__trie_first(tries[i]); node != NULL;
+		     node = inet__trie_next(node))
 			for (struct inet_route *route = node->routes; route != NULL; route = route->next)
 				if (from(route, &gone))
 					route->has_prefsrc = false;
 	inet__routes_changed(inet);
 }
 
-/* ----------------------------------------------------------------------------------------------- carrier, expiry, lists */
+/* ------------------------------------------------------------------------------------------- carrier, expiry, lists */
 
 static void mark_trie(struct inet__trie *trie, const struct inet_iface *iface)
 {
@@ -646,7 +654,8 @@ void inet__routes_run(struct inet *inet)
 /** by_address - the order in which Linux lists IPv4 routes: by destination, then the longer prefix first */
 static int by_address(const void *a, const void *b)
 {
-	const struct inet__route_node *x = *(struct inet__route_node *const *)a, *y = *(struct inet__route_node *const *)b;
+	const struct inet__route_node *x = *(struct inet__route_node *const *)a,
+	                              *y = *(struct inet__route_node *const *)b;
 	uint32_t p = ntohl(x->prefix.v4.s_addr), q = ntohl(y->prefix.v4.s_addr);
 
 	if (p != q)
@@ -655,7 +664,8 @@ static int by_address(const void *a, const void *b)
 }
 
 /** each_of4 - the routes of one table of a tree that may hold two */
-static int each_of4(struct inet__trie *trie, uint32_t table, int (*each)(const struct inet_route *route, void *arg), void *arg)
+static int each_of4(struct inet__trie *trie, uint32_t table, int (*each)(const struct inet_route *route, void *arg),
+                    void *arg)
 {
 	struct inet__route_node **nodes, *node;
 	size_t count = 0, i = 0;
@@ -698,7 +708,8 @@ static int each_other(struct inet *inet, int family, bool after, int (*each)(con
 	for (struct inet__table *table = inet->routes->tables; table != NULL && stop == 0; table = table->next) {
 		if ((table_order(table->id) > table_order(RT_TABLE_MAIN)) != after)
 			continue;
-		stop = family == AF_INET ? each_of4(&table->trie[0], table->id, each, arg) : each_of6(&table->trie[1], each, arg);
+		stop = family == AF_INET ? each_of4(&table->trie[0], table->id, each, arg)
+		                         : each_of6(&table->trie[1], each, arg);
 	}
 	return stop;
 }
@@ -709,7 +720,8 @@ int inet__route_each(struct inet *inet, int family, int (*each)(const struct ine
 	int stop = each_other(inet, family, false, each, arg);
 
 	if (stop == 0)
-		stop = family == AF_INET ? each_of4(&routes->v4, RT_TABLE_MAIN, each, arg) : each_of6(&routes->main6, each, arg);
+		stop = family == AF_INET ? each_of4(&routes->v4, RT_TABLE_MAIN, each, arg)
+		                         : each_of6(&routes->main6, each, arg);
 	if (stop == 0)
 		stop = family == AF_INET ? each_of4(&routes->v4, RT_TABLE_LOCAL, each, arg)
 					 : each_of6(&routes->local6, each, arg);

@@ -7,7 +7,7 @@
 
 #include "private.h"
 
-/* ------------------------------------------------------------------------------------------------------------ trie.c */
+/* ----------------------------------------------------------------------------------------------------------- trie.c */
 
 /** struct inet__route_node - a prefix: with routes, or where two longer ones part */
 struct inet__route_node {
@@ -27,16 +27,17 @@ struct inet__trie {
 struct inet__route_node *inet__trie_make(struct inet__trie *trie, const union inet_ip *prefix, unsigned int len);
 /** inet__trie_find - the node of a prefix, or NULL */
 struct inet__route_node *inet__trie_find(const struct inet__trie *trie, const union inet_ip *prefix, unsigned int len);
-/** inet__trie_longest - the node of the longest prefix that an address is in, NULL: none. The shorter ones are its ancestors */
+/** inet__trie_longest - the node of the longest prefix that an address is in, NULL: none. The shorter ones are its
+ * ancestors */
 struct inet__route_node *inet__trie_longest(const struct inet__trie *trie, const union inet_ip *addr);
 /** inet__trie_prune - a node has lost its last route: remove what is of no more use */
 void inet__trie_prune(struct inet__trie *trie, struct inet__route_node *node);
-/** inet__trie_first, _next - the nodes with routes, longer prefixes before those they are in, lower ones before higher ones. A node
-    may lose its routes and be pruned once the next one has been got */
+/** inet__trie_first, _next - the nodes with routes, longer prefixes before those they are in, lower ones before higher
+   ones. A node may lose its routes and be pruned once the next one has been got */
 struct inet__route_node *inet__trie_first(const struct inet__trie *trie);
 struct inet__route_node *inet__trie_next(const struct inet__route_node *node);
 
-/* ----------------------------------------------------------------------------------------------------------- route.c */
+/* ---------------------------------------------------------------------------------------------------------- route.c */
 
 /** struct inet__table - a routing table but main and local */
 struct inet__table {
@@ -46,8 +47,8 @@ struct inet__table {
 };
 
 struct inet__routes {
-	/* As in Linux without rules, IPv4 looks for the longest prefix in local and main together, local first where they are
-	   equal; IPv6 looks through local, then main. */
+	/* As in Linux without rules, IPv4 looks for the longest prefix in local and main together, local first where
+	   they are equal; IPv6 looks through local, then main. */
 	struct inet__trie v4;
 	struct inet__trie local6, main6;
 	struct inet__table *tables;
@@ -62,14 +63,14 @@ struct inet__routes {
 /** inet__table_trie - where the routes of a table are; NULL: there is no such table */
 struct inet__trie *inet__table_trie(struct inet *inet, int family, uint32_t table);
 
-/* --------------------------------------------------------------------------------------------------------- nexthop.c */
+/* -------------------------------------------------------------------------------------------------------- nexthop.c */
 
 /** inet__nexthop_check - is a route possible? Finds the interface of a gateway, the scope; as inet__route_add */
 int inet__nexthop_check(struct inet *inet, struct inet_route *route);
 /** inet__type_error - 0, or what a route of this type answers */
 int inet__type_error(uint8_t type);
 
-/* ---------------------------------------------------------------------------------------------------------- lookup.c */
+/* --------------------------------------------------------------------------------------------------------- lookup.c */
 
 /** struct inet__query - a question to the tables */
 struct inet__query {
@@ -89,7 +90,7 @@ const struct inet_route *inet__lookup6(struct inet *inet, const struct inet__que
 /** inet__lookup_table - the route of one table only, or NULL */
 const struct inet_route *inet__lookup_table(struct inet *inet, uint32_t table, const struct inet__query *query);
 
-/* ------------------------------------------------------------------------------------------------------------ path.c */
+/* ----------------------------------------------------------------------------------------------------------- path.c */
 
 /** struct inet__path - what is known of the path to a destination besides the tables */
 struct inet__path {
@@ -107,7 +108,8 @@ const struct inet__path *inet__path_find(struct inet *inet, int family, const un
 /** inet__path_cached - the answer to an earlier question, copied into @flow, or false */
 bool inet__path_cached(struct inet *inet, struct inet_flow *flow);
 /** inet__path_remember - an answer; @until: when it ceases to be true */
-void inet__path_remember(struct inet *inet, const struct inet_flow *question, const struct inet_flow *answer, int64_t until);
+void inet__path_remember(struct inet *inet, const struct inet_flow *question, const struct inet_flow *answer,
+                         int64_t until);
 /** inet__paths_iface_gone - forget what leads through an interface */
 void inet__paths_iface_gone(struct inet *inet, unsigned int oif);
 

@@ -2,15 +2,15 @@
 /*
  * source.c - which of our addresses a packet comes from when the program has not chosen one.
  *
- * IPv4: the first primary address of the interface whose network the next hop is in, else the first one of sufficient scope,
- * else one of another interface. IPv6: RFC 6724, section 5, with the labels of its default policy table and those that Linux
- * adds; there is no home address (rule 4), and temporary addresses are not preferred (rule 7).
+ * IPv4: the first primary address of the interface whose network the next hop is in, else the first one of sufficient
+ * scope, else one of another interface. IPv6: RFC 6724, section 5, with the labels of its default policy table and
+ * those that Linux adds; there is no home address (rule 4), and temporary addresses are not preferred (rule 7).
  */
 #include "private.h"
 
 #include <string.h>
 
-/* -------------------------------------------------------------------------------------------------------------- IPv4 */
+/* ------------------------------------------------------------------------------------------------------------- IPv4 */
 
 /** own4 - the address of one interface, or NULL; @peer: the next hop, or NULL */
 static const struct inet_addr *own4(const struct inet_iface *iface, const union inet_ip *peer, uint8_t scope)
@@ -37,13 +37,13 @@ static const struct inet_addr *source4(struct inet *inet, const struct inet_ifac
 
 	for (const struct inet_iface *iface = inet->ifaces; addr == NULL && iface != NULL; iface = iface->next)
 		for (addr = iface->addrs; addr != NULL; addr = addr->next)
-			if (addr->family == AF_INET && !(addr->flags & IFA_F_SECONDARY) && addr->scope != RT_SCOPE_LINK &&
-			    addr->scope <= scope)
+			if (addr->family == AF_INET && !(addr->flags & IFA_F_SECONDARY) &&
+			    addr->scope != RT_SCOPE_LINK && addr->scope <= scope)
 				break;
 	return addr;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- IPv6 */
+/* ------------------------------------------------------------------------------------------------------------- IPv6 */
 
 /* Scopes as multicast addresses number them. */
 #define SCOPE_NODE 1
@@ -124,7 +124,8 @@ static int compare(const struct inet_addr *a, const struct inet_addr *b, const s
 	return p > q ? 1 : p < q ? -1 : 0;
 }
 
-static const struct inet_addr *best6(const struct inet_iface *iface, const struct inet_addr *best, const struct want *want)
+static const struct inet_addr *best6(const struct inet_iface *iface, const struct inet_addr *best,
+                                     const struct want *want)
 {
 	for (const struct inet_addr *addr = iface->addrs; addr != NULL; addr = addr->next)
 		if (addr->family == AF_INET6 && inet__addr_usable(addr) &&
@@ -146,8 +147,8 @@ static const struct inet_addr *source6(struct inet *inet, const struct inet_ifac
 	return best;
 }
 
-bool inet__source(struct inet *inet, int family, const struct inet_iface *iface, const union inet_ip *dst, uint8_t scope,
-		  union inet_ip *source)
+bool inet__source(struct inet *inet, int family, const struct inet_iface *iface, const union inet_ip *dst,
+                  uint8_t scope, union inet_ip *source)
 {
 	const struct inet_addr *addr;
 

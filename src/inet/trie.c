@@ -2,9 +2,9 @@
 /*
  * trie.c - prefixes in a tree by their bits, for routing tables.
  *
- * A compressed binary trie: the prefix of a node begins with that of its parent, and its first bit behind that says which
- * child it is. Nodes are only where a prefix has routes or where two longer ones part, so n prefixes make at most 2n - 1
- * nodes, and a search visits about log2(n) of them for prefixes as they occur.
+ * A compressed binary trie: the prefix of a node begins with that of its parent, and its first bit behind that says
+ * which child it is. Nodes are only where a prefix has routes or where two longer ones part, so n prefixes make at most
+ * 2n - 1 nodes, and a search visits about log2(n) of them for prefixes as they occur.
  *
  * A search goes down by single bits without comparing anything, and comes back up to the first node whose whole prefix
  * agrees: as its ancestors' prefixes are part of its own, all nodes above that one agree as well.
@@ -84,8 +84,8 @@ static void hang(struct inet__route_node *parent, struct inet__route_node *child
 }
 
 /** split - put a node for a prefix above @below: the prefix itself when @below is in it, else where the two part */
-static struct inet__route_node *split(struct inet__trie *trie, struct inet__route_node *below, const union inet_ip *prefix,
-				      unsigned int len)
+static struct inet__route_node *split(struct inet__trie *trie, struct inet__route_node *below,
+                                      const union inet_ip *prefix, unsigned int len)
 {
 	struct inet__route_node **place = place_of(trie, below), *node, *fork;
 	unsigned int common = inet__ip_common(trie->family, &below->prefix, prefix);

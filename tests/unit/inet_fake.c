@@ -131,7 +131,8 @@ static bool ip_input(void *owner, struct inet_iface *iface, int family, unsigned
 	return false;
 }
 
-static void ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet, size_t len)
+static void ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet,
+                      size_t len)
 {
 	(void)owner;
 	inet_output_to(iface, AF_INET6, mac, packet, len);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * inet_fake.h - an owner of a struct inet for tests: a clock that the test moves, an engine that remembers what it was told.
+ * inet_fake.h - an owner of a struct inet for tests: a clock that the test moves, an engine that remembers what it was
+ * told.
  */
 #ifndef INET_FAKE_H
 #define INET_FAKE_H

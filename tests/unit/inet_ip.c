@@ -161,8 +161,8 @@ static void blot_after(char *text, const char *what, const char *with)
 }
 
 /**
- * normalize - what may differ: the words of an error; seconds left, of which one may have passed; what the kernel's interfaces are
- * as pairs; a state that the kernel follows up on later
+ * normalize - what may differ: the words of an error; seconds left, of which one may have passed; what the kernel's
+ * interfaces are as pairs; a state that the kernel follows up on later
  */
 static void normalize(char *text)
 {

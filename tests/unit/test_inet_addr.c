@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_inet_addr.c - addresses: lists, primary and secondary ones, lifetimes, duplicate address detection, and the routes
- * that come and go with them.
+ * test_inet_addr.c - addresses: lists, primary and secondary ones, lifetimes, duplicate address detection, and the
+ * routes that come and go with them.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -43,7 +43,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------------------- as on the kernel */
+/* ------------------------------------------------------------------------------------------------- as on the kernel */
 
 static void test_loopback(void **state)
 {
@@ -168,7 +168,7 @@ static void test_ipv6(void **state)
 	ip_compare(&fake, commands);
 }
 
-/* ------------------------------------------------------------------------------------------------ with our own clock */
+/* ----------------------------------------------------------------------------------------------- with our own clock */
 
 static struct inet_iface *up(const char *name)
 {
@@ -178,8 +178,8 @@ static struct inet_iface *up(const char *name)
 	return iface;
 }
 
-static int add(struct inet_iface *iface, const char *text, int prefixlen, uint32_t preferred, uint32_t valid, uint32_t flags,
-	       struct inet_addr **out)
+static int add(struct inet_iface *iface, const char *text, int prefixlen, uint32_t preferred, uint32_t valid,
+               uint32_t flags, struct inet_addr **out)
 {
 	struct inet__addr_spec spec = {.prefixlen = (uint8_t)prefixlen, .preferred = preferred, .valid = valid, .flags = flags};
 
@@ -400,8 +400,9 @@ int main(void)
 #define KERNEL(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_clock, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(lifetimes), TEST(lifetime_deleted), TEST(primary_ends), TEST(dad), TEST(dad_failed), TEST(dad_carrier),
-		TEST(stable), TEST(engine_full), TEST(many), KERNEL(loopback), KERNEL(ipv4), KERNEL(ipv6),
+	        TEST(lifetimes),  TEST(lifetime_deleted), TEST(primary_ends), TEST(dad),
+	        TEST(dad_failed), TEST(dad_carrier),      TEST(stable),       TEST(engine_full),
+	        TEST(many),       KERNEL(loopback),       KERNEL(ipv4),       KERNEL(ipv6),
 	};
 	int status = ip_begin();
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_inet_lookup.c - which route is taken: random tables against a search that looks at every route, choice of the source
- * address, what routers say, answers that are remembered.
+ * test_inet_lookup.c - which route is taken: random tables against a search that looks at every route, choice of the
+ * source address, what routers say, answers that are remembered.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -106,7 +106,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------- random tables */
+/* ---------------------------------------------------------------------------------------------------- random tables */
 
 #define MODEL_MAX 600
 
@@ -154,7 +154,8 @@ static const struct model_route *model_lookup(const union inet_ip *dst, int fami
 	for (unsigned int i = 0; i < model_count; i++) {
 		if (!inet__ip_match(family, &model[i].dst, dst, model[i].len))
 			continue;
-		if (best == NULL || model[i].len > best->len || (model[i].len == best->len && model[i].metric < best->metric))
+		if (best == NULL || model[i].len > best->len ||
+		    (model[i].len == best->len && model[i].metric < best->metric))
 			best = &model[i];
 	}
 	return best;
@@ -316,7 +317,7 @@ static void test_bounds(void **state)
 		assert_int_equal(inet__route_add(fake.inet, &spec, NLM_F_CREATE), -ENOBUFS);
 }
 
-/* ----------------------------------------------------------------------------------------------------- source address */
+/* --------------------------------------------------------------------------------------------------- source address */
 
 static void test_source_ipv4(void **state)
 {
@@ -381,7 +382,8 @@ static void test_source_ipv6(void **state)
 
 		add_route("::/0", d0, NULL, 0);
 		for (int j = 0; j < 3 && choice->on_d0[j] != NULL; j++)
-			add_addr(d0, choice->on_d0[j] + (*choice->on_d0[j] == '!'), *choice->on_d0[j] == '!' ? 0 : INET_FOREVER, 0);
+			add_addr(d0, choice->on_d0[j] + (*choice->on_d0[j] == '!'),
+			         *choice->on_d0[j] == '!' ? 0 : INET_FOREVER, 0);
 		for (int j = 0; j < 2 && choice->on_d1[j] != NULL; j++)
 			add_addr(d1, choice->on_d1[j], INET_FOREVER, 0);
 		flow = ask(choice->dst, NULL, strncmp(choice->dst, "f", 1) == 0 && choice->dst[1] != 'd' ? d0 : NULL, 0);
@@ -397,7 +399,7 @@ static void test_source_ipv6(void **state)
 	ask("2001:db8::1", NULL, NULL, -EADDRNOTAVAIL);
 }
 
-/* --------------------------------------------------------------------------------------------------- what routers say */
+/* ------------------------------------------------------------------------------------------------- what routers say */
 
 static void test_path_mtu(void **state)
 {
@@ -559,8 +561,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(random_ipv4), TEST(random_ipv6), TEST(bounds), TEST(source_ipv4), TEST(source_ipv6), TEST(path_mtu),
-		TEST(redirect), TEST(preference), TEST(expiry), TEST(carrier), TEST(remembered),
+	        TEST(random_ipv4), TEST(random_ipv6), TEST(bounds),     TEST(source_ipv4),
+	        TEST(source_ipv6), TEST(path_mtu),    TEST(redirect),   TEST(preference),
+	        TEST(expiry),      TEST(carrier),     TEST(remembered),
 	};
 
 	return cmocka_run_group_tests_name("inet_lookup", tests, NULL, NULL);

@@ -2,8 +2,8 @@
 /*
  * test_inet_random.c - random commands of ip(8) on a stack and on the kernel: after each handful both show the same.
  *
- * Addresses, networks and gateways come from small sets, so that they meet. Without an argument a few sequences are tried,
- * always the same ones; with a number, the sequence of that number only, with more output.
+ * Addresses, networks and gateways come from small sets, so that they meet. Without an argument a few sequences are
+ * tried, always the same ones; with a number, the sequence of that number only, with more output.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -112,8 +112,9 @@ static void random_route6(char *line, size_t size)
 /** handful - some random commands, as one of the shell; each failure is told with its line */
 static void handful(char *text, size_t size)
 {
-	static void (*const random[])(char *line, size_t size) = {random_link,	 random_addr4, random_addr4,  random_addr6,
-								  random_addr6,	 random_route4, random_route4, random_route6};
+	static void (*const random[])(char *line, size_t size) = {random_link,   random_addr4, random_addr4,
+	                                                          random_addr6,  random_addr6, random_route4,
+	                                                          random_route4, random_route6};
 	char line[200];
 	size_t len = (size_t)snprintf(text, size, "ip -force -batch - <<'END' 2>&1 || true\n");
 
