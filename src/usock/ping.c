@@ -56,7 +56,7 @@ static int ping_bind(struct usock *sock, const struct sockaddr *addr, socklen_t 
 	if (inet->local.port != 0)
 		return -EINVAL;
 	if (usock__effective(sock->family, &local.ip, &v4) != sock->family)
-		return -EADDRNOTAVAIL;
+		return -EINVAL;
 	type = inet_addr_type(sock->stack->inet, sock->family, &local.ip, NULL);
 	if (!usock__is_any(sock->family, &local.ip) && (type == RTN_MULTICAST || type == RTN_BROADCAST))
 		return -EADDRNOTAVAIL;
@@ -88,7 +88,7 @@ static int ping_connect(struct usock *sock, const struct sockaddr *addr, socklen
 	}
 	error = usock__endpoint_take(sock->family, addr, len, &remote);
 	if (error == 0 && usock__effective(sock->family, &remote.ip, &v4) != sock->family)
-		error = -EINVAL;
+		error = -ENETUNREACH;
 	if (error == 0)
 		error = choose(inet, 0);
 	if (error < 0)

@@ -161,31 +161,42 @@ static uint16_t checksum(const unsigned char *data, size_t len)
 	return (uint16_t)~sum;
 }
 
-/** echo - answer an ICMP echo request, IPv4 */
+static uint32_t add(uint32_t sum, const void *data, size_t len)
+{
+	return sum + (uint16_t)~checksum(data, len);
+}
+
+/** echo - answer an ICMP echo request */
 static void echo(void *e, const struct usock_packet *packet)
 {
-	struct inet_flow flow = {.family = AF_INET, .dst = packet->src, .src = packet->dst};
-	size_t len = 20 + packet->payload_len;
+	struct inet_flow flow = {.family = packet->family, .dst = packet->src, .src = packet->dst};
+	bool v4 = packet->family == AF_INET;
+	size_t header = v4 ? 20 : 40, size = v4 ? 4 : 16, payload = packet->payload_len;
 	unsigned char *at;
-	uint16_t sum;
 	struct out *out;
+	uint32_t sum = 0;
 
-	if (inet_route(usock_inet(e), &flow) < 0 || !(out = tx_alloc(e, len, &at)))
+	if (inet_route(usock_inet(e), &flow) < 0 || !(out = tx_alloc(e, header + payload, &at)))
 		return;
-	memcpy(at, packet->header, 20);
-	memcpy(at + 12, &packet->dst.v4, 4);
-	memcpy(at + 16, &packet->src.v4, 4);
-	at[6] = at[7] = 0;
-	at[8] = 64;
-	memset(at + 10, 0, 2);
-	sum = htons(checksum(at, 20));
-	memcpy(at + 10, &sum, 2);
-	memcpy(at + 20, packet->payload[0].iov_base, packet->payload_len);
-	at[20] = ICMP_ECHOREPLY;
-	memset(at + 22, 0, 2);
-	sum = htons(checksum(at + 20, packet->payload_len));
-	memcpy(at + 22, &sum, 2);
-	inet_output(flow.iface, AF_INET, &flow.nexthop, at, len);
+	memcpy(at, packet->header, header);
+	memcpy(at + header - 2 * size, &packet->dst, size);
+	memcpy(at + header - size, &packet->src, size);
+	memcpy(at + header, packet->payload[0].iov_base, payload);
+	at[header] = v4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY;
+	memset(at + header + 2, 0, 2);
+	if (v4) {
+		at[6] = at[7] = 0;
+		at[8] = 64;
+		memset(at + 10, 0, 2);
+		memcpy(at + 10, &(uint16_t){htons(checksum(at, 20))}, 2);
+	} else {
+		sum = add(IPPROTO_ICMPV6 + (uint32_t)payload, at + 8, 32);
+	}
+	sum = add(sum, at + header, payload);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	memcpy(at + header + 2, &(uint16_t){htons((uint16_t)~sum)}, 2);
+	inet_output(flow.iface, packet->family, &flow.nexthop, at, header + payload);
 	free(out);
 }
 
@@ -224,7 +235,9 @@ static bool take(void *e, struct inet_iface *iface, int family, unsigned char *b
 	packet.payload = &payload;
 	packet.pieces = 1;
 	packet.payload_len = payload.iov_len;
-	if (!usock_ip_input(e, &packet) && family == AF_INET && packet.protocol == IPPROTO_ICMP)
+	if (!usock_ip_input(e, &packet) && total >= packet.header_len + 8 &&
+	    ((family == AF_INET && packet.protocol == IPPROTO_ICMP && bytes[packet.header_len] == ICMP_ECHO) ||
+	     (packet.protocol == IPPROTO_ICMPV6 && bytes[packet.header_len] == ICMP6_ECHO_REQUEST)))
 		echo(e, &packet);
 	return true;
 }

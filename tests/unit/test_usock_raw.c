@@ -99,6 +99,7 @@ static void plain6(struct ioth *stack)
 	SAY(ioth_sendto(a, "hello", 5, 0, SA(four)));
 	SAY(ioth_bind(a, SA(mapped)));
 	SAY(ioth_bind(a, SA(four)));
+	SAY(ioth_connect(a, SA(four)));
 	SAY(ioth_getsockopt(a, IPPROTO_IPV6, IPV6_CHECKSUM, &offset, &len));
 	say("offset %d", offset);
 	offset = 2;
@@ -263,6 +264,38 @@ static void ping4(struct ioth *stack)
 	ioth_close(other);
 }
 
+static void ping6(struct ioth *stack)
+{
+	int a = ioth_msocket(stack, AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_ICMPV6), on = 1;
+	unsigned char echo[12] = {ICMP6_ECHO_REQUEST, 0, 9, 9, 9, 9, 0, 1, 'd', 'a', 't', 'a'};
+	struct sockaddr_in6 here = in6("::1", 0, NULL, stack), me = in6("::1", 78, NULL, stack),
+	                    mapped = in6("::ffff:127.0.0.1", 0, NULL, stack), local = in6("fe80::1", 0, NULL, stack);
+	struct sockaddr_in four = in4("127.0.0.1", 0);
+
+	if (SAY(a < 0) == 1)
+		return;
+	SAY(ioth_bind(a, SA(mapped)));
+	SAY(ioth_bind(a, SA(local)));
+	SAY(ioth_bind(a, SA(me)));
+	say_name(a);
+	SAY(ioth_sendto(a, echo, sizeof(echo), 0, SA(mapped)));
+	SAY(ioth_sendto(a, echo, sizeof(echo), 0, SA(local)));
+	SAY(ioth_sendto(a, echo, sizeof(echo), 0, SA(four)));
+	SAY(ioth_sendto(a, echo, 4, 0, SA(here)));
+	SAY(ioth_sendto(a, echo, sizeof(echo), 0, SA(here)));
+	say_packet(a, false);
+	SAY(ioth_setsockopt(a, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on)));
+	SAY(ioth_setsockopt(a, IPPROTO_IPV6, IPV6_CHECKSUM, &on, sizeof(on)));
+	SAY(ioth_connect(a, SA(mapped)));
+	SAY(ioth_connect(a, SA(here)));
+	SAY(ioth_send(a, echo, sizeof(echo), 0));
+	say_packet(a, false);
+	SAY(ioth_connect(a, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr)));
+	say_name(a);
+	SAY(ioth_send(a, echo, sizeof(echo), 0));
+	ioth_close(a);
+}
+
 #define SAME(script)                                                                                                   \
 	static void same_##script(void **state)                                                                        \
 	{                                                                                                              \
@@ -277,6 +310,7 @@ SAME(icmp_filter)
 SAME(icmp6_filter)
 SAME(refused)
 SAME(ping4)
+SAME(ping6)
 
 int main(void)
 {
@@ -284,7 +318,7 @@ int main(void)
 	        cmocka_unit_test(same_plain4),          cmocka_unit_test(same_plain6),
 	        cmocka_unit_test(same_header_included), cmocka_unit_test(same_icmp_filter),
 	        cmocka_unit_test(same_icmp6_filter),    cmocka_unit_test(same_refused),
-	        cmocka_unit_test(same_ping4),
+	        cmocka_unit_test(same_ping4),           cmocka_unit_test(same_ping6),
 	};
 	FILE *range;
 
