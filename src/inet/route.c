@@ -290,7 +290,7 @@ static int place4(const struct inet_route *route, struct inet_route **equal, uns
 			return match == *equal ? 1 : -EEXIST;
 		place->at = equal;
 		place->victim = *equal;
-		place->nlm_flags |= NLM_F_REPLACE;
+		place->nlm_flags = NLM_F_REPLACE;
 		return 0;
 	}
 	if (match != NULL)
@@ -311,7 +311,7 @@ static int place6(struct inet *inet, const struct inet_route *route, struct inet
 	if (nlm_flags & NLM_F_REPLACE) {
 		place->at = equal;
 		place->victim = *equal;
-		place->nlm_flags |= NLM_F_REPLACE;
+		place->nlm_flags = NLM_F_REPLACE;
 		return 0;
 	}
 	for (at = equal; *at != NULL && rank(*at, route) == 0; at = &(*at)->next)
@@ -334,11 +334,13 @@ static int find_place(struct inet *inet, struct inet__route_node *node, const st
 		at = &(*at)->next;
 	place->at = at;
 	place->victim = NULL;
-	place->nlm_flags = nlm_flags & NLM_F_CREATE;
-	if (*at == NULL || rank(*at, route) != 0)
+	place->nlm_flags = NLM_F_CREATE;
+	if (*at == NULL || rank(*at, route) != 0) {
+		place->nlm_flags |= NLM_F_EXCL; /* nothing like it was there: so Linux tells it */
 		return nlm_flags & NLM_F_CREATE || (route->family == AF_INET6 && !(nlm_flags & NLM_F_REPLACE))
 		               ? 0
 		               : -ENOENT;
+	}
 	if (nlm_flags & NLM_F_EXCL)
 		return -EEXIST;
 	return route->family == AF_INET ? place4(route, at, nlm_flags, place)

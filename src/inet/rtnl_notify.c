@@ -25,11 +25,14 @@ uint32_t rtnl__ticks(int64_t from, int64_t to)
 	return ticks < 0 ? 0 : ticks > INT32_MAX ? INT32_MAX : (uint32_t)ticks;
 }
 
-/** tell - hand a queue of messages to the owner, to whom it belongs then */
-static void tell(struct inet *inet, struct nlq_msg *queue)
+/**
+ * tell - hand a queue of messages to the owner, to whom it belongs then
+ * @seq, @portid: of the request that is the cause, as far as Linux says so
+ */
+static void tell(struct inet *inet, struct nlq_msg *queue, uint32_t seq, uint32_t portid)
 {
 	if (queue != NULL)
-		inet->ops->notify(inet->owner, queue, inet->seq, inet->portid);
+		inet->ops->notify(inet->owner, queue, seq, portid);
 }
 
 void inet__notify_link(struct inet_iface *iface, bool del)
@@ -44,7 +47,7 @@ void inet__notify_link(struct inet_iface *iface, bool del)
 	if (inet->rtnl != NULL)
 		inet->rtnl->told = true;
 	rtnl__fill_link(iface, del ? RTM_DELLINK : RTM_NEWLINK, AF_UNSPEC, 0, &queue);
-	tell(inet, queue);
+	tell(inet, queue, 0, 0);
 }
 
 void inet__notify_addr(struct inet_addr *addr, bool del)
@@ -55,7 +58,7 @@ void inet__notify_addr(struct inet_addr *addr, bool del)
 	if (inet->closing)
 		return;
 	rtnl__fill_addr(addr, del ? RTM_DELADDR : RTM_NEWADDR, &queue);
-	tell(inet, queue);
+	tell(inet, queue, inet->seq, inet->portid);
 }
 
 void inet__notify_route(struct inet *inet, const struct inet_route *route, unsigned int nlm_flags, bool del)
@@ -65,7 +68,7 @@ void inet__notify_route(struct inet *inet, const struct inet_route *route, unsig
 	if (inet->closing)
 		return;
 	rtnl__fill_route(inet, route, del ? RTM_DELROUTE : RTM_NEWROUTE, nlm_flags, &queue);
-	tell(inet, queue);
+	tell(inet, queue, inet->seq, inet->portid);
 }
 
 void inet__notify_neigh(const struct inet_neigh *neigh, bool del)
@@ -76,5 +79,5 @@ void inet__notify_neigh(const struct inet_neigh *neigh, bool del)
 	if (inet->closing)
 		return;
 	rtnl__fill_neigh(neigh, del ? RTM_DELNEIGH : RTM_NEWNEIGH, &queue);
-	tell(inet, queue);
+	tell(inet, queue, 0, del ? 0 : inet->portid);
 }

@@ -6,6 +6,7 @@
 
 #include <libnlq.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -328,6 +329,72 @@ static void notifications(struct ioth *stack)
 	ioth_close(hears);
 }
 
+static struct nlq_msg *neigh(uint16_t type)
+{
+	struct nlq_msg *msg = nlq_createmsg(type, NLM_F_REQUEST | NLM_F_CREATE, 66, 0);
+
+	nlq_addstruct(msg, ndmsg, .ndm_family = AF_INET, .ndm_ifindex = D0, .ndm_state = NUD_PERMANENT);
+	nlq_addattr(msg, NDA_DST, "\xc0\0\2\x63", 4);
+	nlq_addattr(msg, NDA_LLADDR, "\2\0\0\0\0\x63", 6);
+	return msg;
+}
+
+/** set_mtu - a request to change the MTU of d0 */
+static struct nlq_msg *set_mtu(uint32_t mtu)
+{
+	struct nlq_msg *msg = nlq_createmsg(RTM_NEWLINK, NLM_F_REQUEST, 55, 0);
+
+	nlq_addstruct(msg, ifinfomsg, .ifi_index = D0);
+	nlq_addattr(msg, IFLA_MTU, &mtu, sizeof(mtu));
+	return msg;
+}
+
+static struct nlq_msg *new_link(const char *kind)
+{
+	struct nlq_msg *msg = nlq_createmsg(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, 44, 0);
+	struct nlq_msg *info = nlq_createxattr();
+
+	nlq_addstruct(msg, ifinfomsg, .ifi_index = 70);
+	nlq_addattr(msg, IFLA_IFNAME, "n0", 3);
+	nlq_addattr(info, IFLA_INFO_KIND, kind, strlen(kind) + 1);
+	nlq_addxattr(msg, IFLA_LINKINFO, info);
+	return msg;
+}
+
+/* whose request it was that a notification tells of */
+static void numbers(struct ioth *stack)
+{
+	int fd = nl(stack, 1U << (RTNLGRP_LINK - 1) | 1U << (RTNLGRP_NEIGH - 1) | 1U << (RTNLGRP_IPV4_ROUTE - 1));
+	struct nlq_msg *msg;
+
+	say("flags");
+	send_msg(fd, link_flags(IFF_DEBUG, IFF_DEBUG, 0));
+	send_msg(fd, link_flags(0, IFF_DEBUG, 0));
+	say_messages(fd);
+	say("mtu");
+	send_msg(fd, set_mtu(1400));
+	send_msg(fd, set_mtu(1500));
+	say_messages(fd);
+	say("neighbour");
+	send_msg(fd, neigh(RTM_NEWNEIGH));
+	send_msg(fd, neigh(RTM_DELNEIGH));
+	say_messages(fd);
+	say("route");
+	send_msg(fd, route(RTM_NEWROUTE, 1));
+	msg = route(RTM_NEWROUTE, 1);
+	msg->nlq_packet->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE;
+	send_msg(fd, msg);
+	send_msg(fd, route(RTM_DELROUTE, 1));
+	say_messages(fd);
+	say("link");
+	send_msg(fd, new_link(stack == NULL ? "ifb" : "dummy"));
+	msg = nlq_createmsg(RTM_DELLINK, NLM_F_REQUEST, 33, 0);
+	nlq_addstruct(msg, ifinfomsg, .ifi_index = 70);
+	send_msg(fd, msg);
+	say_messages(fd);
+	ioth_close(fd);
+}
+
 /** drain - read what there is; the error at the end is said */
 static int drain(int fd)
 {
@@ -445,6 +512,7 @@ SAME_TEST(requests)
 SAME_TEST(unicast)
 SAME_TEST(several)
 SAME_TEST(notifications)
+SAME_TEST(numbers)
 SAME_TEST(overrun)
 SAME_TEST(dumps)
 
@@ -546,7 +614,7 @@ int main(void)
 		cmocka_unit_test(test_names),         cmocka_unit_test(test_options),
 		cmocka_unit_test(test_requests),      cmocka_unit_test(test_unicast),
 		cmocka_unit_test(test_several),       cmocka_unit_test(test_notifications),
-		cmocka_unit_test(test_overrun),       cmocka_unit_test(test_dumps),
+		cmocka_unit_test(test_numbers),       cmocka_unit_test(test_overrun),       cmocka_unit_test(test_dumps),
 		cmocka_unit_test(test_other_protocols), cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_blocking),
 	};
