@@ -108,19 +108,16 @@ static bool spend(int64_t *since, int64_t now, int64_t interval, int burst)
 static bool allowed(struct usock_stack *stack, int family, const union inet_ip *to)
 {
 	struct usock__icmp *icmp = stack->icmp;
-	uint64_t hash = usock__hash(stack, to, usock__ip_size(family));
-	struct usock__icmp_peer *peer = &icmp->peer[hash % USOCK_ICMP_PEERS];
-	uint32_t who = (uint32_t)(hash >> 32);
+	int64_t *peer = &icmp->peer[usock__hash(stack, to, usock__ip_size(family)) % USOCK_ICMP_PEERS];
 	int64_t now = usock_now(stack);
 
 	if (icmp->since == 0)
 		icmp->since = now - SECOND;
 	if (!spend(&icmp->since, now, ALL_INTERVAL, ALL_BURST))
 		return false;
-	if (peer->since == 0)
-		peer->since = now - PEER_BURST * SECOND; /* a full one, the first time */
-	peer->who = who;
-	return spend(&peer->since, now, SECOND, PEER_BURST);
+	if (*peer == 0)
+		*peer = now - PEER_BURST * SECOND; /* a full one, the first time */
+	return spend(peer, now, SECOND, PEER_BURST);
 }
 
 /** is_error - is a packet itself an ICMP error, which nothing may be said about? */

@@ -183,14 +183,12 @@ void *usock__send_raw(struct usock_stack *stack, struct usock__send *send, size_
 #define USOCK_IDENTS 1024
 
 struct usock__icmp {
-	uint64_t key[2]; /* of usock__hash */
-	struct usock__icmp_peer {
-		int64_t since; /* the time up to which its allowance has been used */
-		uint32_t who;  /* a hash of its address */
-	} peer[USOCK_ICMP_PEERS];
-	int64_t since;                /* the same of all together */
-	uint16_t ident[USOCK_IDENTS]; /* counters of IPv4 identifications */
-	bool least_hops;              /* a TCP socket has, or had, IP_MINTTL or IPV6_MINHOPCOUNT */
+	uint64_t key[2];                /* of usock__hash */
+	int64_t peer[USOCK_ICMP_PEERS]; /* of hosts, by the hash of their address: the time up to which the allowance is
+	                                   used */
+	int64_t since;                  /* the same of all together */
+	uint16_t ident[USOCK_IDENTS];   /* counters of IPv4 identifications */
+	bool least_hops;                /* a TCP socket has, or had, IP_MINTTL or IPV6_MINHOPCOUNT */
 };
 
 /** usock__hash - a number that nobody outside can predict, of @len bytes */
