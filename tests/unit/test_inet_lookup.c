@@ -243,8 +243,26 @@ static int count_one(const struct inet_route *route, void *arg)
 	return 0;
 }
 
+/** nodes_below - of a tree; *@used: those with routes */
+static unsigned int nodes_below(const struct inet__route_node *node, unsigned int *used)
+{
+	if (node == NULL)
+		return 0;
+	*used += node->routes != NULL;
+	return 1 + nodes_below(node->child[0], used) + nodes_below(node->child[1], used);
+}
+
+/** assert_lean - nothing is in the tree that no route needs */
+static void assert_lean(const struct inet__trie *trie)
+{
+	unsigned int used = 0, nodes = nodes_below(trie->root, &used);
+
+	assert_true(nodes < 2 * used);
+}
+
 static void random_tables(int family)
 {
+	const struct inet__trie *trie = inet__table_trie(fake.inet, family, RT_TABLE_MAIN);
 	unsigned int listed;
 
 	for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -262,11 +280,13 @@ static void random_tables(int family)
 				dst = model[random_below(model_count)].dst;
 			compare(family, &dst);
 		}
+		assert_lean(trie);
 		listed = 0;
 		assert_int_equal(inet__route_each(fake.inet, family, count_one, &listed), 0);
 		assert_int_equal(listed, model_count);
 		while (model_count > 0)
 			random_delete(family);
+		assert_lean(trie);
 		listed = 0;
 		assert_int_equal(inet__route_each(fake.inet, family, count_one, &listed), 0);
 		assert_int_equal(listed, 0);
@@ -509,8 +529,12 @@ static void test_expiry(void **state)
 	assert_int_equal(inet__route_add(fake.inet, &spec, NLM_F_CREATE), -EEXIST); /* and yet it lives longer */
 	fake_run(&fake, fake.now + 15 * INET_SECOND);
 	ask("2001:db8::1", NULL, NULL, 0);
+	spec = spec_of("2001:db9::/32", d0, "fd00::9"); /* another one that ends with it */
+	spec.expires = fake.now + 5 * INET_SECOND;
+	assert_int_equal(inet__route_add(fake.inet, &spec, NLM_F_CREATE), 0);
 	fake_run(&fake, fake.now + 5 * INET_SECOND);
 	ask("2001:db8::1", NULL, NULL, -ENETUNREACH);
+	ask("2001:db9::1", NULL, NULL, -ENETUNREACH);
 	assert_int_equal(inet_deadline(fake.inet), INET_NEVER);
 }
 
