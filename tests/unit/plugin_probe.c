@@ -143,11 +143,19 @@ int ioth_probe_close(int fd)
 	return close(fd);
 }
 
+static void cancelled(void *record)
+{
+	end(record);
+}
+
 ssize_t ioth_probe_recv(int fd, void *buf, size_t len, int flags)
 {
 	struct record *record = begin();
-	ssize_t result = recv(fd, buf, len, flags);
+	ssize_t result;
 
+	pthread_cleanup_push(cancelled, record);
+	result = recv(fd, buf, len, flags);
+	pthread_cleanup_pop(0);
 	end(record);
 	return result;
 }

@@ -258,6 +258,32 @@ static void close_under_a_call(void **state)
 	assert_int_equal(ioth_delstack(stack), 0);
 }
 
+/** a thread that is cancelled in a call gives back what the call holds: the socket can be closed, the stack deleted */
+static void cancelled(void **state)
+{
+	struct ioth *stack = probe();
+	struct reader reader = {.fd = ioth_msocket(stack, AF_INET, SOCK_STREAM, 0)};
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		reader.tid = 0;
+		assert_int_equal(pthread_create(&thread, NULL, reader_thread, &reader), 0);
+		while (reader.tid == 0)
+			sched_yield();
+		wait_in_call(reader.tid);
+		assert_int_equal(pthread_cancel(thread), 0);
+		assert_int_equal(pthread_join(thread, &result), 0);
+		assert_ptr_equal(result, PTHREAD_CANCELED);
+	}
+	assert_int_equal(ioth_send(reader.fd, "a", 1, 0), 1);
+	assert_int_equal((intptr_t)blocked_reader(&reader.fd), 'a');
+	assert_int_equal(ioth_close(reader.fd), 0);
+	assert_int_equal(sockets(), 0);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
 static void stop(void **state)
 {
 	struct ioth *stack = probe();
@@ -411,7 +437,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_and_accept), cmocka_unit_test(socket_errors), cmocka_unit_test(missing_members),
 		cmocka_unit_test(copies), cmocka_unit_test(copy_onto), cmocka_unit_test(plain_close),
-		cmocka_unit_test(plain_close_releases), cmocka_unit_test(close_under_a_call), cmocka_unit_test(stop),
+		cmocka_unit_test(plain_close_releases), cmocka_unit_test(close_under_a_call), cmocka_unit_test(cancelled), cmocka_unit_test(stop),
 		cmocka_unit_test(defaults), cmocka_unit_test(races), cmocka_unit_test(forked),
 	};
 	void *state = NULL;
