@@ -2,20 +2,21 @@
 /*
  * bind.c - ports: which sockets of TCP and UDP have which, and who gets what arrives.
  *
- * Two hash tables, one a protocol, from port numbers to the sockets that hold them. A socket holds a port, and is in the
- * table, while its bind_port is not 0. Packets are dispatched by walking the one chain of their port; the tables double as
- * sockets come, so a chain is short unless the program binds many sockets to one port.
+ * Two hash tables, one a protocol, from port numbers to the sockets that hold them. A socket holds a port, and is in
+ * the table, while its bind_port is not 0. Packets are dispatched by walking the one chain of their port; the tables
+ * double as sockets come, so a chain is short unless the program binds many sockets to one port.
  *
  * What a socket occupies is its *place*: the IP versions it hears and the address, or any. An AF_INET6 socket without
  * IPV6_V6ONLY on the wildcard address is in both worlds. Two places that meet are a conflict unless both sockets have
  * SO_REUSEPORT, or both have SO_REUSEADDR and (TCP) none of them listens, or they are bound to different devices.
  *
- * A port chosen by connect is *shared* (TCP): connections to other places may be given it, too, so the number of connections
- * is not limited by the number of ports. Ports are chosen as RFC 6056 asks, from a random start among 32768 to 60999.
+ * A port chosen by connect is *shared* (TCP): connections to other places may be given it, too, so the number of
+ * connections is not limited by the number of ports. Ports are chosen as RFC 6056 asks, from a random start among 32768
+ * to 60999.
  *
- * What tcp_close left to the engine (FIN_WAIT, TIME_WAIT, ...) is remembered in a ring of bounded size, for the sake of bind
- * only: such a connection still keeps its port from sockets without SO_REUSEADDR. The engine refuses pairs of endpoints
- * that it still uses by itself.
+ * What tcp_close left to the engine (FIN_WAIT, TIME_WAIT, ...) is remembered in a ring of bounded size, for the sake of
+ * bind only: such a connection still keeps its port from sockets without SO_REUSEADDR. The engine refuses pairs of
+ * endpoints that it still uses by itself.
  */
 #include "bind.h"
 
@@ -148,9 +149,12 @@ static void remember_left(struct usock__inet *sock)
 	if (binds->left == NULL)
 		return; /* bind will not know; the engine still refuses the pair of endpoints */
 	left = &binds->left[binds->left_next++ % LEFT_MOST];
-	*left = (struct usock__left){.local = sock->local, .remote = sock->remote, .bound_if = options->bound_if,
-		.reuseaddr = options->reuseaddr, .reuseport = options->reuseport,
-		.until = usock_now(sock->sock.stack) + TIME_WAIT};
+	*left = (struct usock__left){.local = sock->local,
+	                             .remote = sock->remote,
+	                             .bound_if = options->bound_if,
+	                             .reuseaddr = options->reuseaddr,
+	                             .reuseport = options->reuseport,
+	                             .until = usock_now(sock->sock.stack) + TIME_WAIT};
 	left->family = usock__effective(sock->sock.family, &sock->local.ip, &left->local.ip);
 	usock__effective(sock->sock.family, &sock->remote.ip, &left->remote.ip);
 }
@@ -168,11 +172,13 @@ static bool left_conflict(const struct usock__inet *sock, const struct usock__pl
 		if (l->until == 0 || l->local.port != port)
 			continue;
 		theirs = usock__place_make(l->family, &l->local.ip, false);
-		if (!usock__places_meet(place, &theirs) || !usock__devices_meet(l->bound_if, sock->sock.options.bound_if) ||
+		if (!usock__places_meet(place, &theirs) ||
+		    !usock__devices_meet(l->bound_if, sock->sock.options.bound_if) ||
 		    (l->reuseaddr && sock->sock.options.reuseaddr) || (l->reuseport && sock->sock.options.reuseport))
 			continue;
-		if (stack->engine->tcp_left != NULL ? stack->engine->tcp_left(stack->e, l->family, &l->local, &l->remote)
-						    : usock_now(stack) < l->until)
+		if (stack->engine->tcp_left != NULL
+		            ? stack->engine->tcp_left(stack->e, l->family, &l->local, &l->remote)
+		            : usock_now(stack) < l->until)
 			return true;
 		l->until = 0;
 	}
@@ -190,12 +196,13 @@ static struct usock__inet *rival(const struct usock__inet *sock, int proto, uint
 	struct usock__place place = usock__place_of(sock);
 	const struct usock__options *mine = &sock->sock.options;
 
-	for (struct usock__inet *other = usock__ports_first(usock__ports_of(sock->sock.stack, proto), port); other != NULL;
-	     other = usock__ports_next(other)) {
+	for (struct usock__inet *other = usock__ports_first(usock__ports_of(sock->sock.stack, proto), port);
+	     other != NULL; other = usock__ports_next(other)) {
 		const struct usock__options *theirs = &other->sock.options;
 		struct usock__place their_place = usock__place_of(other);
 
-		if (other == sock || !usock__devices_meet(mine->bound_if, theirs->bound_if) || !usock__places_meet(&place, &their_place))
+		if (other == sock || !usock__devices_meet(mine->bound_if, theirs->bound_if) ||
+		    !usock__places_meet(&place, &their_place))
 			continue;
 		if (strict)
 			return other;
@@ -208,7 +215,8 @@ static struct usock__inet *rival(const struct usock__inet *sock, int proto, uint
 	return NULL;
 }
 
-/** conflict - may a socket not have a port? Others that the program has closed with close(2) give way; @strict as in rival */
+/** conflict - may a socket not have a port? Others that the program has closed with close(2) give way; @strict as in
+ * rival */
 static bool conflict(const struct usock__inet *sock, int proto, uint16_t port, bool strict)
 {
 	struct usock__inet *other;
@@ -242,8 +250,8 @@ int usock__bind_address(struct usock__inet *sock, const struct usock_endpoint *l
 	if (family == AF_INET) {
 		if (sock->sock.family == AF_INET6 && sock->ip.v6only)
 			return -EINVAL;
-		if (usock__is_any(AF_INET, &ip) || sock->ip.freebind || sock->ip.transparent ||
-		    sock->ip.freebind6 || sock->ip.transparent6)
+		if (usock__is_any(AF_INET, &ip) || sock->ip.freebind || sock->ip.transparent || sock->ip.freebind6 ||
+		    sock->ip.transparent6)
 			return 0;
 		return inet_addr_type(inet, AF_INET, &ip, NULL) == RTN_UNICAST ? -EADDRNOTAVAIL : 0;
 	}
@@ -342,8 +350,9 @@ struct usock__inet *usock__bind_group(struct usock__inet *sock)
 {
 	if (!sock->sock.options.reuseport)
 		return NULL;
-	for (struct usock__inet *other = usock__ports_first(usock__ports_of(sock->sock.stack, IPPROTO_TCP), sock->bind_port); other != NULL;
-	     other = usock__ports_next(other)) {
+	for (struct usock__inet *other =
+	             usock__ports_first(usock__ports_of(sock->sock.stack, IPPROTO_TCP), sock->bind_port);
+	     other != NULL; other = usock__ports_next(other)) {
 		if (other != sock && other->listening && other->sock.options.reuseport &&
 		    other->sock.family == sock->sock.family && other->ip.v6only == sock->ip.v6only &&
 		    other->sock.options.bound_if == sock->sock.options.bound_if &&

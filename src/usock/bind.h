@@ -21,7 +21,8 @@ struct usock__left;
 
 struct usock__binds {
 	struct usock__ports tcp, udp;
-	struct usock__left *left; /* ring of connections that outlived their sockets, allocated when it is first needed */
+	struct usock__left
+	        *left; /* ring of connections that outlived their sockets, allocated when it is first needed */
 	unsigned int left_next;
 	uint64_t secret[2];
 };
@@ -102,12 +103,14 @@ static inline bool usock__devices_meet(unsigned int a, unsigned int b)
 }
 
 /** usock__same_end - is it the same address and port, however the two families write it? */
-static inline bool usock__same_end(int family_a, const struct usock_endpoint *a, int family_b, const struct usock_endpoint *b)
+static inline bool usock__same_end(int family_a, const struct usock_endpoint *a, int family_b,
+                                   const struct usock_endpoint *b)
 {
 	union inet_ip ip_a, ip_b;
 	int family = usock__effective(family_a, &a->ip, &ip_a);
 
-	return a->port == b->port && family == usock__effective(family_b, &b->ip, &ip_b) && usock__same_ip(family, &ip_a, &ip_b);
+	return a->port == b->port && family == usock__effective(family_b, &b->ip, &ip_b) &&
+	       usock__same_ip(family, &ip_a, &ip_b);
 }
 
 #endif

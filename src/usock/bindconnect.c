@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bindconnect.c - the address and port that a connection begins with, and what becomes of them when it is over; see bind.c. */
+/* bindconnect.c - the address and port that a connection begins with, and what becomes of them when it is over; see
+ * bind.c. */
 #include "bind.h"
 
 #include <linux/rtnetlink.h>
@@ -24,11 +25,13 @@ void usock__bind_anywhere(const struct usock__inet *sock, struct usock_endpoint 
 
 /** pair_in_use - is there a connection between these very endpoints? */
 static bool pair_in_use(const struct usock__inet *sock, const struct usock_endpoint *local,
-			const struct usock_endpoint *remote)
+                        const struct usock_endpoint *remote)
 {
-	for (struct usock__inet *other = usock__ports_first(usock__ports_of(sock->sock.stack, IPPROTO_TCP), local->port); other != NULL;
-	     other = usock__ports_next(other)) {
-		if (other != sock && other->connected && usock__devices_meet(other->sock.options.bound_if, sock->sock.options.bound_if) &&
+	for (struct usock__inet *other =
+	             usock__ports_first(usock__ports_of(sock->sock.stack, IPPROTO_TCP), local->port);
+	     other != NULL; other = usock__ports_next(other)) {
+		if (other != sock && other->connected &&
+		    usock__devices_meet(other->sock.options.bound_if, sock->sock.options.bound_if) &&
 		    usock__same_end(sock->sock.family, remote, other->sock.family, &other->remote) &&
 		    usock__same_end(sock->sock.family, local, other->sock.family, &other->local))
 			return true;
@@ -39,8 +42,8 @@ static bool pair_in_use(const struct usock__inet *sock, const struct usock_endpo
 /** shareable - may a connection be given this port that connect chooses? */
 static bool shareable(const struct usock__inet *sock, uint16_t port)
 {
-	for (struct usock__inet *other = usock__ports_first(usock__ports_of(sock->sock.stack, IPPROTO_TCP), port); other != NULL;
-	     other = usock__ports_next(other))
+	for (struct usock__inet *other = usock__ports_first(usock__ports_of(sock->sock.stack, IPPROTO_TCP), port);
+	     other != NULL; other = usock__ports_next(other))
 		if (!other->bind_shared)
 			return false;
 	return true;
@@ -106,7 +109,8 @@ static int ask_route(struct usock__inet *sock, int proto, const struct usock_end
 			return local_family == AF_INET ? -EAFNOSUPPORT : -ENETUNREACH;
 		memset(&flow->src, 0, sizeof(flow->src));
 	}
-	group = flow->family == AF_INET ? IN_MULTICAST(ntohl(flow->dst.v4.s_addr)) : IN6_IS_ADDR_MULTICAST(&flow->dst.v6);
+	group = flow->family == AF_INET ? IN_MULTICAST(ntohl(flow->dst.v4.s_addr))
+	                                : IN6_IS_ADDR_MULTICAST(&flow->dst.v6);
 	flow->oif = sock->sock.options.bound_if;
 	if (proto == IPPROTO_UDP && flow->oif == 0) {
 		if (flow->family == AF_INET)

@@ -62,17 +62,18 @@ int usock__endpoint_take_bind(int family, const struct sockaddr *addr, socklen_t
 	return usock__endpoint_take(family, addr, len, out);
 }
 
-void usock__endpoint_give(int family, const struct usock_endpoint *endpoint, struct sockaddr_storage *addr, socklen_t *len)
+void usock__endpoint_give(int family, const struct usock_endpoint *endpoint, struct sockaddr_storage *addr,
+                          socklen_t *len)
 {
 	if (family == AF_INET) {
 		struct sockaddr_in in = {
-			.sin_family = AF_INET, .sin_port = htons(endpoint->port), .sin_addr = endpoint->ip.v4};
+		        .sin_family = AF_INET, .sin_port = htons(endpoint->port), .sin_addr = endpoint->ip.v4};
 
 		memcpy(addr, &in, sizeof(in));
 		*len = sizeof(in);
 	} else {
 		struct sockaddr_in6 in6 = {
-			.sin6_family = AF_INET6, .sin6_port = htons(endpoint->port), .sin6_addr = endpoint->ip.v6};
+		        .sin6_family = AF_INET6, .sin6_port = htons(endpoint->port), .sin6_addr = endpoint->ip.v6};
 
 		if (scoped(&in6.sin6_addr))
 			in6.sin6_scope_id = endpoint->scope;

@@ -2,12 +2,13 @@
 /*
  * listener.c - TCP sockets that listen, and the connections that wait to be accepted.
  *
- * The engine knows a *listener*, to which one socket belongs, or several that share their name by SO_REUSEPORT; of those, the
- * hash of the connection's endpoints chooses the one that gets it. The listener lives as long as it has a member.
+ * The engine knows a *listener*, to which one socket belongs, or several that share their name by SO_REUSEPORT; of
+ * those, the hash of the connection's endpoints chooses the one that gets it. The listener lives as long as it has a
+ * member.
  *
- * A connection is a socket without descriptor in the queue of its *parent* until accept takes it. As in Linux the queue holds
- * one connection more than the backlog says; handshakes that are under way count, too, so that every one that succeeds
- * finds its place, and a SYN for which there will be none is left unanswered.
+ * A connection is a socket without descriptor in the queue of its *parent* until accept takes it. As in Linux the queue
+ * holds one connection more than the backlog says; handshakes that are under way count, too, so that every one that
+ * succeeds finds its place, and a SYN for which there will be none is left unanswered.
  *
  * With TCP_DEFER_ACCEPT a connection is kept beside the queue until its first bytes come, or the time is up. One that
  * ends before that has never been there.
@@ -237,7 +238,7 @@ bool usock_tcp_may_accept(struct usock_tcp *tcp, unsigned int half_open)
 
 /** choose - the member that gets a connection: by hash; or the next one that has a place */
 static struct usock__stream *choose(struct usock__listener *listener, const struct usock_endpoint *local,
-				    const struct usock_endpoint *remote)
+                                    const struct usock_endpoint *remote)
 {
 	struct usock__stream *s = listener->members;
 	unsigned int members = 0, chosen;
@@ -246,8 +247,9 @@ static struct usock__stream *choose(struct usock__listener *listener, const stru
 		return waiting(s) <= s->backlog ? s : NULL;
 	for (; s != NULL; s = s->group_next)
 		members++;
-	chosen = (unsigned int)((uint64_t)usock__bind_hash(listener->stack, listener->tcp.family, local, remote) * members >>
-				32);
+	chosen = (unsigned int)((uint64_t)usock__bind_hash(listener->stack, listener->tcp.family, local, remote) *
+	                                members >>
+	                        32);
 	for (s = listener->members; chosen > 0; chosen--)
 		s = s->group_next;
 	for (unsigned int i = 0; i < members; i++) {
@@ -277,7 +279,7 @@ static void inherit(struct usock__stream *child, const struct usock__stream *par
 }
 
 struct usock_tcp *usock_tcp_accept(struct usock_tcp *tcp, void *pcb, const struct usock_endpoint *local,
-				   const struct usock_endpoint *remote)
+                                   const struct usock_endpoint *remote)
 {
 	struct usock__listener *listener = listener_of(tcp);
 	struct usock_stack *stack = listener->stack;
@@ -287,8 +289,8 @@ struct usock_tcp *usock_tcp_accept(struct usock_tcp *tcp, void *pcb, const struc
 
 	if (parent == NULL)
 		return NULL;
-	sock = usock__new(stack, &usock__stream_kind, sizeof(struct usock__stream), parent->inet.sock.family, SOCK_STREAM,
-			  parent->inet.sock.protocol);
+	sock = usock__new(stack, &usock__stream_kind, sizeof(struct usock__stream), parent->inet.sock.family,
+	                  SOCK_STREAM, parent->inet.sock.protocol);
 	if (sock == NULL)
 		return NULL;
 	child = usock__stream_of(sock);
@@ -306,7 +308,8 @@ struct usock_tcp *usock_tcp_accept(struct usock_tcp *tcp, void *pcb, const struc
 		child->queue_next = parent->deferred;
 		parent->deferred = child;
 		parent->deferred_len++;
-		usock__timer_set(stack, &child->timer, usock_now(stack) + usock__stream_defer_seconds(parent) * INT64_C(1000000000));
+		usock__timer_set(stack, &child->timer,
+		                 usock_now(stack) + usock__stream_defer_seconds(parent) * INT64_C(1000000000));
 	} else {
 		enqueue(parent, child);
 	}

@@ -2,10 +2,10 @@
 /*
  * stream.c - TCP sockets: tcp(7). States, connect, shutdown, close; what poll sees.
  *
- * The engine speaks TCP; this file knows as much of its state machine as a program can see, with Linux's names. What moves
- * it are calls of the program and the usock_tcp_* functions that the engine calls; usock__stream_set is the one place
- * where the state changes. A socket that Linux would show as closed is CLOSE here, too: when both FINs are acknowledged
- * or TIME-WAIT begins, the engine is told by tcp_close to finish alone, and forgets the socket.
+ * The engine speaks TCP; this file knows as much of its state machine as a program can see, with Linux's names. What
+ * moves it are calls of the program and the usock_tcp_* functions that the engine calls; usock__stream_set is the one
+ * place where the state changes. A socket that Linux would show as closed is CLOSE here, too: when both FINs are
+ * acknowledged or TIME-WAIT begins, the engine is told by tcp_close to finish alone, and forgets the socket.
  *
  *     CLOSE --connect--> SYN_SENT --connected--> ESTABLISHED <--accept-- (listener.c)
  *     ESTABLISHED --shutdown--> FIN_WAIT1 --finished--> FIN_WAIT2 --fin--> CLOSE
@@ -13,8 +13,8 @@
  *     ESTABLISHED --fin--> CLOSE_WAIT --shutdown--> LAST_ACK --finished--> CLOSE
  *     any --error, disconnect--> CLOSE
  *
- * Besides there is the phase, which tells what connect(2) answers: a socket whose connection was reset is CLOSE, but still
- * CONNECTED, and has to be disconnected (AF_UNSPEC) before it can be used again.
+ * Besides there is the phase, which tells what connect(2) answers: a socket whose connection was reset is CLOSE, but
+ * still CONNECTED, and has to be disconnected (AF_UNSPEC) before it can be used again.
  *
  * What poll shows, as Linux's tcp_poll; R and W are sock.shutdown, both are set when a connection ends:
  *
@@ -24,12 +24,12 @@
  *     any other        R, or enough  W, or room  R      R & W,  urgent byte   error, error queue
  *                      received                         CLOSE   not taken
  *
- * "Enough received" is SO_RCVLOWAT bytes, not counting an urgent byte that comes next. A fresh socket is CLOSE, so it shows
- * OUT and HUP.
+ * "Enough received" is SO_RCVLOWAT bytes, not counting an urgent byte that comes next. A fresh socket is CLOSE, so it
+ * shows OUT and HUP.
  *
- * Locks: that of the stack is held everywhere. Memory: a socket owns its ring of received chunks (stream_recv.c) and the
- * connections nobody has accepted yet (listener.c). The engine's usock_tcp lives in the socket, so a socket is never
- * freed before close, abort or the engine's own usock_tcp_error has made the engine forget it.
+ * Locks: that of the stack is held everywhere. Memory: a socket owns its ring of received chunks (stream_recv.c) and
+ * the connections nobody has accepted yet (listener.c). The engine's usock_tcp lives in the socket, so a socket is
+ * never freed before close, abort or the engine's own usock_tcp_error has made the engine forget it.
  */
 #include "stream.h"
 
@@ -38,7 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAM_SNDBUF 16384  /* what Linux shows before anything is set */
+#define STREAM_SNDBUF 16384 /* what Linux shows before anything is set */
 #define STREAM_RCVBUF 131072
 
 /* States in which the engine has a connection that a reset would end. */
@@ -342,7 +342,8 @@ static int attempt(struct usock__stream *s, const struct usock_endpoint *remote)
 	struct usock_stack *stack = s->inet.sock.stack;
 	int ret;
 
-	/* A pair of endpoints that the engine still uses (TIME-WAIT) costs another try with another port, if that is ours to choose. */
+	/* A pair of endpoints that the engine still uses (TIME-WAIT) costs another try with another port, if that is
+	 * ours to choose. */
 	for (int tries = 0;; tries++) {
 		ret = usock__bind_connect(&s->inet, IPPROTO_TCP, remote);
 		if (ret != 0)
@@ -436,7 +437,8 @@ static int stream_shutdown(struct usock *sock, int how)
 		return -EINVAL;
 	bits = (unsigned int)how + 1;
 	if (s->phase == PHASE_CONNECTING)
-		s->phase = s->state == STREAM_SYN_SENT || s->state == STREAM_CLOSE ? PHASE_DISCONNECTING : PHASE_CONNECTED;
+		s->phase =
+		        s->state == STREAM_SYN_SENT || s->state == STREAM_CLOSE ? PHASE_DISCONNECTING : PHASE_CONNECTED;
 	switch (s->state) {
 	case STREAM_LISTEN:
 		if (!(bits & USOCK_RCV_SHUTDOWN))
@@ -457,8 +459,7 @@ static int stream_shutdown(struct usock *sock, int how)
 		break;
 	default:
 		sock->shutdown |= bits;
-		if ((bits & USOCK_SEND_SHUTDOWN) &&
-		    usock__stream_is(s, STREAM_SENDING)) {
+		if ((bits & USOCK_SEND_SHUTDOWN) && usock__stream_is(s, STREAM_SENDING)) {
 			usock__stream_set(s, s->state == STREAM_ESTABLISHED ? STREAM_FIN_WAIT1 : STREAM_LAST_ACK);
 			usock__stream_fin(s);
 		}
@@ -533,7 +534,8 @@ static void linger(struct usock__stream *s)
 	/* close(2) has begun and has to end: a cancelled thread waits for it. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	while (usock__stream_attached(s) && !sock->stack->stopped &&
-	       usock__stream_is(s, STREAM_BIT(STREAM_FIN_WAIT1) | STREAM_BIT(STREAM_CLOSING) | STREAM_BIT(STREAM_LAST_ACK)))
+	       usock__stream_is(s, STREAM_BIT(STREAM_FIN_WAIT1) | STREAM_BIT(STREAM_CLOSING) |
+	                                   STREAM_BIT(STREAM_LAST_ACK)))
 		if (usock__wait(sock, EPOLLHUP, until) != 0)
 			break;
 	pthread_setcancelstate(state, NULL);
@@ -581,26 +583,26 @@ static void stream_destroy(struct usock *sock)
 }
 
 const struct usock__kind usock__stream_kind = {
-	.name = "stream",
-	.shape = USOCK_SHAPE_FRESH,
-	.open = stream_open,
-	.release = stream_release,
-	.destroy = stream_destroy,
-	.bind = stream_bind,
-	.connect = stream_connect,
-	.connect_done = stream_connect_done,
-	.listen = usock__stream_listen,
-	.accept = usock__stream_accept,
-	.getsockname = stream_getsockname,
-	.getpeername = stream_getpeername,
-	.shutdown = stream_shutdown,
-	.send = usock__stream_send,
-	.recv = usock__stream_recv,
-	.setsockopt = usock__stream_setsockopt,
-	.getsockopt = usock__stream_getsockopt,
-	.ioctl = stream_ioctl,
-	.option_changed = usock__stream_option_changed,
-	.poll = stream_poll,
+        .name = "stream",
+        .shape = USOCK_SHAPE_FRESH,
+        .open = stream_open,
+        .release = stream_release,
+        .destroy = stream_destroy,
+        .bind = stream_bind,
+        .connect = stream_connect,
+        .connect_done = stream_connect_done,
+        .listen = usock__stream_listen,
+        .accept = usock__stream_accept,
+        .getsockname = stream_getsockname,
+        .getpeername = stream_getpeername,
+        .shutdown = stream_shutdown,
+        .send = usock__stream_send,
+        .recv = usock__stream_recv,
+        .setsockopt = usock__stream_setsockopt,
+        .getsockopt = usock__stream_getsockopt,
+        .ioctl = stream_ioctl,
+        .option_changed = usock__stream_option_changed,
+        .poll = stream_poll,
 };
 
 const size_t usock__stream_size = sizeof(struct usock__stream);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stream.h - what the files of TCP sockets share: stream.c (states), stream_send.c, stream_recv.c, listener.c, tcpopt.c.
+ * stream.h - what the files of TCP sockets share: stream.c (states), stream_send.c, stream_recv.c, listener.c,
+ * tcpopt.c.
  */
 #ifndef IOTH_USOCK_STREAM_H
 #define IOTH_USOCK_STREAM_H
@@ -25,7 +26,7 @@ enum usock__tcp_state {
 /** enum usock__phase - how far connect(2) has come, which outlasts the connection */
 enum usock__phase {
 	PHASE_UNCONNECTED,
-	PHASE_CONNECTING,    /* also when the attempt has ended and nobody has asked yet */
+	PHASE_CONNECTING, /* also when the attempt has ended and nobody has asked yet */
 	PHASE_CONNECTED,
 	PHASE_DISCONNECTING, /* shut down while it was connecting */
 };
@@ -34,17 +35,17 @@ enum usock__phase {
 struct usock__chunk {
 	const unsigned char *data;
 	uint32_t len;
-	uint32_t room;  /* of our own block: bytes that can be appended */
-	void *buffer;   /* the engine's, to be released; our own block when @own */
-	int64_t when;   /* CLOCK_REALTIME, nanoseconds; 0: was not of interest */
+	uint32_t room; /* of our own block: bytes that can be appended */
+	void *buffer;  /* the engine's, to be released; our own block when @own */
+	int64_t when;  /* CLOCK_REALTIME, nanoseconds; 0: was not of interest */
 	bool own;
 };
 
 /** struct usock__tcp_options - the options of IPPROTO_TCP that the engine does not see */
 struct usock__tcp_options {
 	bool cork, quickack, inq, thin_linear;
-	int linger2;            /* seconds; -1: none, 0: the usual */
-	int defer_accept;       /* retransmissions of the SYN-ACK, as Linux counts */
+	int linger2;      /* seconds; -1: none, 0: the usual */
+	int defer_accept; /* retransmissions of the SYN-ACK, as Linux counts */
 	int window_clamp;
 	uint32_t notsent_lowat; /* 0: no limit */
 };
@@ -54,7 +55,7 @@ struct usock__listener;
 /** struct usock__stream - a TCP socket */
 struct usock__stream {
 	struct usock__inet inet;
-	struct usock_tcp tcp;      /* shared with the engine; of a listener the engine has usock__listener.tcp instead */
+	struct usock_tcp tcp; /* shared with the engine; of a listener the engine has usock__listener.tcp instead */
 	enum usock__tcp_state state;
 	enum usock__phase phase;
 	struct usock__tcp_options options;
@@ -94,8 +95,8 @@ static inline bool usock__stream_attached(const struct usock__stream *s)
 	return s->tcp.pcb != NULL;
 }
 
-/** usock__stream_tell - usock__changed, but for connections that nobody has accepted yet; @events are those that are new, each an edge
-    for epoll: 0 where something has gone */
+/** usock__stream_tell - usock__changed, but for connections that nobody has accepted yet; @events are those that are
+   new, each an edge for epoll: 0 where something has gone */
 void usock__stream_tell(struct usock__stream *s, uint32_t events);
 
 /** usock__stream_set - the one place where the state changes */
@@ -106,7 +107,8 @@ void usock__stream_defaults(struct usock__stream *s);
 
 /** usock__stream_is - is the state one of a set? STREAM_BIT: such a set */
 #define STREAM_BIT(state) (1U << (state))
-#define STREAM_SENDING (STREAM_BIT(STREAM_ESTABLISHED) | STREAM_BIT(STREAM_CLOSE_WAIT)) /* states in which data may be sent */
+#define STREAM_SENDING                                                                                                 \
+	(STREAM_BIT(STREAM_ESTABLISHED) | STREAM_BIT(STREAM_CLOSE_WAIT)) /* states in which data may be sent */
 static inline bool usock__stream_is(const struct usock__stream *s, unsigned int states)
 {
 	return (STREAM_BIT(s->state) & states) != 0;

@@ -2,14 +2,14 @@
 /*
  * stream_recv.c - the receiving side of TCP sockets.
  *
- * What arrives stays in the engine's buffers, and the socket keeps references to it, *chunks*, in a ring. As the program takes
- * bytes, chunks are released and the engine is told, once a call, that its window may open by so many.
+ * What arrives stays in the engine's buffers, and the socket keeps references to it, *chunks*, in a ring. As the
+ * program takes bytes, chunks are released and the engine is told, once a call, that its window may open by so many.
  *
- * Small segments that come when others wait already are copied together into blocks of our own, so that a peer that sends
- * its window in single bytes does not occupy a whole buffer with each.
+ * Small segments that come when others wait already are copied together into blocks of our own, so that a peer that
+ * sends its window in single bytes does not occupy a whole buffer with each.
  *
- * An urgent byte is a chunk of its own, one byte in a block: it is read in its place with SO_OOBINLINE, skipped without.
- * Only the last one is urgent; when another comes, the one before it becomes an ordinary byte, as in Linux.
+ * An urgent byte is a chunk of its own, one byte in a block: it is read in its place with SO_OOBINLINE, skipped
+ * without. Only the last one is urgent; when another comes, the one before it becomes an ordinary byte, as in Linux.
  *
  * Reading stops before an urgent byte when something was read, so that the program sees the mark.
  */
@@ -134,12 +134,17 @@ static bool block_new(struct usock__stream *s, const unsigned char *data, size_t
 	if (block == NULL)
 		return false;
 	memcpy(block, data, len);
-	*chunk_at(s, s->ring_count++) = (struct usock__chunk){.data = block, .len = (uint32_t)len,
-		.room = (uint32_t)(size - len), .buffer = block, .own = true, .when = stamp(&s->inet.sock.options)};
+	*chunk_at(s, s->ring_count++) = (struct usock__chunk){.data = block,
+	                                                      .len = (uint32_t)len,
+	                                                      .room = (uint32_t)(size - len),
+	                                                      .buffer = block,
+	                                                      .own = true,
+	                                                      .when = stamp(&s->inet.sock.options)};
 	return true;
 }
 
-/** lost - bytes that the peer believes to be here are not: the connection cannot go on; reset, but not within the engine's call */
+/** lost - bytes that the peer believes to be here are not: the connection cannot go on; reset, but not within the
+ * engine's call */
 static void lost(struct usock__stream *s)
 {
 	struct usock_stack *stack = s->inet.sock.stack;
@@ -168,7 +173,7 @@ void usock_tcp_input(struct usock_tcp *tcp, const unsigned char *data, size_t le
 		stack->engine->release(stack->e, buffer);
 	} else {
 		*chunk_at(s, s->ring_count++) = (struct usock__chunk){
-			.data = data, .len = (uint32_t)len, .buffer = buffer, .when = stamp(&s->inet.sock.options)};
+		        .data = data, .len = (uint32_t)len, .buffer = buffer, .when = stamp(&s->inet.sock.options)};
 	}
 	s->queued += len;
 	usock__stream_tell(s, EPOLLIN);

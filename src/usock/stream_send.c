@@ -2,13 +2,13 @@
 /*
  * stream_send.c - the sending side of TCP sockets.
  *
- * The engine keeps what is to be sent; usock keeps nothing. A send takes as many bytes as the engine has room for and, when
- * SO_SNDBUF was set, as that allows: bytes count till they are acknowledged. Half of what getsockopt shows are bytes of the
- * program, the rest is Linux's bookkeeping.
+ * The engine keeps what is to be sent; usock keeps nothing. A send takes as many bytes as the engine has room for and,
+ * when SO_SNDBUF was set, as that allows: bytes count till they are acknowledged. Half of what getsockopt shows are
+ * bytes of the program, the rest is Linux's bookkeeping.
  *
- * What TCP_CORK and MSG_MORE hold back is with the engine, too, which was told that more follows. After 200 ms it is sent
- * whatever happens, by the timer of the socket. A FIN for which the engine has no memory is tried again: when something
- * was acknowledged, and by the same timer.
+ * What TCP_CORK and MSG_MORE hold back is with the engine, too, which was told that more follows. After 200 ms it is
+ * sent whatever happens, by the timer of the socket. A FIN for which the engine has no memory is tried again: when
+ * something was acknowledged, and by the same timer.
  */
 #include "stream.h"
 
@@ -24,7 +24,8 @@ static size_t limit(const struct usock__stream *s)
 	return s->sndbuf_locked ? (size_t)s->inet.sock.options.sndbuf / 2 : SNDBUF_MOST;
 }
 
-/** notsent_full - does TCP_NOTSENT_LOWAT forbid to queue more? @shift: 1 for poll, which wants twice the room, as Linux */
+/** notsent_full - does TCP_NOTSENT_LOWAT forbid to queue more? @shift: 1 for poll, which wants twice the room, as Linux
+ */
 static bool notsent_full(const struct usock__stream *s, unsigned int shift)
 {
 	struct usock_stack *stack = s->inet.sock.stack;
@@ -32,7 +33,8 @@ static bool notsent_full(const struct usock__stream *s, unsigned int shift)
 
 	if (lowat == 0)
 		return false;
-	return (uint64_t)stack->engine->tcp_unsent(stack->e, &((struct usock__stream *)(uintptr_t)s)->tcp) << shift >= lowat;
+	return (uint64_t)stack->engine->tcp_unsent(stack->e, &((struct usock__stream *)(uintptr_t)s)->tcp) << shift >=
+	       lowat;
 }
 
 /** room - how many bytes may be queued now */
@@ -146,8 +148,7 @@ int usock__stream_send(struct usock *sock, struct usock__xfer *xfer)
 		return -EOPNOTSUPP;
 	if (s->state == STREAM_SYN_SENT && sock->error == 0)
 		return -EAGAIN;
-	if (sock->error != 0 || (sock->shutdown & USOCK_SEND_SHUTDOWN) ||
-	    !usock__stream_is(s, STREAM_SENDING))
+	if (sock->error != 0 || (sock->shutdown & USOCK_SEND_SHUTDOWN) || !usock__stream_is(s, STREAM_SENDING))
 		return failed(s, xfer);
 	if (xfer->flags & MSG_OOB) {
 		if (stack->engine->tcp_urgent == NULL)
@@ -161,10 +162,11 @@ int usock__stream_send(struct usock *sock, struct usock__xfer *xfer)
 
 		if (free == 0)
 			break;
-		/* When the bytes do not all fit, the segments are full but the last, and nothing is gained by holding that back. */
+		/* When the bytes do not all fit, the segments are full but the last, and nothing is gained by holding
+		 * that back. */
 		n = stack->engine->tcp_write(stack->e, &s->tcp, xfer->msg->msg_iov, (unsigned int)xfer->msg->msg_iovlen,
-					     xfer->done, left < free ? left : free,
-					     (more && left <= free) || (xfer->flags & MSG_OOB));
+		                             xfer->done, left < free ? left : free,
+		                             (more && left <= free) || (xfer->flags & MSG_OOB));
 		if (!usock__stream_attached(s))
 			return failed(s, xfer);
 		if (n < 0 && n != -ENOBUFS && n != -EAGAIN)

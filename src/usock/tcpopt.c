@@ -4,7 +4,8 @@
  *
  * Values, ranges and what is read back are Linux's. Options that act in the engine are in usock_tcp.option; a change is
  * handed to the engine when it has a connection (or listener) of the socket, and taken back when it cannot do it. Where
- * it has none yet, it reads them when it connects, listens or has been given the socket of a new connection. docs/sockets.md has the list.
+ * it has none yet, it reads them when it connects, listens or has been given the socket of a new connection.
+ * docs/sockets.md has the list.
  */
 #include "stream.h"
 
@@ -18,10 +19,10 @@
 #define MAXSEG_MOST 32767
 #define LINGER2_MOST 120
 #define LINGER2_USUAL 60
-#define TIMEOUT_INIT 1  /* seconds before the first retransmission of a SYN-ACK, and the longest time between two */
+#define TIMEOUT_INIT 1 /* seconds before the first retransmission of a SYN-ACK, and the longest time between two */
 #define TIMEOUT_MOST 120
-#define CONGESTION "reno"   /* what Linux calls the algorithm of RFC 5681, which an engine has */
-#define CONGESTION_NAME 16  /* Linux: TCP_CA_NAME_MAX */
+#define CONGESTION "reno"       /* what Linux calls the algorithm of RFC 5681, which an engine has */
+#define CONGESTION_NAME 16      /* Linux: TCP_CA_NAME_MAX */
 #define WINDOW_CLAMP_LEAST 1152 /* half of the smallest SO_RCVBUF */
 
 /** engine_tcp - the engine's end of a socket that connects or listens, or NULL */
@@ -55,15 +56,15 @@ static int wanted(const struct usock__stream *s, enum usock_tcp_option option)
 	const struct usock__options *options = &s->inet.sock.options;
 	const struct usock__ip *ip = &s->inet.ip;
 	union inet_ip v4;
-	bool six = s->inet.sock.family == AF_INET6 &&
-		   usock__effective(AF_INET6, &s->inet.remote.ip, &v4) == AF_INET6;
+	bool six = s->inet.sock.family == AF_INET6 && usock__effective(AF_INET6, &s->inet.remote.ip, &v4) == AF_INET6;
 
 	switch (option) {
 	case USOCK_TCP_KEEPALIVE:
 		return options->keepalive;
 	case USOCK_TCP_RCVBUF:
-		return s->options.window_clamp != 0 && s->options.window_clamp < options->rcvbuf / 2 ? s->options.window_clamp
-												     : options->rcvbuf / 2;
+		return s->options.window_clamp != 0 && s->options.window_clamp < options->rcvbuf / 2
+		               ? s->options.window_clamp
+		               : options->rcvbuf / 2;
 	case USOCK_TCP_TTL:
 		return six ? ip->hop_limit : ip->ttl;
 	case USOCK_TCP_TOS:
@@ -77,14 +78,15 @@ static int wanted(const struct usock__stream *s, enum usock_tcp_option option)
 
 /* Those that other levels give. */
 static const enum usock_tcp_option foreign[] = {USOCK_TCP_KEEPALIVE, USOCK_TCP_RCVBUF, USOCK_TCP_TTL, USOCK_TCP_TOS,
-						USOCK_TCP_BOUND_IF};
+                                                USOCK_TCP_BOUND_IF};
 #define FOREIGN (sizeof(foreign) / sizeof(foreign[0]))
 
 int usock__stream_option_changed(struct usock *sock, int name)
 {
 	struct usock__stream *s = usock__stream_of(sock);
 
-	/* The names of several levels come here, so a name alone does not tell what it is: whatever is not as wanted has changed. */
+	/* The names of several levels come here, so a name alone does not tell what it is: whatever is not as wanted
+	 * has changed. */
 	for (size_t i = 0; i < FOREIGN; i++) {
 		int value = wanted(s, foreign[i]);
 		int ret = value != s->tcp.option[foreign[i]] ? set_engine(s, foreign[i], value) : 0;
@@ -191,8 +193,9 @@ static int set_int(struct usock__stream *s, int name, int value)
 	case TCP_CORK:
 		return set_cork(s, value);
 	case TCP_MAXSEG:
-		return value != 0 && (value < MAXSEG_LEAST || value > MAXSEG_MOST) ? -EINVAL
-										   : set_engine(s, USOCK_TCP_MAXSEG, value);
+		return value != 0 && (value < MAXSEG_LEAST || value > MAXSEG_MOST)
+		               ? -EINVAL
+		               : set_engine(s, USOCK_TCP_MAXSEG, value);
 	case TCP_KEEPIDLE:
 		return set_ranged(s, USOCK_TCP_KEEPIDLE, value, 1, KEEPIDLE_MOST);
 	case TCP_KEEPINTVL:

@@ -29,7 +29,8 @@ static int bind_to(struct usock__inet *sock, const char *text, unsigned int port
 }
 
 /** found - who gets a datagram to @to from @from, port 9 to port 9 */
-static struct usock__inet *found(struct usock_stack *stack, int family, const char *to, const char *from, unsigned int iface)
+static struct usock__inet *found(struct usock_stack *stack, int family, const char *to, const char *from,
+                                 unsigned int iface)
 {
 	struct usock_endpoint local = fake_end(family, to, 9), remote = fake_end(family, from, 9);
 
@@ -51,7 +52,8 @@ static void connect_to(struct usock__inet *sock, const char *text, unsigned int 
 struct row {
 	int family[2];
 	const char *addr[2];
-	const char *options[2]; /* r: SO_REUSEADDR, p: SO_REUSEPORT, 6: IPV6_V6ONLY, d: on vde0, e: on vde1, l: listens */
+	const char
+	        *options[2]; /* r: SO_REUSEADDR, p: SO_REUSEPORT, 6: IPV6_V6ONLY, d: on vde0, e: on vde1, l: listens */
 	bool tcp, udp;
 };
 
@@ -62,37 +64,37 @@ struct row {
 #define OURS6 "fd00::1"
 
 static const struct row rows[] = {
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"", ""}, false, false},
-	{{AF_INET, AF_INET}, {OURS, ANY4}, {"", ""}, false, false},
-	{{AF_INET, AF_INET}, {ANY4, OURS}, {"", ""}, false, false},
-	{{AF_INET, AF_INET}, {OURS, OTHER}, {"", ""}, true, true},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"r", ""}, false, false},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"", "r"}, false, false},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"r", "r"}, true, true},
-	{{AF_INET, AF_INET}, {ANY4, OURS}, {"r", "r"}, true, true},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"rl", "r"}, false, true},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"p", "p"}, true, true},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"pl", "p"}, true, true},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"p", ""}, false, false},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"p", "r"}, false, false},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"d", "e"}, true, true},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"d", "d"}, false, false},
-	{{AF_INET, AF_INET}, {OURS, OURS}, {"d", ""}, false, false},
-	{{AF_INET6, AF_INET6}, {OURS6, OURS6}, {"", ""}, false, false},
-	{{AF_INET6, AF_INET6}, {"::", OURS6}, {"", ""}, false, false},
-	{{AF_INET6, AF_INET6}, {"::1", OURS6}, {"", ""}, true, true},
-	{{AF_INET6, AF_INET}, {"::", ANY4}, {"", ""}, false, false},
-	{{AF_INET6, AF_INET}, {"::", OURS}, {"", ""}, false, false},
-	{{AF_INET6, AF_INET}, {"::", ANY4}, {"6", ""}, true, true},
-	{{AF_INET, AF_INET6}, {ANY4, "::"}, {"", "6"}, true, true},
-	{{AF_INET, AF_INET6}, {OURS, "::"}, {"", ""}, false, false},
-	{{AF_INET6, AF_INET}, {OURS6, ANY4}, {"", ""}, true, true},
-	{{AF_INET6, AF_INET}, {MAPPED, OURS}, {"", ""}, false, false},
-	{{AF_INET6, AF_INET}, {MAPPED, OTHER}, {"", ""}, true, true},
-	{{AF_INET6, AF_INET6}, {MAPPED, OURS6}, {"", ""}, true, true},
-	{{AF_INET6, AF_INET6}, {"::ffff:0.0.0.0", MAPPED}, {"", ""}, false, false},
-	{{AF_INET6, AF_INET6}, {"::", MAPPED}, {"6", ""}, true, true},
-	{{AF_INET6, AF_INET6}, {"::", MAPPED}, {"", ""}, false, false},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"", ""}, false, false},
+        {{AF_INET, AF_INET}, {OURS, ANY4}, {"", ""}, false, false},
+        {{AF_INET, AF_INET}, {ANY4, OURS}, {"", ""}, false, false},
+        {{AF_INET, AF_INET}, {OURS, OTHER}, {"", ""}, true, true},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"r", ""}, false, false},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"", "r"}, false, false},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"r", "r"}, true, true},
+        {{AF_INET, AF_INET}, {ANY4, OURS}, {"r", "r"}, true, true},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"rl", "r"}, false, true},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"p", "p"}, true, true},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"pl", "p"}, true, true},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"p", ""}, false, false},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"p", "r"}, false, false},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"d", "e"}, true, true},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"d", "d"}, false, false},
+        {{AF_INET, AF_INET}, {OURS, OURS}, {"d", ""}, false, false},
+        {{AF_INET6, AF_INET6}, {OURS6, OURS6}, {"", ""}, false, false},
+        {{AF_INET6, AF_INET6}, {"::", OURS6}, {"", ""}, false, false},
+        {{AF_INET6, AF_INET6}, {"::1", OURS6}, {"", ""}, true, true},
+        {{AF_INET6, AF_INET}, {"::", ANY4}, {"", ""}, false, false},
+        {{AF_INET6, AF_INET}, {"::", OURS}, {"", ""}, false, false},
+        {{AF_INET6, AF_INET}, {"::", ANY4}, {"6", ""}, true, true},
+        {{AF_INET, AF_INET6}, {ANY4, "::"}, {"", "6"}, true, true},
+        {{AF_INET, AF_INET6}, {OURS, "::"}, {"", ""}, false, false},
+        {{AF_INET6, AF_INET}, {OURS6, ANY4}, {"", ""}, true, true},
+        {{AF_INET6, AF_INET}, {MAPPED, OURS}, {"", ""}, false, false},
+        {{AF_INET6, AF_INET}, {MAPPED, OTHER}, {"", ""}, true, true},
+        {{AF_INET6, AF_INET6}, {MAPPED, OURS6}, {"", ""}, true, true},
+        {{AF_INET6, AF_INET6}, {"::ffff:0.0.0.0", MAPPED}, {"", ""}, false, false},
+        {{AF_INET6, AF_INET6}, {"::", MAPPED}, {"6", ""}, true, true},
+        {{AF_INET6, AF_INET6}, {"::", MAPPED}, {"", ""}, false, false},
 };
 
 static void set_options(struct usock__inet *sock, const char *options)
@@ -113,7 +115,7 @@ static void test_conflicts(void **state)
 				int ret;
 
 				sock[j] = proto == 0 ? &fake_socket(*state, rows[i].family[j])->inet
-						     : fake_udp(*state, rows[i].family[j]);
+				                     : fake_udp(*state, rows[i].family[j]);
 				set_options(sock[j], rows[i].options[j]);
 				ret = bind_to(sock[j], rows[i].addr[j], 80);
 				if (ret != (j == 0 || (proto == 0 ? rows[i].tcp : rows[i].udp) ? 0 : -EADDRINUSE))
@@ -147,10 +149,18 @@ static void test_addresses(void **state)
 		const char *addr;
 		int result;
 	} table[] = {
-		{AF_INET, "10.0.0.2", -EADDRNOTAVAIL}, {AF_INET, "127.0.0.9", 0}, {AF_INET, "255.255.255.255", 0},
-		{AF_INET, "224.0.0.1", 0}, {AF_INET6, "fd00::2", -EADDRNOTAVAIL}, {AF_INET6, "ff02::1%2", -EINVAL},
-		{AF_INET6, "fe80::1", -EINVAL}, {AF_INET6, "fe80::1%2", 0}, {AF_INET6, "fe80::1%3", -EADDRNOTAVAIL},
-		{AF_INET6, "fe80::1%77", -ENODEV}, {AF_INET6, "::ffff:10.0.0.2", -EADDRNOTAVAIL}, {AF_INET6, MAPPED, 0},
+	        {AF_INET, "10.0.0.2", -EADDRNOTAVAIL},
+	        {AF_INET, "127.0.0.9", 0},
+	        {AF_INET, "255.255.255.255", 0},
+	        {AF_INET, "224.0.0.1", 0},
+	        {AF_INET6, "fd00::2", -EADDRNOTAVAIL},
+	        {AF_INET6, "ff02::1%2", -EINVAL},
+	        {AF_INET6, "fe80::1", -EINVAL},
+	        {AF_INET6, "fe80::1%2", 0},
+	        {AF_INET6, "fe80::1%3", -EADDRNOTAVAIL},
+	        {AF_INET6, "fe80::1%77", -ENODEV},
+	        {AF_INET6, "::ffff:10.0.0.2", -EADDRNOTAVAIL},
+	        {AF_INET6, MAPPED, 0},
 	};
 	struct usock__inet *sock;
 
@@ -309,7 +319,8 @@ static void test_shared_port(void **state)
 	/* To another place the first port will do. */
 	three = fake_socket(*state, AF_INET);
 	len = fake_addr("10.0.0.2", 81, &addr);
-	assert_int_equal(three->inet.sock.kind->connect(&three->inet.sock, (struct sockaddr *)&addr, len), -EINPROGRESS);
+	assert_int_equal(three->inet.sock.kind->connect(&three->inet.sock, (struct sockaddr *)&addr, len),
+	                 -EINPROGRESS);
 	assert_int_equal(three->inet.bind_port, 32768);
 	/* bind never chooses it, nor is it given to who asks. */
 	assert_int_equal(bind_to(&fake_socket(*state, AF_INET)->inet, ANY4, 32768), -EADDRINUSE);
@@ -476,7 +487,8 @@ static void test_growth(void **state)
 	}
 	assert_ptr_equal(found(*state, AF_INET, OURS, "10.0.0.2", 2), last);
 	for (unsigned int i = 0; i < 2000; i++) {
-		struct usock_endpoint local = fake_end(AF_INET, OURS, 20000 + i), remote = fake_end(AF_INET, "10.0.0.2", 1);
+		struct usock_endpoint local = fake_end(AF_INET, OURS, 20000 + i),
+		                      remote = fake_end(AF_INET, "10.0.0.2", 1);
 
 		assert_ptr_equal(usock__bind_lookup(*state, IPPROTO_UDP, AF_INET, &local, &remote, NULL), sock[i]);
 		fake_close(&sock[i]->sock);
@@ -543,10 +555,11 @@ static void test_endpoints(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(conflicts), TEST(listen_conflict), TEST(addresses), TEST(flags), TEST(all_ports), TEST(unpredictable),
-		TEST(closed_behind), TEST(left), TEST(pairs), TEST(shared_port), TEST(disconnect_keeps), TEST(broadcast),
-		TEST(lookup), TEST(lookup_mapped), TEST(reuseport), TEST(each), TEST(growth), TEST(without_memory),
-		TEST(endpoints),
+	        TEST(conflicts), TEST(listen_conflict), TEST(addresses),        TEST(flags),
+	        TEST(all_ports), TEST(unpredictable),   TEST(closed_behind),    TEST(left),
+	        TEST(pairs),     TEST(shared_port),     TEST(disconnect_keeps), TEST(broadcast),
+	        TEST(lookup),    TEST(lookup_mapped),   TEST(reuseport),        TEST(each),
+	        TEST(growth),    TEST(without_memory),  TEST(endpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

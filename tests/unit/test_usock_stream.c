@@ -484,8 +484,9 @@ static struct usock__stream *in_state(struct usock_stack *stack, enum usock__tcp
 	return s;
 }
 
-static const enum usock__tcp_state connected_states[] = {STREAM_SYN_SENT, STREAM_ESTABLISHED, STREAM_FIN_WAIT1, STREAM_FIN_WAIT2,
-							 STREAM_CLOSING, STREAM_CLOSE_WAIT, STREAM_LAST_ACK};
+static const enum usock__tcp_state connected_states[] = {STREAM_SYN_SENT,  STREAM_ESTABLISHED, STREAM_FIN_WAIT1,
+                                                         STREAM_FIN_WAIT2, STREAM_CLOSING,     STREAM_CLOSE_WAIT,
+                                                         STREAM_LAST_ACK};
 #define STATES (sizeof(connected_states) / sizeof(connected_states[0]))
 
 static void test_reset_in_every_state(void **state)
@@ -550,7 +551,8 @@ static void test_error_while_sending(void **state)
 	assert_int_equal(send_text(s, "abc", 0), -EPIPE);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- lingering */
+/* ---------------------------------------------------------------------------------------------------------- lingering
+ */
 
 static int lingers; /* rounds of waiting */
 
@@ -822,7 +824,8 @@ static void test_peek_off(void **state)
 	assert_int_equal(s->inet.sock.options.peek_off, 0);
 }
 
-/** test_many_chunks - large and small segments mixed: all bytes come, in order; single bytes do not hold a buffer each */
+/** test_many_chunks - large and small segments mixed: all bytes come, in order; single bytes do not hold a buffer each
+ */
 static void test_many_chunks(void **state)
 {
 	struct usock__stream *s = fake_connected(*state, AF_INET);
@@ -1233,33 +1236,33 @@ static void test_options(void **state)
 	static const struct {
 		int name, usual, good, read, bad;
 	} table[] = {
-		{TCP_NODELAY, 0, 7, 1, INT32_MIN},
-		{TCP_CORK, 0, 7, 1, INT32_MIN},
-		{TCP_MAXSEG, 536, 88, 88, 87},
-		{TCP_MAXSEG, 536, 32767, 32767, 32768},
-		{TCP_KEEPIDLE, 7200, 32767, 32767, 32768},
-		{TCP_KEEPIDLE, 7200, 1, 1, 0},
-		{TCP_KEEPINTVL, 75, 32767, 32767, 32768},
-		{TCP_KEEPCNT, 9, 127, 127, 128},
-		{TCP_SYNCNT, 6, 127, 127, 128},
-		{TCP_SYNCNT, 6, 1, 1, 0},
-		{TCP_USER_TIMEOUT, 0, 1234, 1234, -1},
-		{TCP_LINGER2, 60, 7, 7, INT32_MIN},
-		{TCP_LINGER2, 60, 121, 120, INT32_MIN},
-		{TCP_LINGER2, 60, -5, -1, INT32_MIN},
-		{TCP_LINGER2, 60, 0, 60, INT32_MIN},
-		{TCP_DEFER_ACCEPT, 0, 1, 1, INT32_MIN},
-		{TCP_DEFER_ACCEPT, 0, 2, 3, INT32_MIN},
-		{TCP_DEFER_ACCEPT, 0, 8, 15, INT32_MIN},
-		{TCP_DEFER_ACCEPT, 0, 60, 63, INT32_MIN},
-		{TCP_DEFER_ACCEPT, 0, 1000, 1087, INT32_MIN},
-		{TCP_DEFER_ACCEPT, 0, 100000, 29887, INT32_MIN},
-		{TCP_WINDOW_CLAMP, 0, 5000, 5000, INT32_MIN},
-		{TCP_WINDOW_CLAMP, 0, 1, 1152, INT32_MIN},
-		{TCP_QUICKACK, 1, 0, 0, INT32_MIN},
-		{TCP_NOTSENT_LOWAT, 0, 4096, 4096, INT32_MIN},
-		{TCP_INQ, 0, 1, 1, 2},
-		{TCP_THIN_LINEAR_TIMEOUTS, 0, 1, 1, 2},
+	        {TCP_NODELAY, 0, 7, 1, INT32_MIN},
+	        {TCP_CORK, 0, 7, 1, INT32_MIN},
+	        {TCP_MAXSEG, 536, 88, 88, 87},
+	        {TCP_MAXSEG, 536, 32767, 32767, 32768},
+	        {TCP_KEEPIDLE, 7200, 32767, 32767, 32768},
+	        {TCP_KEEPIDLE, 7200, 1, 1, 0},
+	        {TCP_KEEPINTVL, 75, 32767, 32767, 32768},
+	        {TCP_KEEPCNT, 9, 127, 127, 128},
+	        {TCP_SYNCNT, 6, 127, 127, 128},
+	        {TCP_SYNCNT, 6, 1, 1, 0},
+	        {TCP_USER_TIMEOUT, 0, 1234, 1234, -1},
+	        {TCP_LINGER2, 60, 7, 7, INT32_MIN},
+	        {TCP_LINGER2, 60, 121, 120, INT32_MIN},
+	        {TCP_LINGER2, 60, -5, -1, INT32_MIN},
+	        {TCP_LINGER2, 60, 0, 60, INT32_MIN},
+	        {TCP_DEFER_ACCEPT, 0, 1, 1, INT32_MIN},
+	        {TCP_DEFER_ACCEPT, 0, 2, 3, INT32_MIN},
+	        {TCP_DEFER_ACCEPT, 0, 8, 15, INT32_MIN},
+	        {TCP_DEFER_ACCEPT, 0, 60, 63, INT32_MIN},
+	        {TCP_DEFER_ACCEPT, 0, 1000, 1087, INT32_MIN},
+	        {TCP_DEFER_ACCEPT, 0, 100000, 29887, INT32_MIN},
+	        {TCP_WINDOW_CLAMP, 0, 5000, 5000, INT32_MIN},
+	        {TCP_WINDOW_CLAMP, 0, 1, 1152, INT32_MIN},
+	        {TCP_QUICKACK, 1, 0, 0, INT32_MIN},
+	        {TCP_NOTSENT_LOWAT, 0, 4096, 4096, INT32_MIN},
+	        {TCP_INQ, 0, 1, 1, 2},
+	        {TCP_THIN_LINEAR_TIMEOUTS, 0, 1, 1, 2},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -1300,7 +1303,8 @@ static void test_option_forms(void **state)
 	assert_int_equal(s->inet.sock.kind->getsockopt(&s->inet.sock, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
 	assert_string_equal(name, "reno");
 	assert_int_equal(s->inet.sock.kind->setsockopt(&s->inet.sock, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
-	assert_int_equal(s->inet.sock.kind->setsockopt(&s->inet.sock, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5), -ENOENT);
+	assert_int_equal(s->inet.sock.kind->setsockopt(&s->inet.sock, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5),
+	                 -ENOENT);
 	assert_int_equal(s->inet.sock.kind->setsockopt(&s->inet.sock, IPPROTO_TCP, TCP_CONGESTION, "", 0), -EINVAL);
 }
 
@@ -1336,15 +1340,52 @@ static void test_options_of_engine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(fresh), TEST(connect), TEST(connect_refused), TEST(connect_fails_at_once), TEST(connect_addresses),
-		TEST(shutdown_while_connecting), TEST(disconnect), TEST(close_first), TEST(close_second), TEST(close_both),
-		TEST(shutdown_read), TEST(fin_without_memory), TEST(reset), TEST(reset_after_fin), TEST(reset_in_every_state),
-		TEST(close_in_every_state), TEST(disconnect_in_every_state), TEST(error_while_sending), TEST(linger),
-		TEST(partial_writes), TEST(sndbuf), TEST(write_errors), TEST(cork), TEST(notsent_lowat), TEST(urgent_send),
-		TEST(receive), TEST(waitall), TEST(rcvlowat), TEST(peek_off), TEST(many_chunks), TEST(urgent_receive),
-		TEST(urgent_twice), TEST(urgent_inline), TEST(control), TEST(input_without_memory), TEST(listen), TEST(backlog),
-		TEST(putback), TEST(listener_ends), TEST(listen_fails), TEST(inherit), TEST(defer_accept), TEST(reuseport_group),
-		TEST(options), TEST(option_forms), TEST(options_of_engine),
+	        TEST(fresh),
+	        TEST(connect),
+	        TEST(connect_refused),
+	        TEST(connect_fails_at_once),
+	        TEST(connect_addresses),
+	        TEST(shutdown_while_connecting),
+	        TEST(disconnect),
+	        TEST(close_first),
+	        TEST(close_second),
+	        TEST(close_both),
+	        TEST(shutdown_read),
+	        TEST(fin_without_memory),
+	        TEST(reset),
+	        TEST(reset_after_fin),
+	        TEST(reset_in_every_state),
+	        TEST(close_in_every_state),
+	        TEST(disconnect_in_every_state),
+	        TEST(error_while_sending),
+	        TEST(linger),
+	        TEST(partial_writes),
+	        TEST(sndbuf),
+	        TEST(write_errors),
+	        TEST(cork),
+	        TEST(notsent_lowat),
+	        TEST(urgent_send),
+	        TEST(receive),
+	        TEST(waitall),
+	        TEST(rcvlowat),
+	        TEST(peek_off),
+	        TEST(many_chunks),
+	        TEST(urgent_receive),
+	        TEST(urgent_twice),
+	        TEST(urgent_inline),
+	        TEST(control),
+	        TEST(input_without_memory),
+	        TEST(listen),
+	        TEST(backlog),
+	        TEST(putback),
+	        TEST(listener_ends),
+	        TEST(listen_fails),
+	        TEST(inherit),
+	        TEST(defer_accept),
+	        TEST(reuseport_group),
+	        TEST(options),
+	        TEST(option_forms),
+	        TEST(options_of_engine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

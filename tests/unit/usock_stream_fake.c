@@ -13,7 +13,8 @@
 
 struct fake fake;
 
-static struct inet_iface lo = {.index = 1, .name = "lo"}, eth = {.index = 2, .name = "vde0"}, other = {.index = 3, .name = "vde1"};
+static struct inet_iface lo = {.index = 1, .name = "lo"}, eth = {.index = 2, .name = "vde0"},
+                         other = {.index = 3, .name = "vde1"};
 static struct usock__timer *timers;
 static unsigned int buffers; /* given to usock and not released */
 
@@ -85,7 +86,7 @@ static int engine_listen(void *e, struct usock_tcp *tcp)
 }
 
 static ssize_t engine_write(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip,
-			    size_t len, bool more)
+                            size_t len, bool more)
 {
 	struct fake_pcb *pcb = of(tcp);
 	size_t taken = 0;
@@ -224,11 +225,23 @@ static bool engine_left(void *e, int family, const struct usock_endpoint *local,
 	return fake.left;
 }
 
-static const struct usock_engine engine = {.name = "fake", .tcp_connect = engine_connect, .tcp_listen = engine_listen,
-	.tcp_write = engine_write, .tcp_flush = engine_flush, .tcp_room = engine_room, .tcp_unsent = engine_unsent,
-	.tcp_unacked = engine_unacked, .tcp_recved = engine_recved, .release = engine_release, .tcp_shutdown = engine_shutdown,
-	.tcp_close = engine_close, .tcp_abort = engine_abort, .tcp_option = engine_option, .tcp_info = engine_info,
-	.tcp_urgent = engine_urgent, .tcp_left = engine_left};
+static const struct usock_engine engine = {.name = "fake",
+                                           .tcp_connect = engine_connect,
+                                           .tcp_listen = engine_listen,
+                                           .tcp_write = engine_write,
+                                           .tcp_flush = engine_flush,
+                                           .tcp_room = engine_room,
+                                           .tcp_unsent = engine_unsent,
+                                           .tcp_unacked = engine_unacked,
+                                           .tcp_recved = engine_recved,
+                                           .release = engine_release,
+                                           .tcp_shutdown = engine_shutdown,
+                                           .tcp_close = engine_close,
+                                           .tcp_abort = engine_abort,
+                                           .tcp_option = engine_option,
+                                           .tcp_info = engine_info,
+                                           .tcp_urgent = engine_urgent,
+                                           .tcp_left = engine_left};
 
 /* -------------------------------------------------------------------------------------------- inet: who has what */
 
@@ -398,7 +411,7 @@ int usock__wait(struct usock *sock, uint32_t events, int64_t until)
 }
 
 struct usock *usock__new(struct usock_stack *stack, const struct usock__kind *kind, size_t size, int family, int type,
-			 int protocol)
+                         int protocol)
 {
 	struct usock *sock = fake_calloc(1, size);
 
@@ -456,8 +469,8 @@ int usock__ip_getsockopt(struct usock__inet *sock, int level, int name, void *va
 	return -ENOPROTOOPT;
 }
 
-bool usock__mcast_wanted(const struct usock__inet *sock, int family, const union inet_ip *group, const union inet_ip *src,
-			 const struct inet_iface *iface)
+bool usock__mcast_wanted(const struct usock__inet *sock, int family, const union inet_ip *group,
+                         const union inet_ip *src, const struct inet_iface *iface)
 {
 	(void)family;
 	(void)group;
@@ -489,7 +502,8 @@ void usock__errqueue_release(struct usock *sock)
 	(void)sock;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the test's */
+/* ---------------------------------------------------------------------------------------------------------- the test's
+ */
 
 struct usock_stack *fake_stack(void)
 {
@@ -518,7 +532,8 @@ void fake_done(struct usock_stack *stack)
 
 struct usock__stream *fake_socket(struct usock_stack *stack, int family)
 {
-	struct usock *sock = usock__new(stack, &usock__stream_kind, usock__stream_size, family, SOCK_STREAM, IPPROTO_TCP);
+	struct usock *sock =
+	        usock__new(stack, &usock__stream_kind, usock__stream_size, family, SOCK_STREAM, IPPROTO_TCP);
 
 	assert_non_null(sock);
 	assert_int_equal(sock->kind->open(sock), 0);
@@ -637,7 +652,8 @@ struct usock__stream *fake_listener(struct usock_stack *stack, int family, unsig
 struct usock_tcp *fake_arrives(struct usock__stream *listener, unsigned int port)
 {
 	int family = listener->inet.sock.family;
-	struct usock_endpoint local = fake_end(family, family == AF_INET ? "10.0.0.1" : "fd00::1", listener->inet.bind_port);
+	struct usock_endpoint local =
+	        fake_end(family, family == AF_INET ? "10.0.0.1" : "fd00::1", listener->inet.bind_port);
 	struct usock_endpoint remote = fake_end(family, family == AF_INET ? "10.0.0.2" : "fd00::2", port);
 	struct fake_pcb *pcb = pcb_new(NULL);
 	struct usock_tcp *tcp = usock_tcp_accept(usock__stream_listener_tcp(listener), pcb, &local, &remote);

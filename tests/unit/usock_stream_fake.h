@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * usock_stream_fake.h - what TCP sockets and ports are surrounded by, for their tests: a stack without threads, descriptors and
- * network, its time in the hand of the test, and an engine that does nothing but what the test says and writes down
- * what it is told.
+ * usock_stream_fake.h - what TCP sockets and ports are surrounded by, for their tests: a stack without threads,
+ * descriptors and network, its time in the hand of the test, and an engine that does nothing but what the test says and
+ * writes down what it is told.
  *
  * A connection of the engine is a struct fake_pcb; usock_tcp_* is called by the test.
  */
@@ -16,7 +16,7 @@
 
 /** struct fake_pcb - a connection or listener as the engine has it */
 struct fake_pcb {
-	struct usock_tcp *tcp;  /* NULL: the engine has forgotten the socket */
+	struct usock_tcp *tcp; /* NULL: the engine has forgotten the socket */
 	bool used, listens;
 	unsigned char sent[FAKE_SENT];
 	size_t sent_len;
@@ -25,7 +25,7 @@ struct fake_pcb {
 	size_t recved;
 	int writes, flushes, shutdowns, closes, aborts, urgents;
 	unsigned char urgent;
-	bool more;              /* of the last write */
+	bool more; /* of the last write */
 	int option[USOCK_TCP_OPTIONS], options_set;
 };
 
@@ -33,25 +33,26 @@ struct fake_pcb {
 struct fake {
 	struct fake_pcb pcb[FAKE_PCBS];
 	unsigned int pcbs;
-	unsigned int released;              /* buffers given back */
+	unsigned int released; /* buffers given back */
 	int connect_result, listen_result, shutdown_result, urgent_result;
-	ssize_t write_result;               /* < 0: what tcp_write answers */
-	int error_in_write;                 /* < 0: the connection ends with that while it is written to */
+	ssize_t write_result; /* < 0: what tcp_write answers */
+	int error_in_write;   /* < 0: the connection ends with that while it is written to */
 	int option_result[USOCK_TCP_OPTIONS];
-	int busy_connects;                  /* so many times tcp_connect says EADDRINUSE */
-	bool left;                          /* what tcp_left answers */
+	int busy_connects; /* so many times tcp_connect says EADDRINUSE */
+	bool left;         /* what tcp_left answers */
 	int64_t now;
 	int route_result;
-	unsigned int malloc_fails;          /* the n-th allocation from now fails, and those after it; 0: none */
-	int (*wait)(struct usock *sock);    /* what happens in usock__wait; its result */
-	struct usock *gone;                 /* its program has closed the descriptor */
-	uint32_t random;                    /* added to what usock_random gives next */
+	unsigned int malloc_fails;       /* the n-th allocation from now fails, and those after it; 0: none */
+	int (*wait)(struct usock *sock); /* what happens in usock__wait; its result */
+	struct usock *gone;              /* its program has closed the descriptor */
+	uint32_t random;                 /* added to what usock_random gives next */
 	bool random_fixed;
 };
 
 extern struct fake fake;
 
-/** fake_stack - a new stack with the addresses of fake_is_ours; fake_done: everything is given back, or the test fails */
+/** fake_stack - a new stack with the addresses of fake_is_ours; fake_done: everything is given back, or the test fails
+ */
 struct usock_stack *fake_stack(void);
 void fake_done(struct usock_stack *stack);
 
@@ -79,7 +80,8 @@ socklen_t fake_addr(const char *text, unsigned int port, struct sockaddr_storage
 /** fake_end - the same for a socket of @family */
 struct usock_endpoint fake_end(int family, const char *text, unsigned int port);
 
-/** fake_connected - a socket whose connection to 10.0.0.2 (or fd00::2), port 80 is made; fake_listener - one that listens on a port */
+/** fake_connected - a socket whose connection to 10.0.0.2 (or fd00::2), port 80 is made; fake_listener - one that
+ * listens on a port */
 struct usock__stream *fake_connected(struct usock_stack *stack, int family);
 struct usock__stream *fake_listener(struct usock_stack *stack, int family, unsigned int port, int backlog);
 
