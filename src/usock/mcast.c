@@ -180,6 +180,8 @@ static unsigned int source_at(const struct usock__member *member, const union in
 {
 	unsigned int i = 0;
 
+	if (!member->source)
+		return member->count;
 	while (i < member->count && !usock__ip_same(member->family, &member->source[i], source))
 		i++;
 	return i;
@@ -189,7 +191,7 @@ static int source_add(struct usock__member *member, const union inet_ip *source)
 {
 	if (member->count >= (member->family == AF_INET ? SOURCES_MAX : SOURCES_MAX6))
 		return -ENOBUFS;
-	if (member->count == member->room) {
+	if (!member->source || member->count == member->room) {
 		unsigned int room = member->room + 8;
 		union inet_ip *list = reallocarray(member->source, room, sizeof(*list));
 
@@ -231,7 +233,7 @@ static int change_source(struct usock__inet *sock, const struct membership *m, u
 	i = source_at(member, &m->source);
 	if (add)
 		return i < member->count ? -EADDRNOTAVAIL : source_add(member, &m->source);
-	if (i == member->count)
+	if (!member->source || i == member->count)
 		return -EADDRNOTAVAIL;
 	if (member->count == 1 && mode == MCAST_INCLUDE) {
 		leave_at(sock, at); /* the last source that was wanted */

@@ -375,6 +375,28 @@ static void group_filters(struct ioth *stack)
 	}
 }
 
+/** gone - the interface of a membership is deleted */
+static void gone(struct ioth *stack)
+{
+	int a = bound(stack, AF_INET, PORT), a6 = bound(stack, AF_INET6, PORT), b = bound(stack, AF_INET, PORT);
+	struct ip_mreqn m = mreqn("224.9.9.9", NULL, 9);
+	struct group_req g = group(AF_INET6, "ff05::9", 9);
+
+	assert_true(ioth_iplink_add(stack, "d9", 9, stack ? "dummy" : "veth", NULL, 0) >= 0);
+	assert_int_equal(ioth_linksetupdown(stack, 9, 1), 0);
+	SAY(ioth_setsockopt(a, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+	SAY(ioth_setsockopt(b, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+	SAY(ioth_setsockopt(a6, IPPROTO_IPV6, MCAST_JOIN_GROUP, &g, sizeof(g)));
+	assert_int_equal(ioth_iplink_del(stack, "d9", 0), 0);
+	SAY(ioth_setsockopt(a, IPPROTO_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
+	SAY(ioth_setsockopt(a, IPPROTO_IP, IP_DROP_MEMBERSHIP, &m, sizeof(m)));
+	SAY(ioth_setsockopt(a, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)));
+	SAY(ioth_setsockopt(a6, IPPROTO_IPV6, MCAST_LEAVE_GROUP, &g, sizeof(g)));
+	ioth_close(a);
+	ioth_close(a6);
+	ioth_close(b);
+}
+
 #define SAME(script)                                                                                                   \
 	static void same_##script(void **state)                                                                        \
 	{                                                                                                              \
@@ -391,6 +413,7 @@ SAME(sources)
 SAME(old_sources)
 SAME(filters)
 SAME(group_filters)
+SAME(gone)
 
 int main(void)
 {
@@ -399,7 +422,7 @@ int main(void)
 	        cmocka_unit_test(same_join6),         cmocka_unit_test(same_send4),
 	        cmocka_unit_test(same_send6),         cmocka_unit_test(same_sources),
 	        cmocka_unit_test(same_old_sources),   cmocka_unit_test(same_filters),
-	        cmocka_unit_test(same_group_filters),
+	        cmocka_unit_test(same_group_filters), cmocka_unit_test(same_gone),
 	};
 
 	same_place();
