@@ -265,16 +265,16 @@ static void control(struct usock__stream *s, struct usock__xfer *xfer, int64_t w
 
 	xfer->controllen = 0; /* an earlier part of the same call may have written some */
 	if (when != 0 && options->timestampns) {
-		usock__cmsg_put(xfer, SOL_SOCKET, SCM_TIMESTAMPNS, &time, sizeof(time));
+		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, &time, sizeof(time));
 	} else if (when != 0 && options->timestamp) {
 		struct timeval micro = {.tv_sec = time.tv_sec, .tv_usec = time.tv_nsec / 1000};
 
-		usock__cmsg_put(xfer, SOL_SOCKET, SCM_TIMESTAMP, &micro, sizeof(micro));
+		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, &micro, sizeof(micro));
 	}
 	if (when != 0 && (options->timestamping & SOF_TIMESTAMPING_SOFTWARE)) {
 		struct scm_timestamping stamps = {.ts = {time}};
 
-		usock__cmsg_put(xfer, SOL_SOCKET, SCM_TIMESTAMPING, &stamps, sizeof(stamps));
+		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD, &stamps, sizeof(stamps));
 	}
 	if (s->options.inq) {
 		size_t left = s->queued;
