@@ -133,16 +133,19 @@ static void put_times(struct usock *sock, struct usock__xfer *xfer, const struct
 	if (dgram->when == 0)
 		clock_gettime(CLOCK_REALTIME, &stamp);
 	if (o->timestampns) {
-		usock__cmsg_put(xfer, SOL_SOCKET, o->timestamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, &stamp, sizeof(stamp));
+		usock__cmsg_put(xfer, SOL_SOCKET, o->timestamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, &stamp,
+		                sizeof(stamp));
 	} else if (o->timestamp) {
 		struct timeval micro = {.tv_sec = stamp.tv_sec, .tv_usec = stamp.tv_nsec / 1000};
 
-		usock__cmsg_put(xfer, SOL_SOCKET, o->timestamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, &micro, sizeof(micro));
+		usock__cmsg_put(xfer, SOL_SOCKET, o->timestamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, &micro,
+		                sizeof(micro));
 	}
 	if (o->timestamping & SOF_TIMESTAMPING_SOFTWARE && o->timestamping & SOF_TIMESTAMPING_RX_SOFTWARE) {
 		struct timespec three[3] = {stamp};
 
-		usock__cmsg_put(xfer, SOL_SOCKET, o->timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD, three, sizeof(three));
+		usock__cmsg_put(xfer, SOL_SOCKET, o->timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD, three,
+		                sizeof(three));
 	}
 }
 
