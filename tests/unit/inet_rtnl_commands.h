@@ -2,7 +2,9 @@
 /*
  * inet_rtnl_commands.h - what test_inet_rtnl.c runs on the kernel and on a stack.
  *
- * $KIND is a kind of interface that needs nothing: ifb there, dummy here. d0 is there from the start.
+ * The kernel finishes IPv6 addresses a moment later: until they have their route nothing else is asked for. In the
+ * list for ip monitor what follows a # has to have been heard before the next command. $KIND is a kind of interface
+ * that needs nothing: dummy or ifb there, dummy here. d0 is there from the start.
  */
 #ifndef INET_RTNL_COMMANDS_H
 #define INET_RTNL_COMMANDS_H
@@ -136,13 +138,20 @@ static const char *const addr_commands[] = {
 	"ip addr show dev d0",
 	"ip route show table all",
 	"ip -6 addr add fd00::1/64 dev d0 nodad",
+	"until ip -6 route show table local | grep -q '^local fd00::1 '; do :; done",
 	"ip -6 addr add fd00::1/64 dev d0 nodad",
 	"ip -6 addr add fd00::2/64 dev d0 nodad home noprefixroute",
+	"until ip -6 route show table local | grep -q '^local fd00::2 '; do :; done",
 	"ip -6 addr add fd00::3/64 dev d0 nodad valid_lft 1000 preferred_lft 500",
+	"until ip -6 route show table local | grep -q '^local fd00::3 '; do :; done",
 	"ip -6 addr add fd00::4/64 dev d0 nodad preferred_lft 0",
+	"until ip -6 route show table local | grep -q '^local fd00::4 '; do :; done",
 	"ip -6 addr add fd00::5 peer fd00::6/128 dev d0 nodad",
+	"until ip -6 route show table local | grep -q '^local fd00::5 '; do :; done",
 	"ip -6 addr add fd01::1/64 dev d0 nodad metric 9",
+	"until ip -6 route show table local | grep -q '^local fd01::1 '; do :; done",
 	"ip -6 addr add fe80::7/64 dev d0 nodad",
+	"until ip -6 route show table local | grep -q '^local fe80::7 '; do :; done",
 	"ip -6 addr add ff02::7/64 dev d0 nodad",
 	"ip -6 addr add ::/64 dev d0 nodad",
 	"ip -6 addr add ::1/128 dev d0 nodad",
@@ -274,7 +283,9 @@ static const char *const route6_commands[] = {
 	"ip link set dev lo up",
 	"ip link set dev d0 up",
 	"ip -6 addr add fd00::1/64 dev d0 nodad",
+	"until ip -6 route show table local | grep -q '^local fd00::1 '; do :; done",
 	"ip -6 addr add fe80::1/64 dev d0 nodad",
+	"until ip -6 route show table local | grep -q '^local fe80::1 '; do :; done",
 	"ip -6 route show",
 	"ip -6 route show table all",
 	"ip -6 route add fd01::/64 via fd00::9",
@@ -385,7 +396,7 @@ static const char *const monitor_commands[] = {
 	"ip addr add 10.0.0.1/24 dev d0",
 	"ip addr add 10.0.0.2/24 dev d0",
 	"ip addr add 10.9.0.1 peer 10.9.0.2/32 dev d0",
-	"ip -6 addr add fd00::1/64 dev d0 nodad",
+	"ip -6 addr add fd00::1/64 dev d0 nodad # local fd00::1",
 	"ip route add default via 10.0.0.9",
 	"ip route replace default via 10.0.0.8",
 	"ip -6 route add default via fd00::9",
@@ -410,7 +421,7 @@ static const char *const monitor_commands[] = {
 	"ip link set dev e1 up",
 	"ip addr add 10.0.2.1/24 dev e1",
 	"ip link del dev e1",
-	"ip link add marker txqueuelen 5 type $KIND",
+	"ip link add marker txqueuelen 5 type $KIND # marker",
 };
 
 #endif
