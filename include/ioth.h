@@ -284,6 +284,10 @@ struct ioth_functions {
 	/* set by libioth: put another file, @fd, under every number of the socket of the call in progress, and know it by that; 0, or -1 with
 	   errno, EINVAL outside a socket call */
 	int (*renewfd)(int fd);
+	/* The program closes the number of the socket of the call while calls on it are in progress or ioth_dup has made copies: libioth
+	   knows the socket by @fd, a duplicate, from now on, and closes the old number, which may be somebody else's at once. 0, or -1 with
+	   errno. NULL: the number stays taken until close is called. */
+	int (*moved)(int fd);
 };
 
 #ifdef __GNUC__

@@ -21,7 +21,7 @@ struct ioth;
  */
 struct ioth__sock {
 	_Atomic unsigned int refs;        /* table entries and calls in progress; 0: on the free list */
-	int fd;                           /* the number by which the plugin knows it; -1 till it has one */
+	_Atomic int fd;                   /* the number by which the plugin knows it; -1 till it has one */
 	bool kernel;                      /* a kernel socket: the data path is the system call itself */
 	dev_t dev;                        /* device and inode recognise the descriptor again */
 	_Atomic(ino_t) ino;

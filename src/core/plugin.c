@@ -221,7 +221,7 @@ void ioth__plugin_fill(struct ioth__plugin *plugin, const char *name, size_t nam
 		MEMBER(read),        MEMBER(readv),       MEMBER(recv),        MEMBER(recvfrom),  MEMBER(recvmsg),
 		MEMBER(write),       MEMBER(writev),      MEMBER(send),        MEMBER(sendto),    MEMBER(sendmsg),
 		MEMBER(accept4),     MEMBER(recvmmsg),    MEMBER(sendmmsg),    MEMBER(sockatmark), MEMBER(kernelfd),
-		MEMBER(opensockets), MEMBER(stopstack),   MEMBER(forget),
+		MEMBER(opensockets), MEMBER(stopstack),   MEMBER(forget),     MEMBER(moved),
 	};
 #undef MEMBER
 

@@ -6,8 +6,8 @@
  * that setsockdata has something to keep the pointer in.
  *
  * A socket that the plugin implements is closed in the plugin when its last reference goes: after the last of its descriptors is closed and
- * the last call on it has returned, as the kernel releases a file. Until then its own number stays taken, also when only copies made by
- * ioth_dup are left, because the number is what the plugin knows it by.
+ * the last call on it has returned, as the kernel releases a file. Until then it has a number, because the number is what the plugin knows
+ * it by: its first one, or another one when the program has closed that and the plugin lets itself be told (moved).
  */
 #include "core.h"
 
@@ -97,6 +97,30 @@ int ioth_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
 	return ioth_accept4(fd, addr, addrlen, 0);
 }
 
+/**
+ * leave_number - the program closes the number by which the plugin knows @sock, which lives on
+ *
+ * As in the kernel the number is free at once, and the socket stays until the calls on it have returned and its copies are closed:
+ * under a number of its own. Where the plugin or the system does not let us, the number stays taken.
+ */
+static void leave_number(struct ioth__sock *sock, int fd)
+{
+	struct ioth__call call;
+	int copy, result;
+
+	if (sock->stack->f.moved == NULL)
+		return;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return;
+	ioth__call_begin(&call, sock->stack, sock);
+	result = sock->stack->f.moved(copy);
+	ioth__call_end(&call, result < 0);
+	if (result == 0)
+		sock->fd = copy;
+	close(result == 0 ? fd : copy);
+}
+
 int ioth_close(int fd)
 {
 	struct ioth__sock *sock = ioth__fd_take(fd);
@@ -104,8 +128,11 @@ int ioth_close(int fd)
 
 	if (sock == NULL)
 		return close(fd);
-	if (!sock->kernel && fd == sock->fd)
+	if (!sock->kernel && fd == sock->fd) {
+		if (atomic_load_explicit(&sock->refs, memory_order_acquire) > 1)
+			leave_number(sock, fd);
 		return ioth__fail(ioth__sock_put(sock));
+	}
 	result = close(fd) < 0 ? -errno : 0;
 	error = ioth__sock_put(sock);
 	return ioth__fail(result < 0 ? result : error);

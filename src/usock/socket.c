@@ -236,6 +236,22 @@ static int call_close(int fd)
 	return 0;
 }
 
+/** call_moved - the program has closed the number while calls are in progress: what they see of the descriptor is under another one now */
+static int call_moved(int fd)
+{
+	struct usock *sock = usock__call_socket();
+	int state;
+
+	if (sock == NULL || !usock__here(sock->stack))
+		return (int)usock__result(sock == NULL ? -EBADF : -ESTALE);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	usock_lock(sock->stack);
+	sock->ready.user = fd;
+	usock_unlock(sock->stack);
+	pthread_setcancelstate(state, NULL);
+	return 0;
+}
+
 /* ----------------------------------------------------------------------------------------------- names and options */
 
 /** address_check - of an address that the program gives, as Linux copies it */
@@ -580,5 +596,7 @@ void usock__functions(struct ioth_functions *f)
 	/* A socket is recognised by its inode: close does no harm to a number that belongs to another file by now. */
 	if (f->size >= offsetof(struct ioth_functions, forget) + sizeof(f->forget))
 		f->forget = call_close;
+	if (f->size >= offsetof(struct ioth_functions, moved) + sizeof(f->moved))
+		f->moved = call_moved;
 	usock__transfer_functions(f);
 }

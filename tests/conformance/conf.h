@@ -102,6 +102,11 @@ void conf_register(struct conf_case *test);
 
 #define LIMITS(...) .limit = {__VA_ARGS__}
 
+/* What stacks that live in the process cannot do, whatever their engine: see docs/lifetime-rules.md, 10 and 15. */
+#define IN_PROCESS(reason) {"lwip", reason}, {"testengine", reason}
+#define DEAD_IN_CHILD IN_PROCESS("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
+#define NO_PLAIN_DUP IN_PROCESS("dup(2) copies only what poll(2) sees of a socket that lives in the process: ioth_dup copies it all")
+
 /* ----------------------------------------------------------------------------------------------- the context */
 
 #define CONF_FDS 4096

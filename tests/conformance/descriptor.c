@@ -87,7 +87,8 @@ CASE(dup, fcntl, INET, "F_DUPFD and F_DUPFD_CLOEXEC make names of the socket, to
 	recv_text(closing, "2");
 }
 
-CASE(dup, plain, INET, "what plain dup(2) makes is the same socket as well")
+CASE(dup, plain, INET, "what plain dup(2) makes is the same socket as well",
+     LIMITS(NO_PLAIN_DUP))
 {
 	struct pair p = tcp_pair(c);
 	int fd = dup(p.b);

@@ -50,7 +50,8 @@ static void say_hello(struct conf *c, void *arg)
 	send_text(*(int *)arg, "hello from the child");
 }
 
-CASE(fork, inherited, INET, "a child sends on the socket that it has inherited; its end does not close it")
+CASE(fork, inherited, INET, "a child sends on the socket that it has inherited; its end does not close it",
+     LIMITS(DEAD_IN_CHILD))
 {
 	struct pair p = tcp_pair(c);
 
@@ -77,7 +78,8 @@ CASE(fork, child_closes, INET, "what a child closes stays open in the parent")
 	recv_text(p.b, "open");
 }
 
-CASE(fork, parent_closes, INET, "what the parent closes stays open in the child, and ends with it")
+CASE(fork, parent_closes, INET, "what the parent closes stays open in the child, and ends with it",
+     LIMITS(DEAD_IN_CHILD))
 {
 	struct pair p = tcp_pair(c);
 	struct child child = child_start(c, say_hello, &p.a);
@@ -102,7 +104,8 @@ static void serve_one(struct conf *c, void *arg)
 	CHECK_OK(ioth_close(fd));
 }
 
-CASE(fork, server, INET, "a child accepts on an inherited listening socket and serves")
+CASE(fork, server, INET, "a child accepts on an inherited listening socket and serves",
+     LIMITS(DEAD_IN_CHILD))
 {
 	struct addr addr;
 	int server = listener(c, c->b, &addr);
@@ -148,7 +151,8 @@ static void read_datagram(struct conf *c, void *arg)
 	recv_text(*(int *)arg, "for either");
 }
 
-CASE(fork, shared_queue, INET, "parent and child share the queue: what the child reads is gone")
+CASE(fork, shared_queue, INET, "parent and child share the queue: what the child reads is gone",
+     LIMITS(DEAD_IN_CHILD))
 {
 	struct pair p = udp_pair(c);
 	char byte;
@@ -186,7 +190,8 @@ CASE(exec, cloexec, INET, "exec closes sockets made with SOCK_CLOEXEC, by socket
 	CHECK_INT(exec_is_open(fd), 0);
 }
 
-CASE(exec, standard_output, INET, "a program started with a stream as its standard output writes to the network")
+CASE(exec, standard_output, INET, "a program started with a stream as its standard output writes to the network",
+     LIMITS(DEAD_IN_CHILD))
 {
 	struct pair p = tcp_pair(c);
 	pid_t pid = fork();
