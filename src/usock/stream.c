@@ -475,6 +475,7 @@ static int stream_ioctl(struct usock *sock, unsigned long request, void *arg)
 	struct usock_stack *stack = sock->stack;
 	bool sending = usock__stream_attached(s) && s->state != STREAM_SYN_SENT;
 	size_t value;
+	int number;
 
 	switch (request) {
 	case SIOCATMARK:
@@ -494,7 +495,8 @@ static int stream_ioctl(struct usock *sock, unsigned long request, void *arg)
 	}
 	if (s->state == STREAM_LISTEN && request != SIOCATMARK)
 		return -EINVAL;
-	memcpy(arg, &(int){value > INT32_MAX ? INT32_MAX : (int)value}, sizeof(int));
+	number = value > INT32_MAX ? INT32_MAX : (int)value;
+	memcpy(arg, &number, sizeof(number));
 	return 0;
 }
 
