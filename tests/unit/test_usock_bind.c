@@ -374,7 +374,7 @@ static struct usock__inet *udp_on(struct usock_stack *stack, int family, const c
 
 static void test_lookup(void **state)
 {
-	struct usock__inet *any = udp_on(*state, AF_INET, ANY4, "r"), *exact, *connected, *device, *any6;
+	struct usock__inet *any = udp_on(*state, AF_INET, ANY4, "r"), *exact, *connected, *device, *any6, *newer;
 
 	assert_ptr_equal(found(*state, AF_INET, OURS, "10.0.0.2", 2), any);
 	assert_null(found(*state, AF_INET6, OURS6, "fd00::2", 2));
@@ -388,6 +388,10 @@ static void test_lookup(void **state)
 	assert_ptr_equal(found(*state, AF_INET, OURS, "10.0.0.2", 2), connected);
 	assert_ptr_equal(found(*state, AF_INET, OURS, "10.0.0.9", 2), exact);
 	assert_null(usock__bind_lookup(*state, IPPROTO_TCP, AF_INET, &exact->local, &connected->remote, NULL));
+	/* Also when one that is not connected is newer. */
+	newer = udp_on(*state, AF_INET, OURS, "r");
+	assert_ptr_equal(found(*state, AF_INET, OURS, "10.0.0.2", 2), connected);
+	fake_close(&newer->sock);
 	/* Of equals the one that came last. */
 	fake_close(&connected->sock);
 	connected = udp_on(*state, AF_INET, OURS, "r");
