@@ -5,8 +5,8 @@
  *     USOCK_CALL(call);
  *     int result = usock__call_begin(&call);
  *
- * USOCK_CALL makes the end of the block the end of the call, also when the thread is cancelled while it waits: the lock is given back, and the
- * descriptor shows what the call has changed.
+ * USOCK_CALL makes the end of the block the end of the call, also when the thread is cancelled while it waits: the lock
+ * is given back, and the descriptor shows what the call has changed.
  */
 #ifndef IOTH_USOCK_CALL_H
 #define IOTH_USOCK_CALL_H
@@ -49,8 +49,8 @@ static inline ssize_t usock__result(ssize_t result)
 /**
  * usock__bad - is this no memory of the program: EFAULT
  *
- * Only what can never be memory is found: NULL and the first page, and addresses of the kernel. Others are as bad for us as for
- * any function of a library.
+ * Only what can never be memory is found: NULL and the first page, and addresses of the kernel. Others are as bad for
+ * us as for any function of a library.
  */
 static inline bool usock__bad(const void *address, size_t len)
 {

@@ -2,9 +2,9 @@
 /*
  * ioctl.c - ioctl(2): who answers which request.
  *
- * As in Linux the descriptor comes first (FIONBIO, FIOASYNC, ...), then what all sockets have (SIOCGSTAMP), then the kind (SIOCINQ,
- * SIOCOUTQ, SIOCATMARK), and at last the interfaces (netdevice(7)), which libnlq turns into requests to the handlers of inet. What
- * nobody knows is -ENOTTY. Stateless.
+ * As in Linux the descriptor comes first (FIONBIO, FIOASYNC, ...), then what all sockets have (SIOCGSTAMP), then the
+ * kind (SIOCINQ, SIOCOUTQ, SIOCATMARK), and at last the interfaces (netdevice(7)), which libnlq turns into requests to
+ * the handlers of inet. What nobody knows is -ENOTTY. Stateless.
  */
 #include "private.h"
 
@@ -36,7 +36,7 @@ static bool of_descriptor(unsigned long request)
 static bool gives_int(unsigned long request)
 {
 	switch (request) {
-	case SIOCINQ: /* FIONREAD */
+	case SIOCINQ:  /* FIONREAD */
 	case SIOCOUTQ: /* TIOCOUTQ */
 	case SIOCOUTQNSD:
 	case SIOCATMARK:

@@ -2,47 +2,53 @@
 /*
  * ready.c - what poll(2), select(2), epoll(7) and io_uring see of a socket.
  *
- * The descriptor of a socket is an AF_UNIX socket, "the program's end". The other end, "our end", is moved so that the kernel shows of the
- * program's end exactly what Linux would show of the real socket. Every state of TCP and UDP can be had (Linux 5.10 to 6.18):
+ * The descriptor of a socket is an AF_UNIX socket, "the program's end". The other end, "our end", is moved so that the
+ * kernel shows of the program's end exactly what Linux would show of the real socket (tried on Linux 6.18):
  *
- *     FRESH    a TCP socket before connect and listen: an AF_UNIX stream socket that is not connected: OUT|HUP, like the real one.
- *              connect and listen join it to an end of ours (below), so it stays the same file and epoll sets keep it.
+ *     FRESH    a TCP socket before connect and listen: an AF_UNIX stream socket that is not connected: OUT|HUP, as the
+ *              real one. connect and listen join it to an end of ours (below): it stays the same file, epoll sets keep it.
  *     STREAM   IN           a byte in the program's end
- *              no OUT       two bytes from the program's end unread in ours, with the smallest SO_SNDBUF; OUT when we read one
+ *              no OUT       two bytes from the program's end unread in ours, with the smallest SO_SNDBUF; OUT when we
+ *                           read one
  *              RDHUP|IN     our end shut down for writing
  *              HUP          our end shut down for both
- *              ERR and HUP  our end closed with something unread in it. There always is: the *ballast*, one byte that the program's
- *                           end has sent. ERR goes when SO_ERROR of the program's end is read, as it does of the real one.
+ *              ERR and HUP  our end closed with something unread in it: the *ballast*, a byte that the program's end
+ *                           was made to send before. ERR goes when SO_ERROR of the program's end is read.
  *              PRI          MSG_OOB
  *     DGRAM    UDP, raw, packet, netlink: connected to each other.
  *              IN, no OUT   as above, with datagrams
- *              ERR          our end disconnects (connect to AF_UNSPEC) with something unread in it, then connects again, to the name of
- *                           the program's end. The ballast is used up by it, and given again when the error is taken.
+ *              ERR          our end disconnects (connect to AF_UNSPEC) with something unread in it, which makes an error
+ *                           of the other, and connects again, to the name of the program's end. That uses the ballast
+ *                           up: it is given again when the error is taken.
  *              RDHUP, HUP   the program's end is shut down
  *
- * An event that comes when it is shown already (a second segment, a second connection) is one more byte, because it is one more edge for
- * EPOLLET. Everything else costs a system call only when something changes.
+ * An event that comes when it is shown already (a second segment, a second connection) is one more byte, because it is
+ * one more edge for EPOLLET. Everything else costs a system call only when something changes.
  *
- * A thread that is blocked in a call of ours will take what has arrived: while there is one, IN is not shown; when its call is over it sees to
- * what is left. The same with OUT. So a blocking reader costs nothing here.
+ * A thread that is blocked in a call of ours will take what has arrived: while there is one, IN is not shown; when its
+ * call is over it sees to what is left. The same with OUT. So a blocking reader costs nothing here.
  *
- * What cannot be had: PRI without IN (urgent data alone are IN as well); ERR without HUP of a stream (TCP with IP_RECVERR), or with it but
- * without RDHUP and IN (shutdown while connecting); POLLWRBAND comes with OUT.
+ * What cannot be had: PRI without IN (urgent data alone are IN as well); ERR without HUP of a stream (TCP with
+ * IP_RECVERR), or with it but without RDHUP and IN (shutdown while connecting); POLLWRBAND comes with OUT.
  *
- * Our ends are close-on-exec, closed in forked children, never block and never raise SIGPIPE. The program may read, write or shut down its
- * end with system calls: it sees nonsense then, but we only lose count.
+ * Our ends are close-on-exec, closed in forked children, never block and never raise SIGPIPE. The program may read,
+ * write or shut down its end with system calls: it sees nonsense then, but we only lose count.
  *
- * close(2) of the program's end: of a STREAM our end gets HUP at once. Others are noticed when something is to be shown, when their port
- * is wanted by another socket, and when the number is used again for a socket. The number may belong to another file at any time, so each use of it is
- * preceded by a look at the inode, and most are made within a call on the socket, when libioth has just looked.
+ * close(2) of the program's end: of a STREAM our end gets HUP at once, as long as it has none itself. Others are noticed
+ * when something is to be shown, when their port is wanted by another socket, and when the number is used again for a
+ * socket. The number may belong to another file at any time, so each use of it is preceded by a look at the inode, and
+ * most are made within a call on the socket, when libioth has just looked.
  *
- * Connecting a stream needs a listener: one for the process, with a name the kernel chooses ("door"), as long as there is a stack. Strangers of the same network
- * namespace can find it; who comes in is asked for its process, and a door that is blocked by strangers is replaced.
+ * Connecting a stream needs a listener: one for the process, with a name the kernel chooses ("door"), as long as there
+ * is a stack. Strangers of the same network namespace can find it; who comes in is asked for its process, and a door
+ * that is blocked by strangers is replaced.
  *
- * When a socket has to show something that its file cannot show any more (a stream that is connected again, a listener that was shut
- * down) a new file is put under its number, and libioth is told (renewfd). It is no longer in epoll sets then, nor are copies made by dup(2) changed.
+ * When a socket has to show something that its file cannot show any more (a stream that is connected again, a listener
+ * that was shut down) a new file is put under its number, and libioth is told (renewfd). It is no longer in epoll sets
+ * then, nor are copies made by dup(2) changed.
  *
- * All with the lock of the stack held, but where it says otherwise. `door_lock` is taken after it, for the time of three system calls.
+ * All with the lock of the stack held, but where it says otherwise. `door_lock` is taken after it, for the time of
+ * three system calls.
  */
 #include "private.h"
 
@@ -56,7 +62,8 @@
 /* Datagrams in the program's end that are edges only: no more than this. */
 #define EDGES 32
 
-/* ---------------------------------------------------------------------------------------------------------- our ends */
+/* ---------------------------------------------------------------------------------------------------------- our ends
+ */
 
 /* Which descriptors are our ends, for the child of a fork. Those beyond are merely kept open there. */
 static _Atomic uint64_t own_ends[1024];
@@ -91,7 +98,8 @@ static void own_ends_close(void)
 	}
 }
 
-/* -------------------------------------------------------------------------------------------------------------- door */
+/* -------------------------------------------------------------------------------------------------------------- door
+ */
 
 static pthread_mutex_t door_lock = PTHREAD_MUTEX_INITIALIZER;
 static int door = -1;
@@ -184,7 +192,8 @@ static int join(int user)
 	return own;
 }
 
-/* -------------------------------------------------------------------------------------------------- the program's end */
+/* -------------------------------------------------------------------------------------------------- the program's end
+ */
 
 bool usock__ready_owns(const struct usock__ready *ready)
 {
@@ -348,7 +357,8 @@ int usock__ready_pair(struct usock *sock)
 	struct usock__ready *ready = &sock->ready;
 	int own;
 
-	if (ready->shape == USOCK_SHAPE_STREAM && ready->own >= 0 && !(ready->shown & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)))
+	if (ready->shape == USOCK_SHAPE_STREAM && ready->own >= 0 &&
+	    !(ready->shown & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)))
 		return 0;
 	if (ready->shape != USOCK_SHAPE_FRESH)
 		return renew(sock, USOCK_SHAPE_STREAM);
@@ -364,7 +374,8 @@ int usock__ready_pair(struct usock *sock)
 	return watch(sock);
 }
 
-/* ------------------------------------------------------------------------------------------------- single properties */
+/* ------------------------------------------------------------------------------------------------- single properties
+ */
 
 static ssize_t put(int fd, size_t len, int flags)
 {
@@ -375,7 +386,8 @@ static ssize_t put(int fd, size_t len, int flags)
 static int give(const struct usock__ready *ready, int count)
 {
 	struct iovec byte = {(char[]){"!"}, 1};
-	struct mmsghdr messages[2] = {{.msg_hdr = {.msg_iov = &byte, .msg_iovlen = 1}}, {.msg_hdr = {.msg_iov = &byte, .msg_iovlen = 1}}};
+	struct mmsghdr messages[2] = {{.msg_hdr = {.msg_iov = &byte, .msg_iovlen = 1}},
+	                              {.msg_hdr = {.msg_iov = &byte, .msg_iovlen = 1}}};
 
 	return sendmmsg(ready->user, messages, (unsigned int)count, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -442,7 +454,8 @@ static void take_error(struct usock__ready *ready)
 	ready->shown &= ~(uint32_t)EPOLLERR;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ streams */
+/* ------------------------------------------------------------------------------------------------------------ streams
+ */
 
 /** stream_error - ERR and HUP, and with them everything that is not PRI, in one step */
 static void stream_error(struct usock *sock)
@@ -517,14 +530,16 @@ static void show_stream(struct usock *sock, uint32_t want, uint32_t told)
 		show_out(ready, want & EPOLLOUT);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- datagrams */
+/* ---------------------------------------------------------------------------------------------------------- datagrams
+ */
 
 void usock__ready_arm(struct usock *sock)
 {
 	struct usock__ready *ready = &sock->ready;
 	struct sockaddr_un any = {.sun_family = AF_UNIX};
 
-	if (ready->shape != USOCK_SHAPE_DGRAM || ready->own < 0 || (ready->named && ready->ballast) || !usock__ready_owns(ready))
+	if (ready->shape != USOCK_SHAPE_DGRAM || ready->own < 0 || (ready->named && ready->ballast) ||
+	    !usock__ready_owns(ready))
 		return;
 	if (!ready->named)
 		ready->named = bind(ready->user, (struct sockaddr *)&any, sizeof(any.sun_family)) == 0;
@@ -586,7 +601,8 @@ static void show_dgram(struct usock *sock, uint32_t want, uint32_t told)
 		show_out(ready, want & EPOLLOUT);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- all */
+/* ---------------------------------------------------------------------------------------------------------------- all
+ */
 
 /** wanted - what the descriptor should show */
 static uint32_t wanted(struct usock *sock)

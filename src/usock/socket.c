@@ -2,11 +2,12 @@
 /*
  * socket.c - sockets: their life, and the Berkeley calls that do not move bytes.
  *
- * Each call is two functions: one that works under the lock and returns a negative errno, and one that is the member of ioth_functions. The order
- * of checks is that of Linux as far as a program can see it.
+ * Each call is two functions: one that works under the lock and returns a negative errno, and one that is the member of
+ * ioth_functions. The order of checks is that of Linux as far as a program can see it.
  *
- * A socket is made by socket or accept and freed by close (or forget, when the program has closed the descriptor with close(2)), which libioth calls
- * once, when no call is in progress on it any more. A connection in the queue of a listener is a socket as well, without descriptor.
+ * A socket is made by socket or accept and freed by close (or forget, when the program has closed the descriptor with
+ * close(2)), which libioth calls once, when no call is in progress on it any more. A connection in the queue of a
+ * listener is a socket as well, without descriptor.
  */
 #include "call.h"
 #include "sockfilter.h"
@@ -49,7 +50,7 @@ int usock__take_error(struct usock *sock)
 }
 
 struct usock *usock__new(struct usock_stack *stack, const struct usock__kind *kind, size_t size, int family, int type,
-			 int protocol)
+                         int protocol)
 {
 	struct usock *sock = calloc(1, size);
 
@@ -236,7 +237,8 @@ static int call_close(int fd)
 	return 0;
 }
 
-/** call_moved - the program has closed the number while calls are in progress: what they see of the descriptor is under another one now */
+/** call_moved - the program has closed the number while calls are in progress: what they see of the descriptor is under
+ * another one now */
 static int call_moved(int fd)
 {
 	struct usock *sock = usock__call_socket();
@@ -337,7 +339,8 @@ static int option_set(struct usock__call *call, int level, int name, const void 
 	if (level == SOL_SOCKET)
 		return usock__setsockopt(sock, name, value, len);
 	result = sock->kind->setsockopt == NULL ? -ENOPROTOOPT : sock->kind->setsockopt(sock, level, name, value, len);
-	if (result == 0 && ((level == IPPROTO_IP && name == IP_RECVERR) || (level == IPPROTO_IPV6 && name == IPV6_RECVERR)))
+	if (result == 0 &&
+	    ((level == IPPROTO_IP && name == IP_RECVERR) || (level == IPPROTO_IPV6 && name == IPV6_RECVERR)))
 		usock__ready_arm(sock);
 	return result;
 }
@@ -386,7 +389,10 @@ static int do_getsockopt(int level, int name, void *value, socklen_t *len)
 	if (result < 0)
 		return result;
 	sock = call.sock;
-	result = usock__bad(len, sizeof(*len)) ? -EFAULT : (int)*len < 0 ? -EINVAL : usock__bad(value, *len) ? -EFAULT : 0;
+	result = usock__bad(len, sizeof(*len)) ? -EFAULT
+	         : (int)*len < 0               ? -EINVAL
+	         : usock__bad(value, *len)     ? -EFAULT
+	                                       : 0;
 	if (result < 0)
 		return result;
 	if (level == SOL_SOCKET)

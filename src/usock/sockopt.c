@@ -2,9 +2,9 @@
 /*
  * sockopt.c - SOL_SOCKET: socket(7), with the values and errors of Linux.
  *
- * Most options are a switch or a number of struct usock__options, which a table describes. What changes is offered to the kind
- * (option_changed), and taken back when it refuses. Options that ask for what is not done here (zero copy, BPF, memory of devices, ...) are
- * refused as by a kernel without them.
+ * Most options are a switch or a number of struct usock__options, which a table describes. What changes is offered to
+ * the kind (option_changed), and taken back when it refuses. Options that ask for what is not done here (zero copy,
+ * BPF, memory of devices, ...) are refused as by a kernel without them.
  */
 #include "sockfilter.h"
 
@@ -16,7 +16,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Bytes, as getsockopt shows them: twice what was asked for. The limits are those of Linux 6.18 (net.core.wmem_max, rmem_max). */
+/* Bytes, as getsockopt shows them: twice what was asked for. The limits are those of Linux 6.18 (net.core.wmem_max,
+ * rmem_max). */
 #define BUFFER_MAX 4194304
 #define SNDBUF_MIN 4608
 #define RCVBUF_MIN 2304
@@ -37,7 +38,8 @@
 #endif
 
 #define TX_TIMESTAMPS                                                                                                  \
-	(SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_ACK)
+	(SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED |                     \
+	 SOF_TIMESTAMPING_TX_ACK)
 
 void usock__options_init(struct usock__options *options, int type)
 {
@@ -61,8 +63,14 @@ struct plain {
 	bool is_switch; /* a bool; else an int */
 };
 
-#define SWITCH(name, member) {name, offsetof(struct usock__options, member), true}
-#define NUMBER(name, member) {name, offsetof(struct usock__options, member), false}
+#define SWITCH(name, member)                                                                                           \
+	{                                                                                                              \
+		name, offsetof(struct usock__options, member), true                                                    \
+	}
+#define NUMBER(name, member)                                                                                           \
+	{                                                                                                              \
+		name, offsetof(struct usock__options, member), false                                                   \
+	}
 
 static const struct plain plain[] = {
         SWITCH(SO_DEBUG, debug),
@@ -463,8 +471,8 @@ static bool get_int(struct usock *sock, int name, int *number)
 static int get_other(struct usock *sock, int name, void *value, socklen_t *len)
 {
 	const struct usock__options *options = &sock->options;
-	uint32_t memory[SK_MEMINFO_VARS] = {[SK_MEMINFO_RCVBUF] = (uint32_t)options->rcvbuf,
-	                                    [SK_MEMINFO_SNDBUF] = (uint32_t)options->sndbuf};
+	uint32_t memory[SK_MEMINFO_VARS] = {
+	        [SK_MEMINFO_RCVBUF] = (uint32_t)options->rcvbuf, [SK_MEMINFO_SNDBUF] = (uint32_t)options->sndbuf};
 	struct ucred nobody = {.pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1};
 
 	switch (name) {

@@ -2,16 +2,17 @@
 /*
  * stack.c - stacks: made, stopped, deleted; their lock; fork.
  *
- * A stack is inet, an engine, and the parts of usock that have state of their own, all under one lock. Whoever takes the lock, to serve a call or
- * because a network had something, does its work and gives it back with usock_unlock; what the work has caused is done there, once for all
- * of it: frames on lo come back (which may cause more), then the sockets that have changed wake their threads and show their new
- * state, then the driver is told of the next deadline. The clock is read at most once from lock to unlock.
+ * A stack is inet, an engine, and the parts of usock that have state of their own, all under one lock. Whoever takes
+ * the lock, to serve a call or because a network had something, does its work and gives it back with usock_unlock; what
+ * the work has caused is done there, once for all of it: frames on lo come back (which may cause more), then the
+ * sockets that have changed wake their threads and show their new state, then the driver is told of the next deadline.
+ * The clock is read at most once from lock to unlock.
  *
- * After fork(2) the stack of the parent is dead in the child: its lock may be held by a thread that the child does not have. So nothing but
- * `incarnation`, written once, is read there, and every call fails with -ESTALE.
+ * After fork(2) the stack of the parent is dead in the child: its lock may be held by a thread that the child does not
+ * have. So nothing but `incarnation`, written once, is read there, and every call fails with -ESTALE.
  *
- * Making goes from the bottom up, and what has been made when something fails is undone in the opposite order by the same function that
- * deletes a stack: every part can be closed when it was never opened.
+ * Making goes from the bottom up, and what has been made when something fails is undone in the opposite order by the
+ * same function that deletes a stack: every part can be closed when it was never opened.
  */
 #include "private.h"
 
@@ -196,7 +197,8 @@ void usock_unlock(struct usock_stack *stack)
 	usock__wait_release(stack);
 }
 
-/* --------------------------------------------------------------------- what inet asks of its owner and of the engine */
+/* --------------------------------------------------------------------- what inet asks of its owner and of the engine
+ */
 
 static int64_t inet_now(void *owner)
 {
@@ -276,7 +278,8 @@ static bool ip_input(void *owner, struct inet_iface *iface, int family, unsigned
 	return stack->engine->ip_input(stack->e, iface, family, packet, len, buffer);
 }
 
-static void ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet, size_t len)
+static void ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet,
+                      size_t len)
 {
 	(void)owner;
 	/* A link that is down, or has just gone, is told by its carrier. */
@@ -469,7 +472,7 @@ static void stack_free(struct usock_stack *stack)
 }
 
 struct usock_stack *usock_stack_new(const struct usock_engine *engine, const char *vnlv[], const char *options,
-				    struct ioth_functions *functions)
+                                    struct ioth_functions *functions)
 {
 	struct usock_stack *stack = calloc(1, sizeof(*stack));
 	int result;

@@ -2,9 +2,9 @@
 /*
  * transfer.c - the Berkeley calls that move bytes: read(2), recvmsg(2), write(2), sendmmsg(2) and their relatives.
  *
- * All of them come down to one attempt of the kind of socket (struct usock__xfer), repeated when it says -EAGAIN, something has happened to the
- * socket since, and the caller wants to wait. What was moved counts more than an error that ended the call. Under one lock recvmmsg
- * and sendmmsg do as much as they can.
+ * All of them come down to one attempt of the kind of socket (struct usock__xfer), repeated when it says -EAGAIN,
+ * something has happened to the socket since, and the caller wants to wait. What was moved counts more than an error
+ * that ended the call. Under one lock recvmmsg and sendmmsg do as much as they can.
  */
 #include "call.h"
 
@@ -23,7 +23,8 @@ struct way {
 
 static const struct way in = {.events = EPOLLIN}, out = {.events = EPOLLOUT, .sends = true};
 
-/** pieces_check - of an iovec array: its total, cut like in Linux; -EINVAL, -EFAULT (not when nothing is @touched), or @too_many */
+/** pieces_check - of an iovec array: its total, cut like in Linux; -EINVAL, -EFAULT (not when nothing is @touched), or
+ * @too_many */
 static ssize_t pieces_check(const struct iovec *piece, size_t count, int too_many, bool touched)
 {
 	size_t total = 0;
@@ -46,7 +47,8 @@ static ssize_t pieces_check(const struct iovec *piece, size_t count, int too_man
 static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, const struct way *way)
 {
 	struct usock *sock = call->sock;
-	int (*attempt)(struct usock * sock, struct usock__xfer * xfer) = way->sends ? sock->kind->send : sock->kind->recv;
+	int (*attempt)(struct usock * sock, struct usock__xfer * xfer) =
+	        way->sends ? sock->kind->send : sock->kind->recv;
 	bool asked = false;
 	int64_t until = 0;
 	int result;
@@ -70,7 +72,8 @@ static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, con
 	return result < 0 && xfer->done == 0 ? result : (ssize_t)xfer->done;
 }
 
-/** message_check - of a message that the program gives: total length of its pieces, or a negative errno; @touched as pieces_check */
+/** message_check - of a message that the program gives: total length of its pieces, or a negative errno; @touched as
+ * pieces_check */
 static ssize_t message_check(const struct msghdr *msg, const struct way *way, bool touched)
 {
 	ssize_t len;
@@ -153,7 +156,8 @@ static ssize_t call_sendmsg(int fd, const struct msghdr *msg, int flags)
 static ssize_t call_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
 {
 	struct iovec piece = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len < LEN_MAX ? len : LEN_MAX};
-	struct msghdr msg = {.msg_name = (void *)(uintptr_t)to, .msg_namelen = tolen, .msg_iov = &piece, .msg_iovlen = 1};
+	struct msghdr msg = {
+	        .msg_name = (void *)(uintptr_t)to, .msg_namelen = tolen, .msg_iov = &piece, .msg_iovlen = 1};
 
 	(void)fd;
 	if (to != NULL && tolen > sizeof(struct sockaddr_storage))
@@ -345,7 +349,7 @@ static int call_recvmmsg(int fd, struct mmsghdr *message, unsigned int count, in
 {
 	(void)fd;
 	if (timeout != NULL && (usock__bad(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
-				timeout->tv_nsec > 999999999))
+	                        timeout->tv_nsec > 999999999))
 		return (int)usock__result(usock__bad(timeout, sizeof(*timeout)) ? -EFAULT : -EINVAL);
 	return (int)usock__result(do_recvmmsg(message, count < PIECES_MAX ? count : PIECES_MAX, flags, timeout));
 }

@@ -2,9 +2,10 @@
 /*
  * test_usock_ready.c - what a descriptor shows, compared with a socket of the kernel in the same state.
  *
- * A scenario drives a real socket of the kernel, over its loopback, from state to state. What poll(2) says of it then is what our socket is
- * told to show, and both are looked at in every way there is: poll, select, epoll with level and with edge triggering. The
- * kernel is the oracle for the edges as well: where an event of the real socket made one, ours must have it.
+ * A scenario drives a real socket of the kernel, over its loopback, from state to state. What poll(2) says of it then
+ * is what our socket is told to show, and both are looked at in every way there is: poll, select, epoll with level and
+ * with edge triggering. The kernel is the oracle for the edges as well: where an event of the real socket made one,
+ * ours must have it.
  */
 #include "usock_core_fake.h"
 
@@ -56,7 +57,8 @@ static uint32_t selected(int fd)
 	FD_SET(fd, &r);
 	w = e = r;
 	assert_return_code(select(fd + 1, &r, &w, &e, &now), errno);
-	return (FD_ISSET(fd, &r) ? EPOLLIN : 0U) | (FD_ISSET(fd, &w) ? EPOLLOUT : 0U) | (FD_ISSET(fd, &e) ? EPOLLPRI : 0U);
+	return (FD_ISSET(fd, &r) ? EPOLLIN : 0U) | (FD_ISSET(fd, &w) ? EPOLLOUT : 0U) |
+	       (FD_ISSET(fd, &e) ? EPOLLPRI : 0U);
 }
 
 static int watch(int fd, uint32_t how)
@@ -510,10 +512,15 @@ static void datagram_shutdown(void **state)
 /** every_way - each set of bits that a connection can show, and each that can follow it, the kernel not being asked */
 static void every_way(void **state)
 {
-	static const uint32_t set[] = {
-	        0, EPOLLOUT, EPOLLIN, EPOLLIN | EPOLLOUT, EPOLLIN | EPOLLRDHUP, EPOLLIN | EPOLLRDHUP | EPOLLOUT,
-	        EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLHUP, EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLHUP | EPOLLERR,
-	        EPOLLOUT | EPOLLHUP};
+	static const uint32_t set[] = {0,
+	                               EPOLLOUT,
+	                               EPOLLIN,
+	                               EPOLLIN | EPOLLOUT,
+	                               EPOLLIN | EPOLLRDHUP,
+	                               EPOLLIN | EPOLLRDHUP | EPOLLOUT,
+	                               EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLHUP,
+	                               EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLHUP | EPOLLERR,
+	                               EPOLLOUT | EPOLLHUP};
 
 	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
 		for (size_t j = 0; j < sizeof(set) / sizeof(set[0]); j++) {
@@ -624,10 +631,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(listener),     TEST(connecting),      TEST(refused),           TEST(data),      TEST(half_closed),
-	        TEST(full_half_closed), TEST(own_shutdown), TEST(was_reset),        TEST(full_reset), TEST(urgent),
-	        TEST(datagrams),    TEST(datagram_errors), TEST(datagram_shutdown), TEST(every_way), TEST(raw_use),
-	        TEST(stranger),
+	        TEST(listener),          TEST(connecting),       TEST(refused),      TEST(data),
+	        TEST(half_closed),       TEST(full_half_closed), TEST(own_shutdown), TEST(was_reset),
+	        TEST(full_reset),        TEST(urgent),           TEST(datagrams),    TEST(datagram_errors),
+	        TEST(datagram_shutdown), TEST(every_way),        TEST(raw_use),      TEST(stranger),
 	};
 	int result = netns_private();
 

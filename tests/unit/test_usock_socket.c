@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* test_usock_socket.c - calls that wait: timeouts, signals, cancellation, close(2) in another thread, stopped stacks, fork. */
+/* test_usock_socket.c - calls that wait: timeouts, signals, cancellation, close(2) in another thread, stopped stacks,
+ * fork. */
 #include "usock_core_fake.h"
 
 #include <errno.h>
@@ -280,7 +281,7 @@ static void interrupted(void **state)
 /** cancelled - in each call that waits: the lock is free afterwards, and the socket as it was */
 static void cancelled(void **state)
 {
-	static ssize_t (*const run[])(struct job *job) = {run_recv, run_send, run_accept, run_connect};
+	static ssize_t (*const run[])(struct job * job) = {run_recv, run_send, run_accept, run_connect};
 	struct fake *fake = automatic(SOCK_STREAM);
 	struct job job;
 	void *how;
@@ -482,7 +483,8 @@ static void options(void **state)
 	static const struct {
 		const char *text;
 		int error;
-	} table[] = {{"bad", EINVAL}, {"forwarding=2", EINVAL}, {"pcap", EINVAL}, {"pcap=", EINVAL}, {"seed=x", EINVAL}, {"seed=-1", EINVAL}};
+	} table[] = {{"bad", EINVAL},   {"forwarding=2", EINVAL}, {"pcap", EINVAL},
+	             {"pcap=", EINVAL}, {"seed=x", EINVAL},       {"seed=-1", EINVAL}};
 	struct usock_stack *two[2];
 	unsigned char bytes[2][300];
 	const char *none[] = {"vde0:", NULL};
@@ -514,9 +516,20 @@ static void options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(blocks),      TEST(sends),        TEST(timeouts),    TEST(nonblocking),          TEST(interrupted),
-	        TEST(cancelled),   TEST(accepts),      TEST(broken_pipe), TEST(bad_arguments),        TEST(plain_close),
-	        TEST(plain_close_datagram), TEST(stopped), TEST(forked),  TEST(options),
+	        TEST(blocks),
+	        TEST(sends),
+	        TEST(timeouts),
+	        TEST(nonblocking),
+	        TEST(interrupted),
+	        TEST(cancelled),
+	        TEST(accepts),
+	        TEST(broken_pipe),
+	        TEST(bad_arguments),
+	        TEST(plain_close),
+	        TEST(plain_close_datagram),
+	        TEST(stopped),
+	        TEST(forked),
+	        TEST(options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
