@@ -62,8 +62,7 @@
 /* Datagrams in the program's end that are edges only: no more than this. */
 #define EDGES 32
 
-/* ---------------------------------------------------------------------------------------------------------- our ends
- */
+/* --------------------------------------------------------------------------------------------------------- our ends */
 
 /* Which descriptors are our ends, for the child of a fork. Those beyond are merely kept open there. */
 static _Atomic uint64_t own_ends[1024];
@@ -98,8 +97,7 @@ static void own_ends_close(void)
 	}
 }
 
-/* -------------------------------------------------------------------------------------------------------------- door
- */
+/* ------------------------------------------------------------------------------------------------------------- door */
 
 static pthread_mutex_t door_lock = PTHREAD_MUTEX_INITIALIZER;
 static int door = -1;
@@ -192,8 +190,7 @@ static int join(int user)
 	return own;
 }
 
-/* -------------------------------------------------------------------------------------------------- the program's end
- */
+/* ------------------------------------------------------------------------------------------------ the program's end */
 
 bool usock__ready_owns(const struct usock__ready *ready)
 {
@@ -374,8 +371,7 @@ int usock__ready_pair(struct usock *sock)
 	return watch(sock);
 }
 
-/* ------------------------------------------------------------------------------------------------- single properties
- */
+/* ------------------------------------------------------------------------------------------------ single properties */
 
 static ssize_t put(int fd, size_t len, int flags)
 {
@@ -454,8 +450,7 @@ static void take_error(struct usock__ready *ready)
 	ready->shown &= ~(uint32_t)EPOLLERR;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ streams
- */
+/* ---------------------------------------------------------------------------------------------------------- streams */
 
 /** stream_error - ERR and HUP, and with them everything that is not PRI, in one step */
 static void stream_error(struct usock *sock)
@@ -530,8 +525,7 @@ static void show_stream(struct usock *sock, uint32_t want, uint32_t told)
 		show_out(ready, want & EPOLLOUT);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- datagrams
- */
+/* -------------------------------------------------------------------------------------------------------- datagrams */
 
 void usock__ready_arm(struct usock *sock)
 {
@@ -601,8 +595,7 @@ static void show_dgram(struct usock *sock, uint32_t want, uint32_t told)
 		show_out(ready, want & EPOLLOUT);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- all
- */
+/* -------------------------------------------------------------------------------------------------------------- all */
 
 /** wanted - what the descriptor should show */
 static uint32_t wanted(struct usock *sock)

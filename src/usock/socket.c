@@ -154,7 +154,7 @@ int usock__kind_of(int family, int type, int protocol, const struct usock__kind 
 	}
 }
 
-/* --------------------------------------------------------------------------------------------------- socket, close */
+/* ---------------------------------------------------------------------------------------------------- socket, close */
 
 static void *(*_Atomic current_stack)(void); /* the same for all stacks, as current_socket of call.c */
 
@@ -254,7 +254,7 @@ static int call_moved(int fd)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------- names and options */
+/* ------------------------------------------------------------------------------------------------ names and options */
 
 /** address_check - of an address that the program gives, as Linux copies it */
 static int address_check(const struct sockaddr *addr, socklen_t len)

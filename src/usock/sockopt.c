@@ -54,7 +54,7 @@ void usock__options_init(struct usock__options *options, int type)
 	};
 }
 
-/* -------------------------------------------------------------------------------------------- switches and numbers */
+/* --------------------------------------------------------------------------------------------- switches and numbers */
 
 /** struct plain - an option that is a member of struct usock__options, and nothing else to see to */
 struct plain {
@@ -413,8 +413,10 @@ static int get_time(const struct usock__options *options, int name, void *value,
 
 	switch (name) {
 	case SO_TIMESTAMP_OLD:
-	case SO_TIMESTAMP_NEW:
-		number = options->timestamp && options->timestamp_new == (name == SO_TIMESTAMP_NEW);
+		number = options->timestamp && !options->timestamp_new;
+		break;
+	case SO_TIMESTAMP_NEW: /* Linux does not tell the two new ones apart here */
+		number = (options->timestamp || options->timestampns) && options->timestamp_new;
 		break;
 	case SO_TIMESTAMPNS_OLD:
 	case SO_TIMESTAMPNS_NEW:

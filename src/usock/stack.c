@@ -197,8 +197,7 @@ void usock_unlock(struct usock_stack *stack)
 	usock__wait_release(stack);
 }
 
-/* --------------------------------------------------------------------- what inet asks of its owner and of the engine
- */
+/* -------------------------------------------------------------------- what inet asks of its owner and of the engine */
 
 static int64_t inet_now(void *owner)
 {

@@ -147,7 +147,7 @@ static void end(struct seen *s)
 	assert_int_equal(fake_f.close(s->fd[1]), 0);
 }
 
-/* ------------------------------------------------------------------------------------------- sockets of the kernel */
+/* -------------------------------------------------------------------------------------------- sockets of the kernel */
 
 static int socket_new(int type)
 {
