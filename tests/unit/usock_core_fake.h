@@ -18,7 +18,10 @@
 
 /** struct fake - a socket; changed with the lock held */
 struct fake {
-	struct usock sock;
+	union {
+		struct usock sock;
+		struct usock__inet inet; /* a stream is one */
+	};
 	uint32_t want;         /* what poll shows, when @automatic is not set */
 	bool automatic;        /* poll shows what there is */
 	size_t in, room;       /* bytes */
