@@ -36,9 +36,13 @@ int usock__call_begin(struct usock__call *call)
 	return refused(sock);
 }
 
-/** waiters - one thread more or less waits for @events */
-static void waiters(struct usock *sock, uint32_t events, unsigned int by)
+/** waiters - one thread more or less waits for @events, to take what comes */
+static void waiters(const struct usock__call *call, uint32_t events, unsigned int by)
 {
+	struct usock *sock = call->sock;
+
+	if (call->peeks)
+		return;
 	if (events & EPOLLIN)
 		sock->readers += by;
 	if (events & EPOLLOUT)
@@ -54,7 +58,7 @@ void usock__call_end(struct usock__call *call)
 		return;
 	if (call->waiting != 0) { /* cancelled: usock__wait has left the lock free */
 		usock_lock(sock->stack);
-		waiters(sock, call->waiting, -1U);
+		waiters(call, call->waiting, -1U);
 	}
 	/* What this thread has left is the next one's: it may have been woken for it alone. */
 	if (sock->readers > 0)
@@ -71,12 +75,12 @@ int usock__call_wait(struct usock__call *call, uint32_t events, int64_t until)
 	struct usock *sock = call->sock;
 	int result;
 
-	waiters(sock, events, 1);
+	waiters(call, events, 1);
 	usock__changed(sock, 0);
 	call->waiting = events;
 	result = usock__wait(sock, events, until);
 	call->waiting = 0;
-	waiters(sock, events, -1U);
+	waiters(call, events, -1U);
 	return refused(sock) < 0 ? refused(sock) : result;
 }
 

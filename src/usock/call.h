@@ -19,6 +19,7 @@
 struct usock__call {
 	struct usock *sock; /* NULL: it has not begun, or has ended */
 	uint32_t waiting;   /* what for, when it is in usock__wait */
+	bool peeks;         /* it takes nothing: what it waits for is there for others as well */
 };
 
 #define USOCK_CALL(call) __attribute__((cleanup(usock__call_end))) struct usock__call call = {.sock = NULL}
