@@ -72,23 +72,37 @@ static uintptr_t address(const struct object *obj, ElfW(Addr) value)
 	return value < obj->base ? obj->base + value : value;
 }
 
-static int find_relro(struct dl_phdr_info *info, size_t size, void *arg)
+/** relro - find the read-only pages among the program headers */
+static void relro(struct object *obj, const ElfW(Phdr) *ph, size_t count)
 {
-	struct object *obj = arg;
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
-	(void)size;
-	if (info->dlpi_addr != obj->base)
-		return 0;
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-
+	for (; count > 0; ph++, count--) {
 		if (ph->p_type == PT_GNU_RELRO) {
 			obj->relro = (obj->base + ph->p_vaddr) & ~(page - 1);
 			obj->relro_end = (obj->base + ph->p_vaddr + ph->p_memsz) & ~(page - 1);
 		}
 	}
+}
+
+static int find_headers(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct object *obj = arg;
+
+	(void)size;
+	if (info->dlpi_addr != obj->base)
+		return 0;
+	relro(obj, info->dlpi_phdr, info->dlpi_phnum);
 	return 1;
+}
+
+/** headers - where the program headers are is known to the dynamic linker, but in another linker namespace only to the object itself */
+static void headers(struct object *obj)
+{
+	const ElfW(Ehdr) *elf = (const ElfW(Ehdr) *)obj->base;
+
+	if (dl_iterate_phdr(find_headers, obj) == 0 && memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0)
+		relro(obj, (const ElfW(Phdr) *)(obj->base + elf->e_phoff), elf->e_phnum);
 }
 
 static int object_at(const void *inside, struct object *obj)
@@ -120,7 +134,7 @@ static int object_at(const void *inside, struct object *obj)
 	}
 	if (!obj->symbols || !obj->strings)
 		return -EINVAL;
-	dl_iterate_phdr(find_relro, obj);
+	headers(obj);
 	return 0;
 }
 

@@ -292,6 +292,25 @@ static void test_close(void **state)
 	fake_free(sock);
 }
 
+/** test_half_close - the side that accepted finishes first, the other goes on */
+static void test_half_close(void **state)
+{
+	struct sock *sock = open_pair(AF_INET);
+
+	(void)state;
+	assert_int_equal(lwip_engine.tcp_shutdown(b->e, &b->accepted->tcp), 0);
+	fake_run(a, b, NULL, NULL, SECOND);
+	assert_true(b->accepted->finished);
+	assert_true(sock->fin);
+	transfer(sock, b->accepted, 100000);
+	lwip_engine.tcp_close(a->e, &sock->tcp);
+	lwip_engine.tcp_close(b->e, &b->accepted->tcp);
+	fake_run(a, b, NULL, NULL, 90 * SECOND);
+	assert_int_equal(((struct engine *)a->e)->connections, 0);
+	assert_int_equal(((struct engine *)b->e)->connections, 0);
+	fake_free(sock);
+}
+
 static bool failed(void *arg)
 {
 	return ((struct sock *)arg)->error != 0;
@@ -555,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),

@@ -123,6 +123,22 @@ static void test_others(void **state)
 	assert_int_equal(strlen("four"), 4);
 }
 
+/** test_namespace - an object in a linker namespace of its own, as a private copy may be */
+static void test_namespace(void **state)
+{
+	const struct plt_slot slot = {"plt_inner", (plt_function)twice, true};
+	void *inside, *other = dlmopen(LM_ID_NEWLM, *state, RTLD_NOW | RTLD_LOCAL);
+	function *there;
+
+	assert_non_null(other);
+	inside = dlsym(other, "plt_outer");
+	memcpy(&there, &inside, sizeof(inside));
+	assert_int_equal(plt_replace(inside, &slot, 1, NULL), 0);
+	assert_int_equal(there(4), 80);
+	assert_int_equal(outer(4), 50);
+	dlclose(other);
+}
+
 int main(void)
 {
 	static char now[] = PLT_NOW, lazy[] = PLT_LAZY;
@@ -132,6 +148,8 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(test_missing, setup, teardown, now),
 		cmocka_unit_test_prestate_setup_teardown(test_missing, setup, teardown, lazy),
 		cmocka_unit_test_prestate_setup_teardown(test_others, setup, teardown, now),
+		cmocka_unit_test_prestate_setup_teardown(test_namespace, setup, teardown, now),
+		cmocka_unit_test_prestate_setup_teardown(test_namespace, setup, teardown, lazy),
 		cmocka_unit_test_prestate_setup_teardown(test_nowhere, setup, teardown, now),
 	};
 
