@@ -278,7 +278,7 @@ static void fatal_exit(int status)
 }
 
 /** message - lwIP prints to the standard output, which is the program's */
-static int message(int flag, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int message(int flag, const char *format, ...)
 {
 	va_list args;
 	int n;

@@ -155,7 +155,7 @@ void conn_adopt(struct conn *conn, struct usock_tcp *tcp)
 	conn->limit = limit_of(tcp);
 	for (int option = 0; option < USOCK_TCP_OPTIONS; option++) {
 		if (option != USOCK_TCP_RCVBUF)
-			set_option(conn, option, tcp->option[option]);
+			set_option(conn, (enum usock_tcp_option)option, tcp->option[option]);
 	}
 }
 
