@@ -23,7 +23,7 @@ struct ioth__sock {
 	_Atomic unsigned int refs;        /* table entries and calls in progress; 0: on the free list */
 	_Atomic int fd;                   /* the number by which the plugin knows it; -1 till it has one */
 	bool kernel;                      /* a kernel socket: the data path is the system call itself */
-	dev_t dev;                        /* device and inode recognise the descriptor again */
+	_Atomic dev_t dev;                        /* device and inode recognise the descriptor again */
 	_Atomic(ino_t) ino;
 	_Atomic(ino_t) next_ino;          /* while it is getting another file: that is its own as well; else 0 */
 	struct ioth *stack;               /* holds a reference to it */

@@ -105,6 +105,11 @@ void conf_register(struct conf_case *test);
 /* What stacks that live in the process cannot do, whatever their engine: see docs/lifetime-rules.md, 10 and 15. */
 #define IN_PROCESS(reason) {"lwip", reason}, {"testengine", reason}
 #define DEAD_IN_CHILD IN_PROCESS("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
+#define ONE_PROCESS IN_PROCESS("a stack that lives in the process has no sockets in another one")
+#define AF_UNIX_BANDS IN_PROCESS("what poll sees is an AF_UNIX socket: PRI comes with IN, and WRBAND with OUT")
+#define NO_UDPLITE IN_PROCESS("UDP-Lite is not implemented")
+#define NO_TIMESTAMPS IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
+#define NO_SIMULTANEOUS {"lwip", "lwIP knows no simultaneous open, which a socket that connects to itself is"}
 #define NO_PLAIN_DUP IN_PROCESS("dup(2) copies only what poll(2) sees of a socket that lives in the process: ioth_dup copies it all")
 
 /* ----------------------------------------------------------------------------------------------- the context */

@@ -288,7 +288,8 @@ CASE(through, native_server, ONCE, "a server with plain sockets of the system wo
 }
 
 CASE(through, passed_socket, INET,
-     "a socket of a stack that is passed over a UNIX socket can be used under its new number")
+     "a socket of a stack that is passed over a UNIX socket can be used under its new number",
+     LIMITS(ONE_PROCESS))
 {
 	union {
 		struct cmsghdr head;

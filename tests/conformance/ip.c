@@ -205,7 +205,8 @@ CASE(ip, dont_fragment, INET,
 	CHECK_LEN(ioth_recv(p.b, text, sizeof(text), 0), fits + 1);
 }
 
-CASE(ip, small_mtu, INET, "an interface with a smaller MTU fragments sooner, and TCP sends smaller segments")
+CASE(ip, small_mtu, INET, "an interface with a smaller MTU fragments sooner, and TCP sends smaller segments",
+     LIMITS(NO_TIMESTAMPS))
 {
 	unsigned int index = ifindex(c, c->a);
 	struct pair p;

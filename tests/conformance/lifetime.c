@@ -62,7 +62,7 @@ CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LI
 }
 
 CASE(stack, busy_inherited, INET, "a socket inherited by a child keeps a stack busy till the child ends",
-     LIMITS({"kernel", COUNTS_OURS}))
+     LIMITS(ONE_PROCESS, {"kernel", COUNTS_OURS}))
 {
 	int fd = sock(c, c->a, SOCK_STREAM);
 	int gate[2], status;

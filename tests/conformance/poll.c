@@ -150,7 +150,8 @@ CASE(poll, datagram, INET, "a datagram socket is IN|OUT while datagrams wait")
 	CHECK_POLL_NOW(p.b, POLLOUT);
 }
 
-CASE(poll, bands, INET, "RDNORM and WRNORM come with IN and OUT when asked for, RDBAND and WRBAND as Linux gives them")
+CASE(poll, bands, INET, "RDNORM and WRNORM come with IN and OUT when asked for, RDBAND and WRBAND as Linux gives them",
+     LIMITS(AF_UNIX_BANDS))
 {
 	struct pair p = tcp_pair(c), q = udp_pair(c);
 	struct pollfd stream = {.fd = p.b, .events = POLLRDNORM | POLLWRNORM | POLLRDBAND | POLLWRBAND};
@@ -272,7 +273,8 @@ static int selected(int fd, int ms)
 	return (FD_ISSET(fd, &r) ? 1 : 0) | (FD_ISSET(fd, &w) ? 2 : 0) | (FD_ISSET(fd, &e) ? 4 : 0);
 }
 
-CASE(select, states, INET, "select shows connections as readable, writable, exceptional")
+CASE(select, states, INET, "select shows connections as readable, writable, exceptional",
+     LIMITS(AF_UNIX_BANDS))
 {
 	struct pair p = tcp_pair(c);
 	int server = listener(c, c->b, NULL);

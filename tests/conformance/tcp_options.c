@@ -110,7 +110,8 @@ CASE(tcpopt, not_tcp, INET, "TCP options of a UDP socket do not exist")
 	CHECK_ERR(ioth_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), ENOPROTOOPT);
 }
 
-CASE(tcpopt, maxseg, INET, "TCP_MAXSEG: 536 before a connection; that of the Ethernet in one; a lower one is kept to")
+CASE(tcpopt, maxseg, INET, "TCP_MAXSEG: 536 before a connection; that of the Ethernet in one; a lower one is kept to",
+     LIMITS(NO_TIMESTAMPS))
 {
 	struct addr addr;
 	int server = listener(c, c->b, &addr);
@@ -188,7 +189,8 @@ CASE(tcpopt, info_state, INET, "TCP_INFO tells the state: CLOSE, LISTEN, SYN_SEN
 	CHECK_INT(state(waiting), SYN_SENT);
 }
 
-CASE(tcpopt, info_mss, INET, "TCP_INFO tells segment size, and bytes acknowledged and received")
+CASE(tcpopt, info_mss, INET, "TCP_INFO tells segment size, and bytes acknowledged and received",
+     LIMITS(NO_TIMESTAMPS))
 {
 	struct pair p = tcp_pair(c);
 	struct tcp_info info;

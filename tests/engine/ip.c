@@ -277,7 +277,7 @@ static void reassemble(struct engine *e, struct inet_iface *iface, const struct 
 	struct fragments **at = &e->fragments, *f;
 	unsigned int count = 0;
 
-	if (offset + len > 65535 - header_len || (more && len % 8 != 0) || header_len > sizeof(f->header) || len == 0)
+	if (offset + len > (flow->family == AF_INET ? 65535 - header_len : 65535) || (more && len % 8 != 0) || header_len > sizeof(f->header) || len == 0)
 		return;
 	for (; *at; at = &(*at)->next, count++)
 		if ((*at)->id == id && (*at)->protocol == protocol && memcmp(&(*at)->flow, flow, sizeof(*flow)) == 0)

@@ -669,9 +669,7 @@ static void retransmit(struct tcb *tcb, int64_t now)
 		tcb->retransmit = now + (1000 * MS << (tcb->retries < 6 ? tcb->retries : 6));
 		return;
 	}
-	tcb->snd_nxt = tcb->snd_una;
-	if (tcb->snd_wnd == 0)
-		tcb->snd_wnd = tcb->mss;
+	tcb->snd_nxt = tcb->snd_una; /* with a closed window nothing is sent, and probes begin */
 	tcp_push(tcb);
 }
 
@@ -846,10 +844,9 @@ size_t op_unsent(void *engine, struct usock_tcp *tcp)
 size_t op_unacked(void *engine, struct usock_tcp *tcp)
 {
 	const struct tcb *tcb = tcp->pcb;
-	uint32_t sent = tcb->snd_nxt - tcb->snd_una;
 
 	(void)engine;
-	return sent < tcb->queued ? sent : tcb->queued;
+	return tcb->queued;
 }
 
 void op_recved(void *engine, struct usock_tcp *tcp, size_t len)
