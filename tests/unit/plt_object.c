@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* An object for test_lwip_plt: its functions call each other through its linkage table. */
+#if defined(__GNUC__) && !defined(__clang__)
 #define EXPORT __attribute__((visibility("default"), noipa))
+#else
+#define EXPORT __attribute__((visibility("default"), noinline))
+#endif
 
 EXPORT int plt_inner(int value);
 EXPORT int plt_by_value(int value);
