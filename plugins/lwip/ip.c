@@ -120,6 +120,12 @@ static void lwip_sees(struct engine *e, const struct usock_packet *packet)
 	lwip_addr(e, packet->family, &packet->dst, packet->iface->index, &data->current_iphdr_dest);
 }
 
+/** lwip_forgets - outside of an input lwIP must not remember the interface, which may be gone by the next time */
+static void lwip_forgets(struct engine *e)
+{
+	e->lw.ip_data->current_netif = e->lw.ip_data->current_input_netif = NULL;
+}
+
 /** groups_input - a query or report about groups, for lwIP, which gets a copy */
 static void groups_input(struct engine *e, const struct usock_packet *packet)
 {
@@ -140,6 +146,7 @@ static void groups_input(struct engine *e, const struct usock_packet *packet)
 	} else {
 		e->lw.mld6_input(p, &interface->netif);
 	}
+	lwip_forgets(e);
 	timer_groups(e);
 }
 
@@ -175,6 +182,7 @@ bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *bu
 			return false;
 		lwip_sees(e, packet);
 		tcp_in(e, packet, buffer);
+		lwip_forgets(e);
 		return true;
 	}
 	if (packet->family == AF_INET6 && packet->protocol == IPPROTO_ICMPV6)

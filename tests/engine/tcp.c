@@ -443,7 +443,8 @@ static bool ack_input(struct tcb *tcb, const struct segment *s)
 	}
 	tcb->bytes_acked += acked;
 	tcb->queued -= acked;
-	memmove(tcb->sndbuf, tcb->sndbuf + acked, tcb->queued);
+	if (tcb->queued > 0)
+		memmove(tcb->sndbuf, tcb->sndbuf + acked, tcb->queued);
 	tcb->snd_una = s->ack;
 	if (seq_lt(tcb->snd_nxt, tcb->snd_una))
 		tcb->snd_nxt = tcb->snd_una;
