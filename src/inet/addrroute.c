@@ -133,11 +133,11 @@ static bool wishes_for(const struct wishes *wishes, const struct inet_route *rou
 	return false;
 }
 
-/** spares - Linux leaves an IPv6 prefix route where an address is that was given without one: it may be a user's, meant
- * for that */
+/** spares - Linux leaves the IPv6 prefix routes of a deleted address, whatever their metric, where another permanent address has the
+ * same prefix, or one that was given without a route: it may be a user's, meant for that */
 static bool spares(const struct inet_addr *addr, const struct inet_route *route)
 {
-	return addr->family == AF_INET6 && (addr->flags & IFA_F_NOPREFIXROUTE) && route->table == RT_TABLE_MAIN &&
+	return addr->family == AF_INET6 && (addr->flags & (IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE)) && route->table == RT_TABLE_MAIN &&
 	       addr->prefixlen == route->prefixlen &&
 	       inet__ip_match(AF_INET6, &addr->local, &route->dst, addr->prefixlen);
 }
