@@ -88,6 +88,7 @@ struct conn {
 	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
 	bool more;             /* an incomplete segment waits for what follows */
 	int soft_error;        /* negative errno of the last ICMP error */
+	int64_t stray_at;      /* when an empty segment outside the window was last let through */
 	int64_t progress;      /* when something was last acknowledged or sent again, or sent with nothing on the way */
 	int64_t stalled_since; /* the same without "sent again"; 0: nothing is on the way */
 	int64_t confirmed;     /* when inet was last told that the way works */

@@ -21,6 +21,7 @@
 #include "chksum.h"
 
 #define MSS_DEFAULT 536U /* of a peer that does not say */
+#define STRAY_NS 500000000LL /* between answers to segments outside the window */
 
 /** peer_mss - from the options of a SYN */
 static unsigned int peer_mss(const unsigned char *segment, size_t len)
@@ -168,17 +169,51 @@ static void urged(struct engine *e, const struct usock_packet *packet)
 	conn->urgent_at = at;
 }
 
+/**
+ * stray - an empty segment outside the window of a connection, which lwIP answers with an empty one: to be dropped?
+ *
+ * Two ends that are at odds would go on answering each other for ever, so one in STRAY_NS is let through, as in Linux
+ * (tcp_invalid_ratelimit). What is in order but meets a closed window is not outside it: @open becomes the connection whose window is
+ * to look open meanwhile.
+ */
+static bool stray(struct engine *e, const unsigned char *segment, size_t len, struct tcp_pcb **open)
+{
+	struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs;
+	struct conn *conn;
+	u32_t seq = get32(segment + 4);
+
+	if (len != (segment[12] >> 4) * 4U || (segment[13] & (TCP_SYN | TCP_FIN | TCP_RST)))
+		return false;
+	while (pcb && !between(e, pcb, segment))
+		pcb = pcb->next;
+	if (!pcb || pcb->state < ESTABLISHED)
+		return false;
+	if (pcb->rcv_wnd == 0 && seq == pcb->rcv_nxt) {
+		*open = pcb;
+		return false;
+	}
+	if (TCP_SEQ_BETWEEN(seq, pcb->rcv_nxt, pcb->rcv_nxt + pcb->rcv_wnd - 1))
+		return false;
+	conn = (struct conn *)pcb;
+	if (conn->stray_at != 0 && usock_now(e->stack) - conn->stray_at < STRAY_NS)
+		return true;
+	conn->stray_at = usock_now(e->stack);
+	return false;
+}
+
 void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *buffer)
 {
 	struct interface *interface = packet->iface->engine;
 	unsigned char *segment = packet->payload[0].iov_base;
 	size_t len = packet->payload_len;
 	struct listener *listener = NULL;
+	struct tcp_pcb *open = NULL;
 	struct pbuf *p;
 	bool syn;
 
 	syn = len >= 20 && (segment[13] & (TCP_SYN | TCP_RST)) == TCP_SYN;
-	if (len < 20 || packet->pieces != 1 || (syn && !(segment[13] & TCP_ACK) && !knock(e, packet, &listener))) {
+	if (len < 20 || packet->pieces != 1 || (syn && !(segment[13] & TCP_ACK) && !knock(e, packet, &listener)) ||
+	    stray(e, segment, len, &open)) {
 		buffer_free(e, buffer);
 		return;
 	}
@@ -187,11 +222,16 @@ void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *
 	if (syn)
 		e->peer_mss = peer_mss(segment, len);
 	p = buffer_pbuf(e, buffer, segment, len);
+	if (open)
+		open->rcv_wnd++;
 	if (listener)
 		admit(e, p, &interface->netif, listener);
 	else
 		e->lw.tcp_input(p, &interface->netif);
 	e->peer_mss = 0;
+	for (struct tcp_pcb *pcb = open ? *e->lw.tcp_active_pcbs : NULL; pcb; pcb = pcb->next)
+		if (pcb == open)
+			pcb->rcv_wnd--; /* unless it has ended */
 }
 
 /* ----------------------------------------------------------------------------------------------------------- output */
