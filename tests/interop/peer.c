@@ -85,6 +85,20 @@ void peer_write(int fd, const void *data, size_t len)
 	}
 }
 
+/**
+ * finish - close a connection whose peer waits for our end of the stream
+ *
+ * The stack goes right after, and with it what is still on its way (docs/lifetime-rules.md, 7): so wait until the peer
+ * has acknowledged the end.
+ */
+static void finish(int fd)
+{
+	struct linger linger = {1, 60};
+
+	if (ioth_setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0 || ioth_close(fd) < 0)
+		die(NULL, "cannot close the connection");
+}
+
 /** wait_stdin - until the driver closes our standard input */
 static void wait_stdin(void)
 {
@@ -118,7 +132,7 @@ static int task_sink(struct ioth *net, char *argv[])
 	if (n < 0)
 		die(NULL, "cannot receive");
 	tally_print(&t);
-	ioth_close(fd);
+	finish(fd);
 	ioth_close(listener);
 	return 0;
 }
