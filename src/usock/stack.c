@@ -178,6 +178,20 @@ static void tell_changed(struct usock_stack *stack)
 	}
 }
 
+/*
+ * On Linux the acknowledgement of a segment leaves when the segment can be read. Who sees it, as by a close that
+ * lingers, may be in the same process and poll the other socket next, without asking for our lock.
+ */
+void usock__show_changed(struct usock_stack *stack)
+{
+	usock_assert_locked(stack);
+	if (!stack->unshown)
+		return;
+	stack->unshown = false;
+	for (struct usock *sock = stack->changed; sock; sock = sock->changed_next)
+		usock__ready_show(sock);
+}
+
 void usock_unlock(struct usock_stack *stack)
 {
 	unsigned int rounds = 0;
