@@ -47,9 +47,10 @@ static void no_timeout(u32_t ms, void (*handler)(void *), void *arg)
 	(void)arg;
 }
 
-static void tcp_needs_timer(void)
+/** registered - lwIP asks for its clock whenever it has put something into a list */
+static void registered(void)
 {
-	timer_tcp(engine_current);
+	conns_registered(engine_current);
 }
 
 static int unpredictable(void)
@@ -146,6 +147,7 @@ static void release(memp_t type, void *memory)
 		struct conn *conn = memory;
 		struct engine *e = conn->e;
 
+		conns_forget(e, conn);
 		if (conn->half_open && conn->pcb.listener)
 			((struct listener *)conn->pcb.listener)->half_open--;
 		if (conn->tcp && conn->tcp->pcb == conn)
@@ -155,6 +157,8 @@ static void release(memp_t type, void *memory)
 			e->current = NULL;
 		e->connections--;
 	}
+	if (type == MEMP_TCP_PCB_LISTEN)
+		listeners_forget(((struct listener *)memory)->e, memory);
 	free(memory);
 }
 
@@ -318,6 +322,6 @@ const struct plt_slot engine_slots[] = {
 	SLOT(tcp_next_iss, initial_sequence, true),
 	SLOT(tcp_output, output, true),
 	SLOT(tcp_rexmit_fast, loss, true),
-	SLOT(tcp_timer_needed, tcp_needs_timer, true),
+	SLOT(tcp_timer_needed, registered, true),
 };
 const size_t engine_slot_count = sizeof(engine_slots) / sizeof(*engine_slots);

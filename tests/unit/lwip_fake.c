@@ -114,9 +114,10 @@ void usock_tcp_input(struct usock_tcp *tcp, const unsigned char *data, size_t le
 		take(sock, buffer, len);
 		return;
 	}
-	assert(sock->held < 4096);
-	sock->buffers[sock->held] = buffer;
-	sock->lens[sock->held++] = len;
+	if (!sock->pieces)
+		sock->pieces = calloc(PIECES, sizeof(*sock->pieces));
+	assert(sock->pieces && sock->held < PIECES);
+	sock->pieces[sock->held++] = (struct piece){buffer, len};
 }
 
 void usock_tcp_urgent(struct usock_tcp *tcp, unsigned char byte)
@@ -367,8 +368,7 @@ void fake_join(struct usock_stack *a, struct usock_stack *b)
 	b->peer = a;
 }
 
-/** deliver - one frame; false: there was none */
-static bool deliver(struct usock_stack *stack)
+bool fake_step(struct usock_stack *stack)
 {
 	struct frame *frame = stack ? stack->frames : NULL;
 
@@ -407,8 +407,8 @@ bool fake_run(struct usock_stack *a, struct usock_stack *b, bool (*done)(void *a
 		while (a->frames || (b && b->frames)) {
 			if (done && done(arg))
 				return true;
-			deliver(a);
-			deliver(b);
+			fake_step(a);
+			fake_step(b);
 			*a->clock += 1000;
 			timers(a);
 			timers(b);
@@ -487,9 +487,10 @@ void fake_free(struct sock *sock)
 	if (!sock)
 		return;
 	for (unsigned int i = 0; i < sock->held; i++)
-		lwip_engine.release(sock->stack->e, sock->buffers[i]);
+		lwip_engine.release(sock->stack->e, sock->pieces[i].buffer);
 	if (sock->tcp.pcb)
 		lwip_engine.tcp_abort(sock->stack->e, &sock->tcp);
+	free(sock->pieces);
 	free(sock);
 }
 

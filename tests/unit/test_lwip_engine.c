@@ -246,8 +246,8 @@ static void test_window(void **state)
 	/* The program reads: it goes on. */
 	b->accepted->hold = false;
 	for (unsigned int i = 0; i < b->accepted->held; i++) {
-		lwip_engine.release(b->e, b->accepted->buffers[i]);
-		lwip_engine.tcp_recved(b->e, &b->accepted->tcp, b->accepted->lens[i]);
+		lwip_engine.release(b->e, b->accepted->pieces[i].buffer);
+		lwip_engine.tcp_recved(b->e, &b->accepted->tcp, b->accepted->pieces[i].len);
 	}
 	b->accepted->held = 0;
 	assert_true(fake_run(a, b, transferred, &t, 100 * SECOND));
