@@ -44,6 +44,13 @@ const struct network_kind network_vdestack_switch = {
         .scheme = {"switch", "vde"},
 };
 
+const struct network_kind network_lwipv6_ptp = {
+        STACKS,
+        .library = &library_lwipv6,
+        .calls = &network_lwipv6_calls,
+        .scheme = {"ptp", "ptp"},
+};
+
 const struct network_kind network_ioth_ptp = {
         STACKS,
         .library = &library_ioth_vdestack,

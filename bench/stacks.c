@@ -216,11 +216,11 @@ static const struct bench_subject subjects[] = {
         {"ioth lwip switch", {"libvdestack switch"}, &lwip_switches},
 };
 static const struct bench_target targets[] = {
-        {"ioth vdestack *", "machine memory", BENCH_AT_MOST, 400},
-        {"ioth vdestack *", "create+configure", BENCH_AT_MOST, 3},
-        {"ioth lwip *", "own memory", BENCH_AT_MOST, 150},
-        {"ioth lwip *", "create+configure", BENCH_AT_MOST, 2},
-        {"ioth *", "delete", BENCH_AT_MOST, 3},
+        {"ioth vdestack *", "machine memory", BENCH_AT_MOST, 400, NULL},
+        {"ioth vdestack *", "create+configure", BENCH_AT_MOST, 3, NULL},
+        {"ioth lwip *", "own memory", BENCH_AT_MOST, 150, NULL},
+        {"ioth lwip *", "create+configure", BENCH_AT_MOST, 2, NULL},
+        {"ioth *", "delete", BENCH_AT_MOST, 3, NULL},
 };
 
 const struct bench_row bench_row_stacks = {
