@@ -60,6 +60,7 @@ struct bench_subject {
 
 enum bench_target_kind {
 	BENCH_AT_MOST, /* the median, in the unit of the metric */
+	BENCH_AT_LEAST,
 	BENCH_BELOW,
 	BENCH_RATIO_AT_LEAST, /* the ratio to a reference */
 	BENCH_RATIO_AT_MOST,

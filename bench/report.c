@@ -72,11 +72,9 @@ struct verdict {
 /** judge - hold @value, a figure or a ratio, against @target; @unit stands behind the number */
 static void judge(struct verdict *v, const struct bench_target *target, double value, const char *unit)
 {
-	static const char *const sign[] = {[BENCH_AT_MOST] = "<=",
-	                                   [BENCH_BELOW] = "<",
-	                                   [BENCH_RATIO_AT_LEAST] = ">=",
-	                                   [BENCH_RATIO_AT_MOST] = "<=",
-	                                   [BENCH_RATIO_BELOW] = "<"};
+	static const char *const sign[] = {
+	        [BENCH_AT_MOST] = "<=",        [BENCH_AT_LEAST] = ">=",      [BENCH_BELOW] = "<",
+	        [BENCH_RATIO_AT_LEAST] = ">=", [BENCH_RATIO_AT_MOST] = "<=", [BENCH_RATIO_BELOW] = "<"};
 
 	snprintf(v->target, sizeof(v->target), "%s %g %s", sign[target->kind], target->value, unit);
 	v->known = !isnan(value);
@@ -89,6 +87,7 @@ static void judge(struct verdict *v, const struct bench_target *target, double v
 	case BENCH_RATIO_BELOW:
 		v->met = v->known && value < target->value;
 		break;
+	case BENCH_AT_LEAST:
 	case BENCH_RATIO_AT_LEAST:
 		v->met = v->known && value >= target->value;
 		break;
@@ -116,7 +115,7 @@ static bool verdict_next(const struct bench_result *result, unsigned int index, 
 	} while (fnmatch(target->subject, subject->name, 0) != 0 ||
 	         strcmp(target->metric, row->metrics[metric].name) != 0);
 	*v = (struct verdict){.reference = NULL};
-	if (target->kind == BENCH_AT_MOST || target->kind == BENCH_BELOW) {
+	if (target->kind == BENCH_AT_MOST || target->kind == BENCH_AT_LEAST || target->kind == BENCH_BELOW) {
 		judge(v, target, summarize(answers, metric).median, row->metrics[metric].unit);
 		return true;
 	}
