@@ -104,11 +104,12 @@ static const struct bench_target targets[] = {
         {"ioth lwip *", "throughput", BENCH_RATIO_AT_LEAST, 2, NULL},
         {"ioth lwip ptp", "throughput", BENCH_RATIO_AT_LEAST, 3, "liblwipv6 ptp"},
 };
-static const struct traffic threads = {.serve = stream_serve, .drive = stream_drive};
+const struct traffic tcp_stream_traffic = {.serve = stream_serve, .drive = stream_drive};
 static const struct traffic processes = {.serve = stream_serve, .drive = stream_drive, .processes = true};
 
 const struct bench_row bench_row_tcp_stream = {
-        TRAFFIC_ROW("tcp-stream", "bulk TCP, writes of 128 KiB, both ends in one process", &threads, metrics),
+        TRAFFIC_ROW("tcp-stream", "bulk TCP, writes of 128 KiB, both ends in one process", &tcp_stream_traffic,
+                    metrics),
         .targets = targets,
         .target_count = BENCH_COUNT(targets),
 };

@@ -54,6 +54,9 @@ int traffic_begin(const struct bench_subject *subject, void **state);
 int traffic_sample(void *state, double *values);
 void traffic_end(void *state);
 
+/** tcp_stream_traffic - bulk TCP; fills in two values, throughput (Gbit/s) and processor time (s/GB) */
+extern const struct traffic tcp_stream_traffic;
+
 /* The subjects of all traffic rows, each with its references. */
 #define TRAFFIC_SUBJECT_COUNT 10
 extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
