@@ -12,6 +12,7 @@
  *     ipout.c   IP packets that go out: routes, fragments
  *     reass.c   fragments that come in           icmp.c    echoes, errors about forwarded packets
  *     tcp.c     what usock asks of a connection  tcp_in.c  what the network does to one
+ *     owed.c    acknowledgements that wait until the lock is given back
  *     timer.c   clocks that run only while somebody needs them
  *     chksum.c  the Internet checksum            err.c     lwIP's errors
  *
@@ -87,6 +88,8 @@ struct conn {
 	bool connecting;       /* by us */
 	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
 	bool more;             /* an incomplete segment waits for what follows */
+	bool owes;             /* an acknowledgement waits: in the engine's list */
+	struct conn *owes_next;
 	int soft_error;        /* negative errno of the last ICMP error */
 	int64_t stray_at;      /* when an empty segment outside the window was last let through */
 	int64_t progress;      /* when something was last acknowledged or sent again, or sent with nothing on the way */
@@ -137,6 +140,8 @@ struct engine {
 	struct reass *reass;
 	struct conn *current; /* whose callback runs; becomes NULL when it is freed meanwhile */
 	const struct tcp_pcb *building; /* whose segments are being built */
+	bool input;            /* lwIP is looking at a segment that has come */
+	struct conn *owing;    /* owed.c */
 	int soft_error;        /* of the connection that was freed last */
 	unsigned int peer_mss; /* of the SYN that is being processed; 0: none is */
 	uint64_t secret[2];    /* of initial sequence numbers */
@@ -264,6 +269,16 @@ err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
 void on_error(void *arg, err_t err);
+
+/* owed.c */
+/** engine_settle - send what waits */
+void engine_settle(void *e);
+/** owed_put_off - does lwIP want to send nothing but an acknowledgement that can wait? Then it does */
+bool owed_put_off(struct conn *conn);
+/** owed_add - an acknowledgement is to be sent, at the latest when the lock is given back; TF_ACK_NOW is set */
+void owed_add(struct conn *conn);
+/** owed_forget - the connection is about to be freed */
+void owed_forget(struct conn *conn);
 
 /* timer.c */
 int64_t engine_deadline(void *e);
