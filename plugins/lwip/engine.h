@@ -43,7 +43,7 @@
 
 struct engine;
 
-/** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock */
+/** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock; or memory that lwIP asked for */
 struct buffer {
 	struct pbuf_custom custom; /* first: lwIP knows it by its pbuf */
 	struct engine *e;
@@ -127,7 +127,7 @@ struct engine {
 	struct interface any; /* lwIP's route to everywhere */
 	struct buffer *buffers;
 	unsigned int buffers_free;
-	size_t buffers_used; /* bytes of those that are not in the list */
+	size_t buffers_used; /* bytes of those that hold received packets */
 	unsigned char *scratch; /* PACKET_MAX bytes with INET_HEADROOM before them; NULL: never needed */
 	struct route routes[ROUTES];
 	unsigned int generation;
@@ -194,6 +194,9 @@ struct buffer *buffer_new(struct engine *e, size_t size);
 void buffer_free(struct engine *e, struct buffer *buffer);
 /** buffer_pbuf - make @len bytes at @data, in the buffer, a pbuf, which owns the buffer from then on */
 struct pbuf *buffer_pbuf(struct engine *e, struct buffer *buffer, unsigned char *data, size_t len);
+/** buffer_memory, buffer_memory_free - @size bytes for lwIP itself; NULL */
+void *buffer_memory(struct engine *e, size_t size);
+void buffer_memory_free(void *memory);
 void buffer_trim(struct engine *e);
 
 /* ip.c */

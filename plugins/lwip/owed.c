@@ -2,16 +2,18 @@
 /*
  * owed.c - acknowledgements that wait until the lock is given back.
  *
- * Frames come in batches, and lwIP would acknowledge every second segment of one. Each acknowledgement is a frame, and costs
- * the network and both ends nearly as much as a full one. So what is owed to a peer while a batch is taken in, and while the program
- * takes it over, is noted here and sent once, in engine_settle, which says it all: how much has come and how far the window is open.
- * Linux does the same where it merges the segments of a batch before its TCP sees them (GRO).
+ * Frames come in batches, and lwIP would acknowledge every second segment of one. Each acknowledgement is a frame, and
+ * costs the network and both ends nearly as much as a full one. So what is owed to a peer while a batch is taken in,
+ * and while the program takes it over, is noted here and sent once, in engine_settle, which says it all: how much has
+ * come and how far the window is open. Linux does the same where it merges the segments of a batch before its TCP sees
+ * them (GRO).
  *
- * What waits is only the empty segment. Data takes the acknowledgement along at once, segments out of order are answered one by
- * one, as the peer counts the answers, and what the clock of delayed acknowledgements sends does not come here.
+ * What waits is only the empty segment. Data takes the acknowledgement along at once, segments out of order are
+ * answered one by one, as the peer counts the answers, and what the clock of delayed acknowledgements sends does not
+ * come here.
  *
- * The other half of it: a peer that acknowledges many segments at once must not be taken for one that has received few. lwIP's
- * window grows by two segments for an acknowledgement, however many it covers (on_sent sees to the others).
+ * The other half of it: a peer that acknowledges many segments at once must not be taken for one that has received few.
+ * lwIP's window grows by two segments for an acknowledgement, however many it covers (on_sent sees to the others).
  */
 #include "engine.h"
 
@@ -21,7 +23,8 @@ bool owed_put_off(struct conn *conn)
 	struct engine *e = conn->e;
 
 	if (!e->input || !(pcb->flags & TF_ACK_NOW) || pcb->unsent ||
-	    (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT && pcb->state != FIN_WAIT_1 && pcb->state != FIN_WAIT_2))
+	    (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT && pcb->state != FIN_WAIT_1 &&
+	     pcb->state != FIN_WAIT_2))
 		return false;
 	owed_add(conn);
 	return true;
