@@ -54,8 +54,11 @@ int traffic_begin(const struct bench_subject *subject, void **state);
 int traffic_sample(void *state, double *values);
 void traffic_end(void *state);
 
+/** tcp_stream_traffic - bulk TCP; fills in two values, throughput (Gbit/s) and processor time (s/GB) */
+extern const struct traffic tcp_stream_traffic;
+
 /* The subjects of all traffic rows, each with its references. */
-#define TRAFFIC_SUBJECT_COUNT 9
+#define TRAFFIC_SUBJECT_COUNT 10
 extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
 
 /** TRAFFIC_ROW - the members of a row of traffic; @metric_array is an array, targets come after it where there are any
@@ -63,7 +66,7 @@ extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
 #define TRAFFIC_ROW(row_name, row_title, row_traffic, metric_array)                                                    \
 	.name = (row_name), .title = (row_title), .metrics = (metric_array),                                           \
 	.metric_count = BENCH_COUNT(metric_array), .subjects = traffic_subjects,                                       \
-	.subject_count = TRAFFIC_SUBJECT_COUNT, .begin = traffic_begin, .sample = traffic_sample, .end = traffic_end,  \
-	.arg = (row_traffic)
+	.subject_count = TRAFFIC_SUBJECT_COUNT, .patience_s = 40, .begin = traffic_begin, .sample = traffic_sample,    \
+	.end = traffic_end, .arg = (row_traffic)
 
 #endif

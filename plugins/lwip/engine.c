@@ -84,6 +84,7 @@ const struct usock_engine lwip_engine = {
 	.close = engine_close,
 	.deadline = engine_deadline,
 	.timers = engine_timers,
+	.settle = engine_settle,
 	.iface_add = engine_iface_add,
 	.iface_del = engine_iface_del,
 	.iface_change = engine_iface_change,

@@ -13,6 +13,7 @@
  *     reass.c   fragments that come in           icmp.c    echoes, errors about forwarded packets
  *     tcp.c     what usock asks of a connection  tcp_in.c  what the network does to one
  *     conns.c   all of them, and how a segment finds its own: table.c
+ *     owed.c    acknowledgements that wait until the lock is given back
  *     timer.c   clocks that run only while somebody needs them
  *     chksum.c  the Internet checksum            err.c     lwIP's errors
  *
@@ -46,7 +47,7 @@
 
 struct engine;
 
-/** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock */
+/** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock; or memory that lwIP asked for */
 struct buffer {
 	struct pbuf_custom custom; /* first: lwIP knows it by its pbuf */
 	struct engine *e;
@@ -111,6 +112,8 @@ struct conn {
 	bool connecting;       /* by us */
 	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
 	bool more;             /* an incomplete segment waits for what follows */
+	bool owes;             /* an acknowledgement waits: in the engine's list */
+	struct conn *owes_next;
 	int soft_error;        /* negative errno of the last ICMP error */
 	int64_t stray_at;      /* when an empty segment outside the window was last let through */
 	int64_t progress;      /* when something was last acknowledged or sent again, or sent with nothing on the way */
@@ -149,7 +152,7 @@ struct engine {
 	struct interface any; /* lwIP's route to everywhere */
 	struct buffer *buffers;
 	unsigned int buffers_free;
-	size_t buffers_used; /* bytes of those that are not in the list */
+	size_t buffers_used; /* bytes of those that hold received packets */
 	unsigned char *scratch; /* PACKET_MAX bytes with INET_HEADROOM before them; NULL: never needed */
 	struct route routes[ROUTES];
 	unsigned int generation;
@@ -173,6 +176,8 @@ struct engine {
 	struct conn *seen;              /* that lwIP works on: likewise */
 	struct conn *current;           /* whose callback runs; becomes NULL when it is freed meanwhile */
 	const struct tcp_pcb *building; /* whose segments are being built */
+	bool input;                     /* lwIP is looking at a segment that has come */
+	struct conn *owing;             /* owed.c */
 	int soft_error;                 /* of the connection that was freed last */
 	unsigned int peer_mss;          /* of the SYN that is being processed; 0: none is */
 	uint64_t secret[2];             /* of initial sequence numbers */
@@ -225,6 +230,9 @@ struct buffer *buffer_new(struct engine *e, size_t size);
 void buffer_free(struct engine *e, struct buffer *buffer);
 /** buffer_pbuf - make @len bytes at @data, in the buffer, a pbuf, which owns the buffer from then on */
 struct pbuf *buffer_pbuf(struct engine *e, struct buffer *buffer, unsigned char *data, size_t len);
+/** buffer_memory, buffer_memory_free - @size bytes for lwIP itself; NULL */
+void *buffer_memory(struct engine *e, size_t size);
+void buffer_memory_free(void *memory);
 void buffer_trim(struct engine *e);
 
 /* ip.c */
@@ -321,6 +329,16 @@ void conns_refresh(struct engine *e, struct conn *conn);
  */
 struct conn *conns_input(struct engine *e, struct pbuf *p, struct netif *netif, struct conn *conn,
                          struct listener *listener);
+
+/* owed.c */
+/** engine_settle - send what waits */
+void engine_settle(void *e);
+/** owed_put_off - does lwIP want to send nothing but an acknowledgement that can wait? Then it does */
+bool owed_put_off(struct conn *conn);
+/** owed_add - an acknowledgement is to be sent, at the latest when the lock is given back; TF_ACK_NOW is set */
+void owed_add(struct conn *conn);
+/** owed_forget - the connection is about to be freed */
+void owed_forget(struct conn *conn);
 
 /* timer.c */
 int64_t engine_deadline(void *e);

@@ -152,6 +152,7 @@ static void release(memp_t type, void *memory)
 			((struct listener *)conn->pcb.listener)->half_open--;
 		if (conn->tcp && conn->tcp->pcb == conn)
 			conn->tcp->pcb = NULL;
+		owed_forget(conn);
 		e->soft_error = conn->soft_error;
 		if (e->current == conn)
 			e->current = NULL;
@@ -160,6 +161,24 @@ static void release(memp_t type, void *memory)
 	if (type == MEMP_TCP_PCB_LISTEN)
 		listeners_forget(((struct listener *)memory)->e, memory);
 	free(memory);
+}
+
+/** segment_memory, _clear, _release - what lwIP sends is put together in memory like that of what it receives */
+static void *segment_memory(mem_size_t size)
+{
+	return buffer_memory(engine_current, size);
+}
+
+static void *segment_clear(mem_size_t count, mem_size_t size)
+{
+	void *memory = size == 0 || count <= (mem_size_t)-1 / size ? buffer_memory(engine_current, (size_t)count * size) : NULL;
+
+	return memory ? memset(memory, 0, (size_t)count * size) : NULL;
+}
+
+static void segment_release(void *memory)
+{
+	buffer_memory_free(memory);
 }
 
 /** fresh - a new connection: what its build has as constants, and Linux otherwise */
@@ -306,6 +325,9 @@ const struct plt_slot engine_slots[] = {
 	SLOT(ip_chksum_pseudo, verify, false),
 	SLOT(lwip_chksum_copy, copy_sum16, false),
 	SLOT(lwip_standard_chksum, sum16, false),
+	SLOT(mem_calloc, segment_clear, true),
+	SLOT(mem_free, segment_release, true),
+	SLOT(mem_malloc, segment_memory, true),
 	SLOT(memp_free, release, true),
 	SLOT(memp_malloc, allocate, true),
 	SLOT(nd6_reachability_hint, nothing, false),

@@ -91,7 +91,7 @@ void conn_window(struct conn *conn)
 	/* Acknowledgements will tell, unless there is little reason for any: then we do. */
 	if (opened > 0 && (opened >= limit / 4 || before < 2U * pcb->mss)) {
 		pcb->flags |= TF_ACK_NOW;
-		conn_output(conn);
+		owed_add(conn);
 	}
 }
 

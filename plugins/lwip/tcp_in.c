@@ -220,7 +220,9 @@ void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *
 	if (open)
 		conn->pcb.rcv_wnd++;
 	e->youngest = NULL;
+	e->input = true;
 	conn = conns_input(e, p, &interface->netif, conn, listener);
+	e->input = false;
 	e->peer_mss = 0;
 	if (listener)
 		admitted(e, listener);
@@ -262,11 +264,13 @@ err_t conn_output(struct conn *conn)
 	uint32_t sent = pcb->snd_nxt;
 	struct tcp_seg **link = NULL, *held = hold_back(conn, &link), **end;
 	u16_t oversize = pcb->unsent_oversize;
-	err_t err;
+	err_t err = ERR_OK;
 
-	e->building = pcb;
-	err = e->lw.tcp_output(pcb);
-	e->building = outer;
+	if (!owed_put_off(conn)) {
+		e->building = pcb;
+		err = e->lw.tcp_output(pcb);
+		e->building = outer;
+	}
 	if (held) {
 		for (end = &pcb->unsent; *end; end = &(*end)->next)
 			;
@@ -447,6 +451,19 @@ static void measure(struct conn *conn, int64_t now)
 	conn->srtt = conn->srtt - conn->srtt / 8 + us / 8;
 }
 
+/**
+ * grow - let the congestion window grow by all that an acknowledgement covers while it is to double in a round trip (RFC 3465)
+ *
+ * lwIP has let it grow by two segments at most, though a peer, or we (owed.c), may acknowledge a whole batch at once.
+ */
+static void grow(struct tcp_pcb *pcb, u16_t len)
+{
+	tcpwnd_size_t more = len > 2U * pcb->mss ? len - 2U * pcb->mss : 0;
+
+	if (pcb->cwnd < pcb->ssthresh && !(pcb->flags & (TF_INFR | TF_RTO)))
+		pcb->cwnd += LWIP_MIN(more, pcb->ssthresh - pcb->cwnd);
+}
+
 err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct conn *conn = (struct conn *)pcb, *outer = conn->e->current;
@@ -454,7 +471,6 @@ err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	int64_t now = usock_now(e->stack);
 
 	(void)arg;
-	(void)len;
 	conn->progress = now;
 	conn->stalled_since = pcb->unacked ? now : 0;
 	conn->backoff = 0;
@@ -478,6 +494,7 @@ err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 		e->lw.tcp_rexmit(pcb);
 	} else {
 		conn->recovering = false;
+		grow(pcb, len);
 	}
 	e->current = conn;
 	if (conn->tcp)

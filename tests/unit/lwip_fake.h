@@ -23,10 +23,12 @@ struct usock_stack {
 	struct usock_stack *peer;
 	struct frame *frames, **last; /* on their way to us */
 	unsigned int loss;        /* of what we send, in 1000 */
+	unsigned int lose;        /* the so many-th frame from now on is lost; 0: none */
 	unsigned int seed;
 	unsigned int backlog;     /* half-open connections allowed */
 	bool forwarding;
 	struct sock *accepted;    /* newest first */
+	unsigned int batch;       /* frames that it receives in one turn */
 	unsigned int sent, lost;
 	/* The last datagram that was not TCP. */
 	unsigned int datagrams;

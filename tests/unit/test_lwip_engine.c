@@ -194,6 +194,61 @@ static void test_jumbo(void **state)
 	fake_free(sock);
 }
 
+/** sent_for - frames that the receiver sends for 256 KiB which it gets in batches of @batch frames */
+static unsigned int sent_for(unsigned int batch)
+{
+	struct transfer t = {.from = open_pair(AF_INET), .to = b->accepted, .total = 256 * 1024};
+	unsigned int before = b->sent;
+
+	b->batch = batch;
+	assert_true(fake_run(a, b, transferred, &t, 10 * SECOND));
+	assert_int_equal(t.to->bad, 0);
+	assert_int_equal(t.to->received, t.total);
+	before = b->sent - before;
+	fake_free(t.from);
+	return before;
+}
+
+static void test_acknowledgements(void **state)
+{
+	assert_in_range(sent_for(1), 80, 100); /* every second segment of 180 */
+	teardown(state);
+	setup(state);
+	assert_in_range(sent_for(16), 180 / 16, 24);
+}
+
+/* However many segments one of them covers, the congestion window doubles in the first round trip. */
+static void test_slow_start(void **state)
+{
+	struct transfer t = {.from = open_pair(AF_INET), .to = b->accepted, .total = 10 * 1460};
+	struct conn *conn = t.from->tcp.pcb;
+
+	(void)state;
+	assert_int_equal(conn->pcb.cwnd, 10 * 1460);
+	b->batch = 16;
+	assert_true(fake_run(a, b, transferred, &t, SECOND));
+	fake_run(a, b, NULL, NULL, SECOND);
+	assert_int_equal(lwip_engine.tcp_unacked(a->e, &t.from->tcp), 0);
+	assert_int_equal(conn->pcb.cwnd, 20 * 1460);
+	fake_free(t.from);
+}
+
+/* A gap is told of segment by segment, however they come: that is how the sender knows of it before its time is over. */
+static void test_gap(void **state)
+{
+	struct transfer t = {.from = open_pair(AF_INET), .to = b->accepted, .total = 64 * 1024};
+	struct conn *conn = t.from->tcp.pcb;
+
+	(void)state;
+	conn->pcb.cwnd = 20 * conn->pcb.mss;
+	a->lose = 3;
+	b->batch = 64;
+	assert_true(fake_run(a, b, transferred, &t, SECOND / 10)); /* shorter than any time-out */
+	assert_int_equal(t.to->bad, 0);
+	assert_int_equal(conn->retransmitted, 1);
+	fake_free(t.from);
+}
+
 static void test_loss(void **state)
 {
 	struct sock *sock = open_pair(AF_INET);
@@ -595,6 +650,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_data, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_data6, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jumbo, setup_jumbo, teardown),
+		cmocka_unit_test_setup_teardown(test_acknowledgements, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close, setup, teardown),
