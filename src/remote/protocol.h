@@ -2,8 +2,9 @@
 /*
  * protocol.h - what a served stack and its clients say to each other: docs/protocol.md is the explanation.
  *
- * A client asks over an AF_UNIX SOCK_SEQPACKET connection, one question at a time, and is answered. A message is one packet: a structure of
- * a fixed size, then an address, control messages and data, as many bytes of each as it says. Host byte order: both ends are on one machine.
+ * A client asks over an AF_UNIX SOCK_SEQPACKET connection, one question at a time, and is answered. A message is one
+ * packet: a structure of a fixed size, then an address, control messages and data, as many bytes of each as it says.
+ * Host byte order: both ends are on one machine.
  */
 #ifndef REMOTE_PROTOCOL_H
 #define REMOTE_PROTOCOL_H
@@ -18,15 +19,17 @@
 #define REMOTE_CONTROL_MAX 20480     /* as Linux allows a socket that nobody has given more */
 #define REMOTE_DATA_MAX (128 * 1024) /* of one message: a longer stream is cut, no datagram is longer */
 
-/* A descriptor of the server has a name (abstract, unix(7)) of this form: a NUL, this, the server's name, '.', its own random digits */
+/* A descriptor of the server has a name (abstract, unix(7)) of this form: a NUL, this, the server's name, '.', its own
+ * random digits */
 #define REMOTE_NAME "ioth."
 #define REMOTE_NAME_DIGITS 16
 
 enum remote_op {
-	REMOTE_HELLO = 1,   /* the first one: arg = REMOTE_MAGIC, version; data: the session that is continued, or nothing */
-	REMOTE_SOCKET,      /* arg: domain, type, protocol; answered with a descriptor */
-	REMOTE_SOCKETS,     /* how many sockets of the session are open */
-	REMOTE_STOP,        /* shut all sockets of the session down */
+	REMOTE_HELLO =
+	        1,     /* the first one: arg = REMOTE_MAGIC, version; data: the session that is continued, or nothing */
+	REMOTE_SOCKET, /* arg: domain, type, protocol; answered with a descriptor */
+	REMOTE_SOCKETS, /* how many sockets of the session are open */
+	REMOTE_STOP,    /* shut all sockets of the session down */
 	/* All others come with the descriptor that they are about. */
 	REMOTE_BIND,        /* addr */
 	REMOTE_CONNECT,     /* addr; arg: enum remote_mode; EINPROGRESS: wait for POLLOUT */
