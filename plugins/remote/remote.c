@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <ioth.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,6 +34,9 @@ EXPORT const char *ioth_remote_license = "LGPL-2.1-or-later";
 static getstackdata_prototype *getstackdata;
 static int (*renewfd)(int fd);
 
+static void *(*getsockdata)(void);
+static int (*setsockdata)(void *data);
+
 static struct remote *session(void)
 {
 	return getstackdata();
@@ -47,10 +51,21 @@ static ssize_t fail(ssize_t result)
 	return -1;
 }
 
+/** remember - the inode of the socket of the call, which is all that we keep of one; @fd, which is its descriptor */
+static int remember(int fd)
+{
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		setsockdata((void *)(uintptr_t)st.st_ino);
+	return fd;
+}
+
 /** renew - the socket of the call has got another file: libioth puts it under all its numbers */
 static int renew(int fd, int file)
 {
 	(void)fd;
+	remember(file);
 	return renewfd(file);
 }
 
@@ -76,7 +91,7 @@ static const struct remote_next next = {
 
 static int r_socket(int domain, int type, int protocol)
 {
-	return (int)fail(remote_socket(session(), domain, type, protocol));
+	return (int)fail(remember(remote_socket(session(), domain, type, protocol)));
 }
 
 static int r_close(int fd)
@@ -101,12 +116,12 @@ static int r_listen(int fd, int backlog)
 
 static int r_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return (int)fail(remote_accept4(session(), fd, addr, len, 0));
+	return (int)fail(remember(remote_accept4(session(), fd, addr, len, 0)));
 }
 
 static int r_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	return (int)fail(remote_accept4(session(), fd, addr, len, flags));
+	return (int)fail(remember(remote_accept4(session(), fd, addr, len, flags)));
 }
 
 static int r_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
@@ -152,6 +167,12 @@ static ssize_t r_recvfrom(int fd, void *buf, size_t len, int flags, struct socka
 static ssize_t r_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	return fail(remote_recvmsg(session(), fd, msg, flags));
+}
+
+static ssize_t r_read(int fd, void *buf, size_t len)
+{
+	/* Nothing is not waited for. */
+	return len == 0 ? 0 : fail(remote_recvfrom(session(), fd, buf, len, 0, NULL, NULL));
 }
 
 static ssize_t r_readv(int fd, const struct iovec *iov, int iovcnt)
@@ -205,13 +226,12 @@ static int r_stopstack(void *stackdata)
 	return (int)fail(remote_stop(stackdata));
 }
 
-/** r_forget - the program has closed it with close(2): the server should look */
+/** r_forget - the program has closed it with close(2), the number may be another's: the server is told by the inode */
 static int r_forget(int fd)
 {
-	if (remote_is(session(), fd))
-		return r_close(fd);
-	/* The number is another's. The server finds out when this process ends, or when the port is wanted. */
-	return (int)fail(remote_look(session()));
+	(void)fd;
+	remote_closed(session(), (ino_t)(uintptr_t)getsockdata());
+	return 0;
 }
 
 static int r_moved(int fd)
@@ -235,6 +255,7 @@ static void offer(struct ioth_functions *f)
 	f->shutdown = r_shutdown;
 	f->ioctl = r_ioctl;
 	f->fcntl = r_fcntl;
+	f->read = r_read;
 	f->readv = r_readv;
 	f->recvfrom = r_recvfrom;
 	f->recvmsg = r_recvmsg;
@@ -299,6 +320,8 @@ void *ioth_remote_newstack(const char *vnlv[], const char *options, struct ioth_
 	if ((vnlv == NULL || vnlv[0] == NULL) && options_parse(options, &path, &by_calls)) {
 		getstackdata = functions->getstackdata;
 		renewfd = functions->renewfd;
+		getsockdata = functions->getsockdata;
+		setsockdata = functions->setsockdata;
 		remote_set_next(&next);
 		result = remote_open(path, &r);
 		free(path);

@@ -34,11 +34,10 @@ enum remote_op {
 	        1,     /* the first one: arg = REMOTE_MAGIC, version; data: the session that is continued, or nothing */
 	REMOTE_SOCKET, /* arg: domain, type, protocol; answered with a descriptor */
 	REMOTE_SOCKETS, /* how many sockets of the session are open */
-	REMOTE_LOOK,    /* look which sockets of the session are closed */
 	REMOTE_STOP,    /* shut all sockets of the session down */
 	/* All others come with the descriptor that they are about. */
 	REMOTE_BIND,        /* addr */
-	REMOTE_CONNECT,     /* addr; arg: enum remote_mode; EINPROGRESS: wait for POLLOUT */
+	REMOTE_CONNECT,     /* addr; arg: enum remote_mode, 1 to go on with an attempt; EINPROGRESS: wait for POLLOUT */
 	REMOTE_LISTEN,      /* arg: backlog */
 	REMOTE_ACCEPT,      /* arg: flags, enum remote_mode; answered with a descriptor and addr */
 	REMOTE_GETSOCKNAME, /* answered with addr */

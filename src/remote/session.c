@@ -142,8 +142,8 @@ static void conn_give(struct conn *conn, bool good)
 
 /* -------------------------------------------------------------------------------------------------------- messages */
 
-/* The head and the parts of a message, as many as a call may bring */
-#define PARTS 1027
+/* The head, an address, control messages, and the pieces of the data */
+#define PARTS (3 + REMOTE_PIECES)
 
 /** send_message - 0 or a negative errno */
 static int send_message(int fd, struct remote__ask *ask)
@@ -428,11 +428,6 @@ void remote_set_calls(struct remote *r)
 int remote_sockets(struct remote *r)
 {
 	return remote__simple(r, REMOTE_SOCKETS, -1, 0, 0, 0);
-}
-
-int remote_look(struct remote *r)
-{
-	return remote__simple(r, REMOTE_LOOK, -1, 0, 0, 0);
 }
 
 int remote_stop(struct remote *r)

@@ -72,24 +72,18 @@ static int call_socket(struct serve_conn *conn, struct serve_request *request, s
 	return 0;
 }
 
-/** call_look - find those that were closed by close(2) */
-static int call_look(const struct serve_conn *conn)
-{
-	for (struct served *sock = conn->serve->sockets, *next; sock != NULL; sock = next) {
-		next = sock->next;
-		if (sock->session == conn->session)
-			serve_sock_check(sock);
-	}
-	return 0;
-}
-
 static int call_sockets(const struct serve_conn *conn)
 {
 	int count = 0;
 
-	call_look(conn);
-	for (const struct served *sock = conn->serve->sockets; sock != NULL; sock = sock->next)
-		count += sock->session == conn->session && !sock->closing;
+	/* Those that were closed without a word are found here. */
+	for (struct served *sock = conn->serve->sockets, *next; sock != NULL; sock = next) {
+		next = sock->next;
+		if (sock->session != conn->session)
+			continue;
+		serve_sock_check(sock);
+		count += !sock->dead && !sock->closing;
+	}
 	return count;
 }
 
@@ -162,8 +156,12 @@ static int join(struct served *sock, char kind, const struct serve_request *requ
 static int call_connect(struct served *sock, struct serve_request *request, struct serve_answer *answer)
 {
 	const struct sockaddr *addr = request->addr;
-	int result = berkeley(ioth_connect(sock->file, addr, request->head.addr)), joined;
+	int result, joined;
 
+	/* An attempt that was shut down: as for one who waits in connect(2). */
+	if (request->head.arg[1] != 0 && (sock->seen & (EPOLLHUP | EPOLLERR)) == EPOLLHUP)
+		return -ECONNABORTED;
+	result = berkeley(ioth_connect(sock->file, addr, request->head.addr));
 	if (result == -EADDRNOTAVAIL && serve_sock_reap(sock->serve, NULL) > 0)
 		result = berkeley(ioth_connect(sock->file, addr, request->head.addr));
 	if (sock->type != SOCK_STREAM)
@@ -367,9 +365,6 @@ void serve_call(struct serve_conn *conn, struct serve_request *request, struct s
 		return;
 	case REMOTE_SOCKETS:
 		*result = call_sockets(conn);
-		return;
-	case REMOTE_LOOK:
-		*result = call_look(conn);
 		return;
 	case REMOTE_STOP:
 		*result = call_stop(conn);

@@ -203,12 +203,6 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user);
 /** serve_show - make the user's end show @want; @told: events that came again */
 void serve_show(struct served *sock, uint32_t want, uint32_t told, int user);
 
-/** serve_show_full - a stream's user's end shows no OUT; it is at hand */
-void serve_show_full(struct served *sock, int user);
-
-/** serve_show_arm - prepare for an error: datagram sockets; the user's end is at hand */
-void serve_show_arm(struct served *sock, int user);
-
 /** serve_show_open - a stream's user's end shows OUT */
 void serve_show_open(struct served *sock);
 
