@@ -55,6 +55,14 @@ int remote_is_stream(struct remote *r, int fd)
 	return remote__kind(fd) == REMOTE_KIND_STREAM;
 }
 
+bool remote__is_tcp(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return remote__next->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
 bool remote__nonblocking(int fd)
 {
 	int flags = remote__next->fcntl(fd, F_GETFL);
@@ -271,7 +279,17 @@ static bool is_local(int level, int option)
 {
 	return level == SOL_SOCKET &&
 	       (option == SO_RCVTIMEO_OLD || option == SO_SNDTIMEO_OLD || option == SO_RCVTIMEO_NEW || option == SO_SNDTIMEO_NEW ||
-	        option == SO_RCVLOWAT || option == SO_OOBINLINE || option == SO_PEEK_OFF);
+	        option == SO_OOBINLINE || option == SO_PEEK_OFF);
+}
+
+/**
+ * is_low_water - SO_RCVLOWAT of a stream is the descriptor's alone
+ *
+ * The bytes are there and in the stack: neither could tell when there are enough of them in both.
+ */
+static bool is_low_water(const struct remote *r, int fd, int level, int option)
+{
+	return level == SOL_SOCKET && option == SO_RCVLOWAT && r->mode == REMOTE_MODE_STREAM && remote__is_tcp(fd);
 }
 
 int remote_setsockopt(struct remote *r, int fd, int level, int optname, const void *optval, socklen_t optlen)
@@ -292,6 +310,8 @@ int remote_setsockopt(struct remote *r, int fd, int level, int optname, const vo
 		memcpy(&program, optval, sizeof(program));
 		iov = (struct iovec){program.filter, program.len * sizeof(struct sock_filter)};
 	}
+	if (is_low_water(r, fd, level, optname))
+		return remote__next->setsockopt(fd, level, optname, optval, optlen) < 0 ? -errno : 0;
 	result = remote__ask(r, &ask);
 	if (result == 0 && is_local(level, optname))
 		remote__next->setsockopt(fd, level, optname, optval, optlen);
@@ -342,6 +362,8 @@ int remote_getsockopt(struct remote *r, int fd, int level, int optname, void *op
 		memcpy(optval, &error, *optlen);
 		return 0;
 	}
+	if (is_low_water(r, fd, level, optname))
+		return remote__next->getsockopt(fd, level, optname, optval, optlen) < 0 ? -errno : 0;
 	/* Few options read what the buffer holds, and those are short. */
 	if (level == SOL_SOCKET || iov.iov_len > 4096)
 		ask.iovcnt = 0;

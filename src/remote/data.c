@@ -13,13 +13,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 
 #define VECTOR_MAX 1024 /* IOV_MAX */
 
-/** bytes - of a vector: their number, or a negative errno, @too_many when the vector is too long */
-static ssize_t bytes(const struct iovec *iov, size_t iovcnt, int too_many)
+/** bytes - of a vector: their number, or a negative errno, @too_many when the vector is too long; @touched: they will be read or written */
+static ssize_t bytes(const struct iovec *iov, size_t iovcnt, int too_many, bool touched)
 {
 	size_t total = 0;
 
@@ -30,25 +29,17 @@ static ssize_t bytes(const struct iovec *iov, size_t iovcnt, int too_many)
 	for (size_t i = 0; i < iovcnt; i++) {
 		if ((ssize_t)iov[i].iov_len < 0)
 			return -EINVAL;
-		if (remote__bad(iov[i].iov_base, iov[i].iov_len))
+		if (touched && remote__bad(iov[i].iov_base, iov[i].iov_len))
 			return -EFAULT;
 		total += iov[i].iov_len < (size_t)SSIZE_MAX - total ? iov[i].iov_len : (size_t)SSIZE_MAX - total;
 	}
 	return (ssize_t)total;
 }
 
-static bool is_stream_type(int fd)
-{
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	return remote__next->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
-
 /* --------------------------------------------------------------------------------------------------------- streams */
 
 /** true_error - the error behind a reset; @otherwise when the server knows of none */
-static int true_error(struct remote *r, int fd, int otherwise)
+static ssize_t true_error(struct remote *r, int fd, ssize_t otherwise)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
@@ -62,12 +53,27 @@ static int true_error(struct remote *r, int fd, int otherwise)
 static ssize_t stream_drop(int fd, const struct msghdr *msg, int flags)
 {
 	char dropped[16384];
-	ssize_t want = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE), got;
+	ssize_t want = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, false), got;
 
 	if (want < 0)
 		return want;
 	got = remote__next->recv(fd, dropped, (size_t)want < sizeof(dropped) ? (size_t)want : sizeof(dropped), flags & ~MSG_TRUNC);
 	return got < 0 ? -errno : got;
+}
+
+static ssize_t plain_recv(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t len = remote__next->recvmsg(fd, msg, flags & ~(MSG_CMSG_CLOEXEC | MSG_TRUNC));
+
+	return len < 0 ? -errno : len;
+}
+
+/** hung_up - is the server's end closed, or are both directions ended? */
+static bool hung_up(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return remote__next->poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
 static ssize_t stream_recv(struct remote *r, int fd, struct msghdr *msg, int flags)
@@ -78,12 +84,11 @@ static ssize_t stream_recv(struct remote *r, int fd, struct msghdr *msg, int fla
 	if ((flags & MSG_TRUNC) && !(flags & MSG_PEEK)) {
 		len = stream_drop(fd, msg, flags);
 	} else {
-		len = remote__next->recvmsg(fd, &plain, flags & ~(MSG_CMSG_CLOEXEC | MSG_TRUNC));
-		if (len < 0)
-			len = -errno;
+		len = plain_recv(fd, &plain, flags);
 	}
-	if (len == -ECONNRESET)
-		return true_error(r, fd, -ECONNRESET);
+	/* An end of both directions may be a reset that a call has told in part. */
+	if (len == -ECONNRESET || (len == 0 && hung_up(fd)))
+		len = true_error(r, fd, len);
 	if (len == -EOPNOTSUPP && (flags & MSG_OOB))
 		return -EINVAL;
 	if (len < 0)
@@ -99,7 +104,7 @@ static ssize_t stream_recv(struct remote *r, int fd, struct msghdr *msg, int fla
 static ssize_t stream_send(struct remote *r, int fd, const struct msghdr *msg, int flags)
 {
 	const struct msghdr plain = {.msg_iov = msg->msg_iov, .msg_iovlen = msg->msg_iovlen};
-	ssize_t len = remote__next->sendmsg(fd, &plain, (flags & (MSG_DONTWAIT | MSG_MORE)) | MSG_NOSIGNAL);
+	ssize_t len = remote__next->sendmsg(fd, &plain, (flags & MSG_DONTWAIT) | MSG_NOSIGNAL);
 
 	if (len >= 0)
 		return len;
@@ -190,7 +195,7 @@ static int patience_wait(struct remote *r, struct patience *patience, int flags,
 			return patience->copy;
 		patience->fd = patience->copy;
 	}
-	return remote__wait(r, patience->fd, events, events == POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO);
+	return remote__wait(r, patience->fd, events, events & POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO);
 }
 
 static void patience_end(void *arg)
@@ -201,18 +206,10 @@ static void patience_end(void *arg)
 		remote__next->close(patience->copy);
 }
 
-/** readable - how many bytes can be had at once */
-static int readable(struct remote *r, int fd)
-{
-	int count = 0;
-
-	return remote_ioctl(r, fd, FIONREAD, &count) < 0 ? 0 : count;
-}
-
-static ssize_t ask_recv(struct remote *r, int fd, int number, struct msghdr *msg, struct rest *rest, size_t room, int flags)
+static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct msghdr *msg, struct rest *rest, size_t room, int flags)
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_RECV,
-	                                   .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC)},
+	                                   .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), more},
 	                                   .room_addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                                   .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
 	                                                                                                        : REMOTE_CONTROL_MAX),
@@ -236,14 +233,14 @@ static ssize_t ask_recv(struct remote *r, int fd, int number, struct msghdr *msg
 /** recv_rest - receive into @rest as the flags say, waiting where they let us */
 static ssize_t recv_rest(struct remote *r, int fd, struct msghdr *msg, struct rest *rest, size_t room, int flags)
 {
-	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)) && is_stream_type(fd);
+	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)) && remote__is_tcp(fd);
 	struct patience patience = {.fd = fd, .copy = -1};
 	ssize_t len, total = 0;
 	int events = 0;
 
 	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = ask_recv(r, patience.fd, fd, msg, rest, room - (size_t)total, flags);
+		len = ask_recv(r, patience.fd, fd, total > 0, msg, rest, room - (size_t)total, flags);
 		if (len == -EAGAIN && (events & POLLRDHUP)) {
 			len = 0; /* who waits is told that nothing will come */
 			break;
@@ -255,11 +252,8 @@ static ssize_t recv_rest(struct remote *r, int fd, struct msghdr *msg, struct re
 			break;
 		}
 		len = events = patience_wait(r, &patience, flags, POLLIN | POLLRDHUP);
-		/* What is there is returned, and the error left for the next call. */
-		if (len < 0 || (total > 0 && (events & POLLERR) && readable(r, patience.fd) == 0)) {
-			len = len < 0 ? len : 0;
+		if (len < 0)
 			break;
-		}
 	}
 	pthread_cleanup_pop(1);
 	if (total > 0)
@@ -269,7 +263,9 @@ static ssize_t recv_rest(struct remote *r, int fd, struct msghdr *msg, struct re
 
 static ssize_t calls_recv(struct remote *r, int fd, struct msghdr *msg, int flags)
 {
-	ssize_t room = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE), len;
+	/* What TCP drops goes nowhere. */
+	bool touched = !(flags & MSG_TRUNC) || !remote__is_tcp(fd);
+	ssize_t room = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, touched), len;
 	struct rest rest;
 
 	if (room < 0)
@@ -286,10 +282,10 @@ static ssize_t calls_recv(struct remote *r, int fd, struct msghdr *msg, int flag
 	return len;
 }
 
-static ssize_t ask_send(struct remote *r, int fd, int number, const struct msghdr *msg, const struct rest *rest, int flags)
+static ssize_t ask_send(struct remote *r, int fd, int number, bool more, const struct msghdr *msg, const struct rest *rest, int flags)
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_SEND,
-	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)},
+	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL), more},
 	                                   .addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                                   .control = (uint32_t)msg->msg_controllen},
 	                          .fd = fd,
@@ -306,23 +302,19 @@ static ssize_t ask_send(struct remote *r, int fd, int number, const struct msghd
 static ssize_t send_rest(struct remote *r, int fd, const struct msghdr *msg, struct rest *rest, size_t size, int flags)
 {
 	struct patience patience = {.fd = fd, .copy = -1};
-	bool stream = is_stream_type(fd);
+	bool stream = remote__is_tcp(fd);
 	ssize_t len, total = 0;
-	int events;
 
 	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = ask_send(r, patience.fd, fd, msg, rest, flags);
+		len = ask_send(r, patience.fd, fd, total > 0, msg, rest, flags);
 		if (len > 0 && stream && (size_t)(total + len) < size && rest_skip(rest, (size_t)len))
 			total += len;
 		else if (len != -EAGAIN)
 			break;
-		len = events = patience_wait(r, &patience, flags, POLLOUT);
-		/* What was sent is returned, and the error left for the next call. */
-		if (len < 0 || (total > 0 && (events & (POLLERR | POLLHUP)))) {
-			len = len < 0 ? len : 0;
+		len = patience_wait(r, &patience, flags, POLLOUT);
+		if (len < 0)
 			break;
-		}
 	}
 	pthread_cleanup_pop(1);
 	if (total > 0)
@@ -334,7 +326,7 @@ static ssize_t send_rest(struct remote *r, int fd, const struct msghdr *msg, str
 
 static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, int flags)
 {
-	ssize_t size = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE), len;
+	ssize_t size = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, true), len;
 	struct rest rest;
 
 	if (size < 0)
@@ -346,7 +338,7 @@ static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, in
 	if (msg->msg_controllen > REMOTE_CONTROL_MAX)
 		return -ENOBUFS;
 	/* No datagram is that long, and one must not be cut. */
-	if (size > REMOTE_DATA_MAX && !is_stream_type(fd))
+	if (size > REMOTE_DATA_MAX && !remote__is_tcp(fd))
 		return -EMSGSIZE;
 	len = rest_init(&rest, msg->msg_iov, msg->msg_iovlen, (size_t)size);
 	if (len < 0)
@@ -372,7 +364,7 @@ ssize_t remote_sendmsg(struct remote *r, int fd, const struct msghdr *msg, int f
 {
 	if (remote__bad(msg, sizeof(*msg)))
 		return -EFAULT;
-	if (remote__kind(fd) == REMOTE_KIND_STREAM && !(flags & (MSG_OOB | MSG_FASTOPEN)))
+	if (remote__kind(fd) == REMOTE_KIND_STREAM && !(flags & (MSG_OOB | MSG_FASTOPEN | MSG_MORE)))
 		return stream_send(r, fd, msg, flags);
 	return calls_send(r, fd, msg, flags);
 }
@@ -400,7 +392,7 @@ ssize_t remote_readv(struct remote *r, int fd, const struct iovec *iov, int iovc
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
 
-	ssize_t len = iovcnt < 0 ? -EINVAL : bytes(iov, (size_t)iovcnt, -EINVAL);
+	ssize_t len = iovcnt < 0 ? -EINVAL : bytes(iov, (size_t)iovcnt, -EINVAL, true);
 
 	/* Nothing is not waited for. */
 	return len <= 0 ? len : remote_recvmsg(r, fd, &msg, 0);

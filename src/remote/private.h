@@ -61,6 +61,9 @@ int remote__simple(struct remote *r, enum remote_op op, int fd, int a, int b, in
 /** remote__kind - REMOTE_KIND_... of @fd, 0 when it is not joined to anything of a server */
 char remote__kind(int fd);
 
+/** remote__is_tcp - is @fd, of a server, a TCP socket in whatever state? */
+bool remote__is_tcp(int fd);
+
 /** remote__nonblocking - would a call on @fd not wait? */
 bool remote__nonblocking(int fd);
 

@@ -46,6 +46,7 @@ enum remote_op {
 	REMOTE_GETSOCKOPT, /* arg: level, option; data: what the buffer held */
 	REMOTE_SHUTDOWN,   /* arg: how */
 	REMOTE_IOCTL,      /* arg: request; data in both directions */
+	/* arg[1] of SEND and RECV: 1 leaves an error for the next call and is answered with ECANCELED instead */
 	REMOTE_SEND,       /* arg: flags; addr, control, data */
 	REMOTE_RECV,       /* arg: flags; answered with addr, control, data */
 	REMOTE_WAIT,       /* arg: poll events; answered when there is one of them, or an error: revents */

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -159,8 +161,9 @@ static int call_connect(struct served *sock, struct serve_request *request, stru
 	int result, joined;
 
 	/* An attempt that was shut down: as for one who waits in connect(2). */
-	if (request->head.arg[1] != 0 && (sock->seen & (EPOLLHUP | EPOLLERR)) == EPOLLHUP)
+	if (request->head.arg[1] != 0 && sock->aborted)
 		return -ECONNABORTED;
+	sock->aborted = false;
 	result = berkeley(ioth_connect(sock->file, addr, request->head.addr));
 	if (result == -EADDRNOTAVAIL && serve_sock_reap(sock->serve, NULL) > 0)
 		result = berkeley(ioth_connect(sock->file, addr, request->head.addr));
@@ -216,6 +219,7 @@ static int call_shutdown(struct served *sock, const struct serve_request *reques
 {
 	int how = request->head.arg[0], result;
 
+	sock->aborted = sock->state == SERVE_CONNECTING;
 	if (!sock->pumping || how < SHUT_RD || how > SHUT_RDWR)
 		return berkeley(ioth_shutdown(sock->file, how));
 	if (how != SHUT_RD && !serve_pump_out(sock)) {
@@ -232,6 +236,14 @@ static int call_shutdown(struct served *sock, const struct serve_request *reques
 
 /* ------------------------------------------------------------------------------------------------------------ data */
 
+/** failed - is there an error that the next call would take? */
+static bool failed(const struct served *sock)
+{
+	struct pollfd p = {.fd = sock->file};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 static int call_send(struct served *sock, struct serve_request *request)
 {
 	struct iovec iov = {request->data, request->head.data};
@@ -245,6 +257,8 @@ static int call_send(struct served *sock, struct serve_request *request)
 
 	if (!serve_may_send(sock, request->data, request->head.data))
 		return -EPERM;
+	if (request->head.arg[1] != 0 && failed(sock))
+		return -ECANCELED;
 	/* It goes behind what was written to the descriptor. */
 	if (sock->pumping && !serve_pump_out(sock))
 		return sock->error != 0 ? -EPIPE : -EAGAIN;
@@ -260,11 +274,13 @@ static int call_recv(struct served *sock, struct serve_request *request, struct 
 	                     .msg_iovlen = 1,
 	                     .msg_control = answer->control,
 	                     .msg_controllen = request->head.room_control};
-	int flags = request->head.arg[0] & RECV_FLAGS;
+	int flags = request->head.arg[0] & RECV_FLAGS, queued = 0;
 	ssize_t len;
 
 	if (sock->pumping && !(flags & MSG_ERRQUEUE))
 		return -EINVAL; /* these bytes are on their way into the descriptor */
+	if (request->head.arg[1] != 0 && failed(sock) && (ioth_ioctl(sock->file, FIONREAD, &queued) < 0 || queued == 0))
+		return -ECANCELED;
 	len = ioth_recvmsg(sock->file, &msg, flags | MSG_DONTWAIT);
 	if (len < 0)
 		return -errno;

@@ -80,6 +80,7 @@ struct served {
 	bool deaf;                /* the client takes no more */
 	bool own_rdhup;           /* the client writes no more, what it wrote may still lie here */
 	bool closing;             /* the client is gone, the rest is on its way */
+	bool aborted;             /* shut down while connecting */
 	int error;                /* that the pump met, for SO_ERROR */
 	unsigned char *rest;      /* received, not yet taken by the user's end */
 	size_t rest_len, rest_at; /* bytes, and the first that is left */
