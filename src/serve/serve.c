@@ -57,6 +57,12 @@ int serve_random(char *digits, size_t count)
 
 /* ------------------------------------------------------------------------------------------------------ accepting */
 
+/** spare - a descriptor that is there to be closed; any will do, and this one can be had without opening a file */
+static int spare(const struct serve *serve)
+{
+	return fcntl(serve->listener, F_DUPFD_CLOEXEC, 0);
+}
+
 static void listener_pause(struct serve *serve, bool pause)
 {
 	struct epoll_event event = {.events = pause ? 0 : EPOLLIN, .data.ptr = &serve->listener_source};
@@ -70,7 +76,7 @@ static void listener_pause(struct serve *serve, bool pause)
 void serve_unpause(struct serve *serve)
 {
 	if (serve->spare < 0)
-		serve->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		serve->spare = spare(serve);
 	if (serve->spare >= 0)
 		listener_pause(serve, false);
 }
@@ -85,7 +91,7 @@ static void turn_away(struct serve *serve)
 	fd = accept4(serve->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
-	serve->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	serve->spare = spare(serve);
 	if (serve->spare < 0) {
 		listener_pause(serve, true);
 		serve_alarm(serve);
@@ -198,7 +204,7 @@ static int begin(struct serve *serve)
 	serve->scratch = malloc(SERVE_CHUNK);
 	serve->epoll = epoll_create1(EPOLL_CLOEXEC);
 	serve->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	serve->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	serve->spare = spare(serve);
 	if (serve->in == NULL || serve->out == NULL || serve->scratch == NULL)
 		return -ENOMEM;
 	if (serve->epoll < 0 || serve->timer < 0 || serve->spare < 0)
