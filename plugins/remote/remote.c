@@ -340,20 +340,19 @@ static void offer(struct ioth_functions *f)
 static bool options_parse(const char *options, char **path, bool *calls)
 {
 	char *copy = strdup(options), *rest = copy, *option;
+	bool good = copy != NULL;
 
 	*path = NULL;
 	*calls = false;
-	while (rest != NULL && (option = strsep(&rest, ",")) != NULL) {
+	while (good && rest != NULL && (option = strsep(&rest, ",")) != NULL) {
 		if (strncmp(option, "socket=", 7) == 0 && *path == NULL)
 			*path = strdup(option + 7);
 		else if (strcmp(option, "mode=calls") == 0)
 			*calls = true;
-		else if (strcmp(option, "mode=stream") != 0)
-			break;
-		option = NULL;
+		else
+			good = strcmp(option, "mode=stream") == 0;
 	}
-	/* An option that was not known has ended the loop early. */
-	if (copy == NULL || *path == NULL || rest != NULL) {
+	if (!good) {
 		free(*path);
 		*path = NULL;
 	}

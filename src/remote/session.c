@@ -118,6 +118,9 @@ static int conn_take(struct remote *r, struct conn *conn)
 	conn->fd = conn_open(r, hello);
 	if (conn->fd >= 0 && fstat(conn->fd, &st) == 0)
 		conn->inode = st.st_ino;
+	/* A server that was started again has another name; what the old one had made is dead. */
+	if (conn->fd >= 0 && memcmp(r->name + sizeof(REMOTE_NAME) - 1, hello, REMOTE_NAME_DIGITS) != 0)
+		memcpy(r->name + sizeof(REMOTE_NAME) - 1, hello, REMOTE_NAME_DIGITS);
 	if (conn->slot == NULL)
 		return conn->fd < 0 ? conn->fd : 0;
 	conn->slot->fd = conn->fd;
