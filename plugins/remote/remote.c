@@ -187,6 +187,9 @@ static int r_getsockopt(int fd, int level, int optname, void *optval, socklen_t 
 
 static int r_shutdown(int fd, int how)
 {
+	/* ioth_stopstack shuts kernel sockets down as well. */
+	if (!remote_is(session(), fd))
+		return shutdown(fd, how);
 	ON_SOCKET(int, remote_shutdown(session(), fd, how));
 }
 

@@ -59,6 +59,9 @@ enum remote_mode {
 	REMOTE_MODE_CALLS,  /* they pass through SEND and RECV, as those of other sockets */
 };
 
+/* Of an answer with a kernel socket: another one, without anything, follows when the server has closed its own copy. */
+#define REMOTE_HANDED_OVER 1u
+
 /** struct remote_request - client to server; a descriptor as SCM_RIGHTS */
 struct remote_request {
 	uint32_t op;
@@ -71,7 +74,7 @@ struct remote_request {
 struct remote_reply {
 	uint32_t op;                  /* that of the request */
 	int32_t result;               /* of the call, or a negative errno */
-	uint32_t flags;               /* RECV: msg_flags; SOCKET: enum remote_kind */
+	uint32_t flags;               /* RECV: msg_flags; HELLO: the version; SOCKET: REMOTE_HANDED_OVER */
 	uint32_t addr, control, data; /* bytes that follow */
 	uint32_t addr_full;           /* bytes of the address before it was cut */
 	uint32_t unused;

@@ -287,6 +287,11 @@ static int exchange(const struct conn *conn, struct remote__ask *ask, bool *good
 		return result == -ETOOMANYREFS ? -EMFILE : result;
 	result = receive_message(conn->fd, ask);
 	*good = result == 0 || result == -EFAULT || result == -EMFILE;
+	if (*good && ask->head.op == REMOTE_SOCKET && (ask->reply.flags & REMOTE_HANDED_OVER)) {
+		struct remote__ask closed = {.head = {.op = REMOTE_SOCKET}};
+
+		*good = receive_message(conn->fd, &closed) == 0;
+	}
 	if (limited) {
 		struct timeval none = {.tv_sec = 0};
 

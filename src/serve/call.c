@@ -71,6 +71,7 @@ static int call_socket(struct serve_conn *conn, struct serve_request *request, s
 	if (!(type & SOCK_NONBLOCK))
 		fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);
 	answer->fd = file;
+	answer->head.flags = REMOTE_HANDED_OVER;
 	return 0;
 }
 
@@ -306,13 +307,19 @@ static int call_name(int (*call)(int, struct sockaddr *, socklen_t *), const str
 }
 
 /** call_close - the client has closed the descriptor whose inode is in arg: was it the last one? */
-static int call_close(struct serve *serve, const struct serve_request *request)
+static int call_close(struct serve_conn *conn, const struct serve_request *request, struct serve_answer *answer)
 {
+	struct serve *serve = conn->serve;
 	ino_t inode = (ino_t)(uint32_t)request->head.arg[0] | (ino_t)(uint32_t)request->head.arg[1] << 32;
 	struct served *sock = serve_sock_by_inode(serve, inode);
 
 	if (sock == NULL)
 		return 0;
+	/* Who closes the last descriptor of a socket that lingers is answered by serve_sock_release. */
+	if (sock->type == SOCK_STREAM && sock->closer == NULL && serve_lingers(sock->file) && !serve_sock_alive(sock)) {
+		sock->closer = conn;
+		answer->later = conn->lingers = true;
+	}
 	serve_sock_check(sock);
 	if (!sock->dead)
 		sock->suspect = true;
@@ -386,7 +393,7 @@ void serve_call(struct serve_conn *conn, struct serve_request *request, struct s
 		*result = call_stop(conn);
 		return;
 	case REMOTE_CLOSE:
-		*result = call_close(conn->serve, request);
+		*result = call_close(conn, request, answer);
 		return;
 	default:
 		break;

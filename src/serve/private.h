@@ -41,6 +41,7 @@ struct serve_conn {
 	bool greeted, dead;
 	struct serve_account *account;
 	uint64_t session;
+	bool lingers;         /* a CLOSE is to be answered */
 	struct served *waits; /* a WAIT is to be answered */
 	uint32_t wait_events;
 	struct serve_conn *wait_next; /* of the same socket */
@@ -87,6 +88,7 @@ struct served {
 	bool again;               /* on the list of those who have more to move */
 	struct served *again_next;
 
+	struct serve_conn *closer; /* who waits till it is closed */
 	bool suspect;             /* its user's end may be closed without a hang-up */
 	bool dead;
 	struct serve_conn *waiters;
@@ -103,6 +105,9 @@ struct serve {
 	int spare; /* a descriptor kept for the moment when there are no others */
 	char id[REMOTE_NAME_DIGITS + 1];
 	struct serve_source listener_source, timer_source, stop_source;
+	int linger; /* eventfd of linger.c */
+	struct serve_source linger_source;
+	struct serve_job *jobs;
 	bool timing, stop;
 	struct serve_account *accounts;
 	unsigned int clients;
@@ -135,6 +140,23 @@ void serve_conn_close(struct serve_conn *conn);
 
 /** serve_conn_awake - answer those who wait for what @sock shows now */
 void serve_conn_awake(struct served *sock);
+
+/** serve_conn_closed - answer a CLOSE that had to wait */
+void serve_conn_closed(struct serve_conn *conn);
+
+/* ------------------------------------------------------------------------------------------------------ linger.c */
+
+/** serve_lingers - would closing that socket of the stack wait? */
+bool serve_lingers(int file);
+
+/** serve_linger - close it in the background, then answer @conn; false: it cannot be done, and is left to the caller */
+bool serve_linger(struct serve *serve, int file, struct serve_conn *conn);
+
+/** serve_linger_forget - @conn is closed, nobody is to be answered */
+void serve_linger_forget(struct serve *serve, const struct serve_conn *conn);
+
+int serve_linger_begin(struct serve *serve);
+void serve_linger_end(struct serve *serve);
 
 /* -------------------------------------------------------------------------------------------------------- call.c */
 

@@ -12,6 +12,7 @@
  *     sock.c     sockets: made, found by a descriptor, joined, released
  *     show.c     what poll sees of the user's end
  *     pump.c     the bytes of a TCP connection
+ *     linger.c   closing that takes its time
  *
  * Lifetime. A socket lives until its user's end is closed everywhere. A stream's other end hangs up then, and is still emptied before
  * the socket is closed. Of datagram sockets and fresh streams nobody tells us: they become *suspects* when the process that made them
@@ -219,6 +220,8 @@ static int begin(struct serve *serve)
 		result = serve_watch(serve, serve->listener, EPOLLIN, &serve->listener_source);
 	if (result == 0)
 		result = serve_watch(serve, serve->timer, EPOLLIN, &serve->timer_source);
+	if (result == 0)
+		result = serve_linger_begin(serve);
 	if (result == 0 && stop > 0)
 		result = serve_watch(serve, stop, EPOLLIN, &serve->stop_source);
 	return result;
@@ -230,6 +233,7 @@ static void end(struct serve *serve)
 		serve_conn_close(serve->conns);
 	while (serve->sockets != NULL)
 		serve_sock_release(serve->sockets);
+	serve_linger_end(serve);
 	bury(serve);
 	while (serve->accounts != NULL) {
 		struct serve_account *account = serve->accounts;
@@ -277,6 +281,7 @@ int ioth_serve(struct ioth *stack, int listenfd, const struct ioth_serve_options
 		                        .listener = listenfd,
 		                        .epoll = -1,
 		                        .timer = -1,
+		                        .linger = -1,
 		                        .spare = -1};
 		result = begin(serve);
 		if (result == 0)

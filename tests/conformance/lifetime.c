@@ -49,7 +49,7 @@ CASE(stack, busy_accepted, INET, "an accepted socket keeps a stack busy")
 	c->b = NULL;
 }
 
-CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LIMITS(NO_PLAIN_DUP, {"kernel", COUNTS_OURS}))
+CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LIMITS(HANDED_OVER, NO_PLAIN_DUP, {"kernel", COUNTS_OURS}))
 {
 	int fd = sock(c, c->a, SOCK_STREAM);
 	int copy = dup(fd);
@@ -62,7 +62,7 @@ CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LI
 }
 
 CASE(stack, busy_inherited, INET, "a socket inherited by a child keeps a stack busy till the child ends",
-     LIMITS(ONE_PROCESS, {"kernel", COUNTS_OURS}))
+     LIMITS(HANDED_OVER, ONE_PROCESS, {"kernel", COUNTS_OURS}))
 {
 	int fd = sock(c, c->a, SOCK_STREAM);
 	int gate[2], status;
@@ -87,7 +87,7 @@ CASE(stack, busy_inherited, INET, "a socket inherited by a child keeps a stack b
 }
 
 CASE(stack, busy_in_call, INET, "a thread in a call keeps a stack busy when the descriptor is closed already",
-     LIMITS({"kernel", COUNTS_OURS}))
+     LIMITS(HANDED_OVER, {"kernel", COUNTS_OURS}))
 {
 	struct pair p = udp_pair(c);
 	char text[8];
