@@ -70,7 +70,7 @@ struct conf;
 
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
-	const char *stack; /* "!NAME" means every stack but that one */
+	const char *stack; /* "!NAME" means every stack but that one, "remote" every stack that is served */
 	const char *reason;
 };
 
@@ -78,7 +78,7 @@ struct conf_case {
 	const char *area, *name, *says, *file;
 	void (*run)(struct conf *c);
 	unsigned int families;
-	struct conf_limit limit[4];
+	struct conf_limit limit[6];
 	struct conf_case *next;
 };
 
@@ -107,6 +107,9 @@ void conf_register(struct conf_case *test);
 #define DEAD_IN_CHILD IN_PROCESS("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
 #define ONE_PROCESS IN_PROCESS("a stack that lives in the process has no sockets in another one")
 #define AF_UNIX_BANDS IN_PROCESS("what poll sees is an AF_UNIX socket: PRI comes with IN, and WRBAND with OUT")
+#define HANDED_OVER {"remote+vdestack", "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"}
+#define NOT_STREAMS(reason) {"remote+", reason}
+#define OTHERS_NETWORKS {"remote", "the networks of a served stack are joined by the process that serves it"}
 #define NO_UDPLITE IN_PROCESS("UDP-Lite is not implemented")
 #define NO_TIMESTAMPS IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
 #define NO_SIMULTANEOUS {"lwip", "lwIP knows no simultaneous open, which a socket that connects to itself is"}
