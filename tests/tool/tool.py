@@ -263,6 +263,91 @@ def run_on_a_terminal(world, stay):
         read_until(terminal, b"\r\nwo'r'ds\r\n")
 
 
+# -------------------------------------------------------------------------------------------------- other commands
+
+
+def stacks(world):
+    return [s for s in ("vdestack", "lwip") if s != "vdestack" or world.namespaces]
+
+
+def on_stack(world, command, stack, network, *words):
+    return [world.ioth, command, "-s", stack, "-n", network, *words]
+
+
+def listener(world, stay, stack, network, *words):
+    """A listener in the background, once it listens."""
+    task = Task(["sh", "-c", 'exec "$@" 3>&1 1>&2 2>&3', "sh", *on_stack(world, "listen", stack, network, *words)], stderr=subprocess.PIPE)
+    stay.callback(task.kill)
+    task.wait_for("listening on")
+    return task
+
+
+@test
+def listen_and_connect(world, stay):
+    """Both directions, both ends, more than the buffers take; IPv4 and IPv6."""
+    for stack in stacks(world):
+        for address, mine, theirs in (("10.0.0.1", "10.0.0.1/24", "10.0.0.2/24"), ("fd00::1", "fd00::1/64", "fd00::2/64")):
+            make, join = world.network()
+            server = listener(world, stay, stack, make, "-a", mine, "7")
+            said = "".join(f"{i} said\n" for i in range(100000))
+            server.process.stdin.write("an answer\n")
+            server.process.stdin.close()
+            client = subprocess.Popen(on_stack(world, "connect", stack, join, "-a", theirs, address, "7"), text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            heard = []
+            client.stdin.write(said)
+            client.stdin.close()
+            heard = server.process.stderr.read()
+            check(heard == said, f"{stack}: {len(heard)} of {len(said)} bytes arrived")
+            check(client.stdout.read() == "an answer\n", f"{stack}: no answer")
+            check(client.wait(TIMEOUT) == 0 and server.process.wait(TIMEOUT) == 0, f"{stack}: another status")
+
+
+@test
+def listen_and_connect_udp(world, stay):
+    for stack in stacks(world):
+        make, join = world.network()
+        server = listener(world, stay, stack, make, "-a", "10.0.0.1/24", "-u", "7")
+        server.process.stdin.close()
+        run(on_stack(world, "connect", stack, join, "-a", "10.0.0.2/24", "-u", "10.0.0.1", "7"), input="a datagram")
+        check(server.process.stderr.read() == "a datagram", "no datagram")
+
+
+@test
+def connect_says_what_is_wrong(world, stay):
+    for stack in stacks(world):
+        make, _ = world.network()
+        refuse(on_stack(world, "connect", stack, make, "-a", "10.0.0.2/24", "10.0.0.2", "7"), 1, "no connection to 10.0.0.2:7: Connection refused")
+    refuse([world.ioth, "connect", "-s", "kernel", "localhost", "7"], 2, "names are not looked up")
+    refuse([world.ioth, "connect", "-s", "kernel", "127.0.0.1", "70000"], 2, "not a port")
+    refuse([world.ioth, "connect", "127.0.0.1", "7"], 1, "on which stack?")
+    refuse([world.ioth, "listen", "-s", "kernel", "-u", "-k", "7"], 2, "--udp or --keep")
+
+
+@test
+def ping(world, stay):
+    for stack in stacks(world):
+        make, join = world.network()
+        listener(world, stay, stack, make, "-a", "10.0.0.1/24", "-a", "fd00::1/64", "7")
+        for other in stacks(world):
+            for address, mine in (("10.0.0.1", "10.0.0.2/24"), ("fd00::1", "fd00::2/64")):
+                words = on_stack(world, "ping", other, join, "-a", mine, "-c", "2", "-i", "0.01", "--size", "2000", address)
+                result = json.loads(run([*words, "--json"]))
+                check(result["received"] == 2 and 0 < result["min_ms"] <= result["max_ms"], f"{other} to {stack}: {result}")
+        output = run(on_stack(world, "ping", stack, join, "-a", "10.0.0.2/24", "-c", "1", "10.0.0.1"))
+        check("64 bytes from 10.0.0.1: sequence 1" in output and "1 sent, 1 received" in output, output)
+        nobody = on_stack(world, "ping", stack, join, "-a", "10.0.0.2/24", "-c", "1", "-W", "0.01", "10.0.0.3")
+        check("1 sent, 0 received" in run(nobody, status=1), "somebody answers")
+
+
+@test
+def ip(world, stay):
+    make, _ = world.network()
+    world.inside()
+    output = run(on_stack(world, "ip", "vdestack", make, "-a", "10.0.0.2/24", "--", "-json", "address", "show", "vde0"))
+    check(any(a["local"] == "10.0.0.2" for a in json.loads(output)[0]["addr_info"]), output)
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)

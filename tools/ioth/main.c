@@ -11,6 +11,10 @@ static const struct {
 	const char *summary;
 } commands[] = {
         {"run", run_main, "run a program on a stack of its own"},
+        {"ping", ping_main, "does a host answer to a stack?"},
+        {"connect", connect_main, "a connection from a stack, on standard input and output"},
+        {"listen", listen_main, "a connection to a stack, on standard input and output"},
+        {"ip", ip_main, "ip(8) on a stack"},
         {"stacks", stacks_main, "list the stacks that can be used, and why others cannot"},
 };
 

@@ -71,7 +71,7 @@ static int run_in_namespace(struct run *run, struct child *child, const struct n
 	run_resolv_conf(run, resolv, sizeof(resolv));
 	err = files_make(&inside.files, resolv, run->hosts);
 	if (err) {
-		complain("run", NULL, "a file for /etc/resolv.conf cannot be written: %s", strerror(-err));
+		complain(run->command, NULL, "a file for /etc/resolv.conf cannot be written: %s", strerror(-err));
 		return STATUS_RUN_FAILED;
 	}
 	child->prepare = get_inside;
@@ -90,7 +90,7 @@ static int run_on_host(struct run *run, struct child *child)
 
 	if (setup->addresses > 0 || setup->gateways > 0 || setup->mtu != 0 || run->dns_count > 0 ||
 	    run->search != NULL || run->hosts != NULL) {
-		usage_error("run",
+		usage_error(run->command,
 		            "the stack %s is the network of this machine, which is not ours to configure: "
 		            "leave out addresses, gateways, MTU and names",
 		            setup->stack);
@@ -99,38 +99,43 @@ static int run_on_host(struct run *run, struct child *child)
 	return run_child(child);
 }
 
-int run_main(int argc, char *argv[])
+int run_program(struct run *run)
 {
-	struct run run = RUN_INIT;
-	struct child child = {.command = "run"};
+	struct child child = {.command = run->command, .argv = run->program};
 	struct namespaces ns;
 	struct ioth *stack;
-	int status = run_options(&run, argc, argv), kind;
+	int kind;
 
-	if (status >= 0)
-		return STATUS_RUN_FAILED;
-	if (run.show_help) {
-		fputs(help, stdout);
-		return 0;
-	}
-	child.argv = run.program;
 	child_signals(&child);
-	stack = setup_open(&run.setup);
+	stack = setup_open(&run->setup);
 	if (stack == NULL) {
-		complain("run", run_hint(&run, errno), "%s", run.setup.error);
+		complain(run->command, run_hint(run, errno), "%s", run->setup.error);
 		return STATUS_RUN_FAILED;
 	}
 	kind = namespaces_of(stack, &ns);
 	switch (kind) {
 	case STACK_HOST:
-		return run_on_host(&run, &child);
+		return run_on_host(run, &child);
 	case STACK_NAMESPACE:
-		return run_in_namespace(&run, &child, &ns);
+		return run_in_namespace(run, &child, &ns);
 	case STACK_PROCESS:
-		complain("run", NULL, "programs cannot be run on the stack %s yet", run.setup.stack);
+		complain(run->command, NULL, "programs cannot be run on the stack %s yet", run->setup.stack);
 		return STATUS_RUN_FAILED;
 	default:
-		complain("run", NULL, "the stack %s gives no socket: %s", run.setup.stack, strerror(-kind));
+		complain(run->command, NULL, "the stack %s gives no socket: %s", run->setup.stack, strerror(-kind));
 		return STATUS_RUN_FAILED;
 	}
+}
+
+int run_main(int argc, char *argv[])
+{
+	struct run run = RUN_INIT;
+
+	if (run_options(&run, argc, argv) >= 0)
+		return STATUS_RUN_FAILED;
+	if (run.show_help) {
+		fputs(help, stdout);
+		return 0;
+	}
+	return run_program(&run);
 }

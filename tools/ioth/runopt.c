@@ -3,6 +3,7 @@
 #include "runopt.h"
 #include "command.h"
 #include "config.h"
+#include "node.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -140,13 +141,7 @@ void run_resolv_conf(const struct run *run, char *out, size_t size)
 
 const char *run_hint(const struct run *run, int error)
 {
-	if (run->nat &&
-	    (error == ENOTSUP || error == ENOENT || error == ENODEV || error == EINVAL || error == EPROTONOSUPPORT))
+	if (run->nat && error != EPERM)
 		return "--nat needs the module slirp of libvdeplug: install the Debian package libvdeplug-slirp.";
-	if (run->setup.networks > 0 && (error == ENOENT || error == ECONNREFUSED))
-		return "Nobody offers that network. The first program says switch:///PATH, which makes the switch, the "
-		       "others vde:///PATH.";
-	if (run->setup.networks > 0 && error == EEXIST)
-		return "switch:///PATH makes a new switch. To join one that is there, say vde:///PATH.";
-	return NULL;
+	return node_hint(&run->setup, error);
 }

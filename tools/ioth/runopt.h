@@ -48,4 +48,7 @@ void run_resolv_conf(const struct run *run, char *out, size_t size);
 /** run_hint - what a person can do when setup_open has failed with @error; NULL: nothing to add */
 const char *run_hint(const struct run *run, int error);
 
+/** run_program - run it and end as it does; returns an exit status when it was not started (run.c) */
+int run_program(struct run *run);
+
 #endif
