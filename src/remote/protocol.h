@@ -24,11 +24,17 @@
 #define REMOTE_NAME "ioth."
 #define REMOTE_NAME_DIGITS 16
 
+/* The other end of a stream has a name as well: NUL, REMOTE_NAME, one of these, digits. So a client knows what it has. */
+#define REMOTE_KIND_LISTENER 'l'
+#define REMOTE_KIND_STREAM 's' /* a connection whose bytes pass through the descriptor */
+#define REMOTE_KIND_CALLS 'c'  /* a connection whose bytes pass through SEND and RECV */
+
 enum remote_op {
 	REMOTE_HELLO =
 	        1,     /* the first one: arg = REMOTE_MAGIC, version; data: the session that is continued, or nothing */
 	REMOTE_SOCKET, /* arg: domain, type, protocol; answered with a descriptor */
 	REMOTE_SOCKETS, /* how many sockets of the session are open */
+	REMOTE_LOOK,    /* look which sockets of the session are closed */
 	REMOTE_STOP,    /* shut all sockets of the session down */
 	/* All others come with the descriptor that they are about. */
 	REMOTE_BIND,        /* addr */

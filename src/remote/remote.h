@@ -47,12 +47,16 @@ struct remote_next {
 	int (*poll)(struct pollfd *fds, nfds_t nfds, int timeout);
 	int (*shutdown)(int fd, int how);
 	int (*getsockname)(int fd, struct sockaddr *addr, socklen_t *addrlen);
+	int (*getpeername)(int fd, struct sockaddr *addr, socklen_t *addrlen);
 	int (*getsockopt)(int fd, int level, int optname, void *optval, socklen_t *optlen);
 	int (*setsockopt)(int fd, int level, int optname, const void *optval, socklen_t optlen);
 	int (*ioctl)(int fd, unsigned long request, ...);
 	ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
+	/* Put the file of @file, which stays open, under the number @fd: the socket has got another one (a connection that failed is tried
+	   again). 0, or -1 with errno. NULL: dup3. */
+	int (*renew)(int fd, int file);
 };
 
 /** remote_set_next - before any other call; @next stays where it is. Without it: the functions that the linker finds.
@@ -71,12 +75,22 @@ void remote_set_next(const struct remote_next *next);
  */
 int remote_open(const char *path, struct remote **out);
 
+/**
+ * remote_set_calls - connections of this session are no streams: their bytes pass through the calls below as well
+ *
+ * Slower, and exact in what a stream cannot carry: control messages, the error of each call at that call.
+ */
+void remote_set_calls(struct remote *r);
+
 /** remote_end - forget a session; sockets stay as they are and can be adopted by another one of the same server */
 void remote_end(struct remote *r);
 
 /** remote_sockets - how many sockets that were made in this session, by this process or another, are open; negative
  * errno */
 int remote_sockets(struct remote *r);
+
+/** remote_look - have the server look which sockets of this session were closed without its being told (by a plain close(2)) */
+int remote_look(struct remote *r);
 
 /** remote_stop - shut all sockets that were made in this session; 0 or a negative errno */
 int remote_stop(struct remote *r);

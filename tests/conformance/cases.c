@@ -75,12 +75,23 @@ int cases_select(char **patterns, struct row **rows)
 	return count;
 }
 
+/** limit_of - is a limit of @name one of @stack? One of the engine is one of the stack that is served, one of remote is of all of those */
+static bool limit_of(const char *name, const char *stack)
+{
+	const char *engine = served_engine(stack);
+	const char *real = engine != NULL ? engine : stack;
+
+	if (name[0] == '!')
+		return strcmp(name + 1, real) != 0;
+	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 || (engine != NULL && strcmp(name, "remote") == 0);
+}
+
 const char *cases_limit(const struct conf_case *test, const char *stack)
 {
 	for (size_t i = 0; i < sizeof(test->limit) / sizeof(test->limit[0]) && test->limit[i].stack; i++) {
 		const char *name = test->limit[i].stack;
 
-		if (name[0] == '!' ? strcmp(name + 1, stack) != 0 : strcmp(name, stack) == 0)
+		if (limit_of(name, stack))
 			return test->limit[i].reason;
 	}
 	return NULL;

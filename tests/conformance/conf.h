@@ -70,7 +70,7 @@ struct conf;
 
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
-	const char *stack; /* "!NAME" means every stack but that one */
+	const char *stack; /* "!NAME" means every stack but that one, "remote" every stack that is served */
 	const char *reason;
 };
 
@@ -78,7 +78,7 @@ struct conf_case {
 	const char *area, *name, *says, *file;
 	void (*run)(struct conf *c);
 	unsigned int families;
-	struct conf_limit limit[4];
+	struct conf_limit limit[6];
 	struct conf_case *next;
 };
 

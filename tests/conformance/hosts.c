@@ -170,16 +170,32 @@ void conf_crossed(struct conf *c, struct ioth *from, struct ioth *to)
 	conf_drop(c, p.fd);
 }
 
+/* The servers of the hosts, when they are remote */
+static struct served servers[2];
+
+/** make - the stack of host @n */
+static struct ioth *make(struct conf *c, int n)
+{
+	struct ioth *stack;
+
+	if (served_engine(c->stack) != NULL) {
+		served_start(c, &servers[n], c->vnl, n == 0 ? "a.sock" : "b.sock");
+		stack = ioth_newstack(servers[n].name, NULL);
+	} else {
+		stack = ioth_newstack(c->stack, oracle(c) ? NULL : c->vnl);
+	}
+	if (stack == NULL)
+		conf_fail("%s ioth_newstack(\"%s\", \"%s\"): %s", n == 0 ? "first" : "second", c->stack, c->vnl,
+		          strerrorname_np(errno));
+	return stack;
+}
+
 void hosts_create(struct conf *c)
 {
 	int family = c->family;
 
-	c->a = ioth_newstack(c->stack, oracle(c) ? NULL : c->vnl);
-	if (c->a == NULL)
-		conf_fail("ioth_newstack(\"%s\", \"%s\"): %s", c->stack, c->vnl, strerrorname_np(errno));
-	c->b = ioth_newstack(c->stack, oracle(c) ? NULL : c->vnl);
-	if (c->b == NULL)
-		conf_fail("second ioth_newstack(\"%s\", \"%s\"): %s", c->stack, c->vnl, strerrorname_np(errno));
+	c->a = make(c, 0);
+	c->b = make(c, 1);
 	if (!oracle(c)) {
 		configure(c->a, 0);
 		configure(c->b, 1);
@@ -202,6 +218,8 @@ void hosts_delete(struct conf *c)
 		conf_fail("at the end: ioth_delstack(c->a): %s", strerrorname_np(errno));
 	if (c->b != NULL && ioth_delstack(c->b) != 0)
 		conf_fail("at the end: ioth_delstack(c->b): %s", strerrorname_np(errno));
+	served_stop(&servers[0]);
+	served_stop(&servers[1]);
 }
 
 /* ------------------------------------------------------------------------------------------------ addresses */

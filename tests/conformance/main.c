@@ -15,6 +15,7 @@ static const char usage[] =
         "Exit status: 0, 1 when a case failed, 77 when none could run, 2 for a wrong command line.\n"
         "\n"
         "  -s STACK       a stack to test; default: kernel, which is the oracle. STACK may carry options: lwip,pcap=f\n"
+        "                 remote+STACK is one in another process, remote-calls+STACK the same without streams\n"
         "  -j N           cases at a time (default 2)\n"
         "  -t SECONDS     a case that lasts longer hangs (default 20)\n"
         "  -v             the whole matrix\n"
@@ -31,7 +32,7 @@ static void list(const struct row *rows, int nrows)
 		const struct conf_limit *limit = rows[i].test->limit;
 
 		printf("%-44s %s\n", rows[i].name, rows[i].test->says);
-		for (int j = 0; j < 4 && limit[j].stack != NULL; j++)
+		for (int j = 0; j < 6 && limit[j].stack != NULL; j++)
 			printf("%-44s   limit of %s: %s\n", "", limit[j].stack, limit[j].reason);
 	}
 	printf("%d cases\n", nrows);

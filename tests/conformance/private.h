@@ -56,6 +56,24 @@ void hosts_prepare(struct conf *c); /* the place: before accounts are taken */
 void hosts_create(struct conf *c);  /* the stacks, configured, a datagram having crossed */
 void hosts_delete(struct conf *c);
 
+/* served.c: a stack in a process of its own, for `-s remote+STACK` */
+
+/** served_engine - the stack behind the plugin remote in the name of a stack under test, NULL when there is none */
+const char *served_engine(const char *stack);
+
+/** struct served - a server */
+struct served {
+	pid_t pid; /* 0: none */
+	int stop;  /* closed to end it */
+	char name[256]; /* of the stack that ioth_newstack makes of it */
+};
+
+/** served_start - serve a stack of @c's engine on @vnl (or NULL) at the file @name in the directory of the case; fails the case when it cannot */
+void served_start(const struct conf *c, struct served *served, const char *vnl, const char *name);
+
+/** served_stop - end it; it must be able to delete its stack, and have nothing left */
+void served_stop(struct served *served);
+
 /* process.c */
 __attribute__((noreturn)) void process_run(const struct row *row, const char *stack, const char *dir);
 

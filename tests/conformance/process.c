@@ -56,17 +56,21 @@ static void first_stack(const struct conf *c)
 {
 	static struct left before;
 	char text[512];
+	struct served server = {.pid = 0};
 	struct ioth *stack;
 
 	if (left_count(&before) != 0)
 		conf_fail("/proc cannot be read");
-	stack = ioth_newstack(c->stack, NULL);
+	if (served_engine(c->stack) != NULL)
+		served_start(c, &server, NULL, "first.sock");
+	stack = ioth_newstack(server.pid != 0 ? server.name : c->stack, NULL);
 	if (stack == NULL && errno == EPERM)
 		conf_skip("ioth_newstack(\"%s\"): EPERM: forbidden here", c->stack);
 	if (stack == NULL)
 		conf_fail("ioth_newstack(\"%s\", NULL): %s", c->stack, strerrorname_np(errno));
 	if (ioth_delstack(stack) != 0)
 		conf_fail("the first ioth_delstack: %s", strerrorname_np(errno));
+	served_stop(&server);
 	if (left_since_but(&before, 1, text, sizeof(text)) > 1 || strstr(text, "thread") != NULL)
 		conf_fail("kept for the process: %s", text);
 }

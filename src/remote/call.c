@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * call.c - the calls that do not move bytes.
+ *
+ * Each is a question. Where the descriptor itself has a part in it (the times that a call waits at most, what a blocked reader
+ * of a stream is woken for) the system call is made on it as well.
+ */
+#include "private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <net/route.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/un.h>
+
+#define FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
+
+/* ----------------------------------------------------------------------------------------------------- descriptors */
+
+int remote_is(struct remote *r, int fd)
+{
+	struct sockaddr_un name;
+	socklen_t len = sizeof(name);
+	size_t prefix = strlen(r->name);
+
+	if (remote__next->getsockname(fd, (struct sockaddr *)&name, &len) < 0 || name.sun_family != AF_UNIX)
+		return 0;
+	return len > offsetof(struct sockaddr_un, sun_path) + 1 + prefix && name.sun_path[0] == '\0' &&
+	       memcmp(name.sun_path + 1, r->name, prefix) == 0;
+}
+
+char remote__kind(int fd)
+{
+	struct sockaddr_un name;
+	socklen_t len = sizeof(name);
+	size_t prefix = sizeof(REMOTE_NAME) - 1;
+
+	if (remote__next->getpeername(fd, (struct sockaddr *)&name, &len) < 0 || name.sun_family != AF_UNIX ||
+	    len <= offsetof(struct sockaddr_un, sun_path) + 1 + prefix || memcmp(name.sun_path + 1, REMOTE_NAME, prefix) != 0)
+		return 0;
+	return name.sun_path[1 + prefix];
+}
+
+int remote_is_stream(struct remote *r, int fd)
+{
+	(void)r;
+	return remote__kind(fd) == REMOTE_KIND_STREAM;
+}
+
+bool remote__nonblocking(int fd)
+{
+	int flags = remote__next->fcntl(fd, F_GETFL);
+
+	return flags < 0 || (flags & O_NONBLOCK);
+}
+
+int remote__hold(int fd)
+{
+	int copy = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, 768);
+
+	if (copy < 0 && errno == EINVAL) /* the limit is lower */
+		copy = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return copy < 0 ? -errno : copy;
+}
+
+int remote__wait(struct remote *r, int fd, int events, int timeout_option)
+{
+	struct remote__ask ask = {.head = {.op = REMOTE_WAIT, .arg = {events}},
+	                          .fd = fd,
+	                          .number = -1,
+	                          .patient = true,
+	                          .timeout_option = timeout_option};
+	int result = remote__ask(r, &ask);
+
+	return result > 0 ? 0 : result;
+}
+
+/** place_for - is there a number for one more descriptor? An answer must not be lost for want of one. 0 or a negative errno */
+static int place_for(void)
+{
+	/* Any descriptor will do as the model. */
+	int fd = remote__next->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	remote__next->close(fd);
+	return 0;
+}
+
+/** hand_out - the descriptor that came along, as the program wants it */
+static int hand_out(const struct remote__ask *ask, int result, int flags)
+{
+	if (result < 0) {
+		if (ask->got >= 0)
+			remote__next->close(ask->got);
+		return result;
+	}
+	if (ask->got < 0)
+		return -EMFILE;
+	if (!(flags & SOCK_CLOEXEC))
+		remote__next->fcntl(ask->got, F_SETFD, 0);
+	return ask->got;
+}
+
+int remote_socket(struct remote *r, int domain, int type, int protocol)
+{
+	struct remote__ask ask = {
+	        .head = {.op = REMOTE_SOCKET, .arg = {domain, type, protocol}}, .fd = -1, .number = -1, .got = -1};
+	int result = place_for();
+
+	return result < 0 ? result : hand_out(&ask, remote__ask(r, &ask), type);
+}
+
+int remote_close(struct remote *r, int fd)
+{
+	struct stat st;
+	int result, ours = remote_is(r, fd);
+
+	if (fstat(fd, &st) < 0)
+		ours = 0;
+	result = remote__next->close(fd) < 0 ? -errno : 0;
+	if (ours)
+		remote__simple(r, REMOTE_CLOSE, -1, (int)(uint32_t)st.st_ino, (int)(uint32_t)((uint64_t)st.st_ino >> 32), 0);
+	return result;
+}
+
+/* ------------------------------------------------------------------------------------------------------ addresses */
+
+static int with_addr(struct remote *r, enum remote_op op, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct remote__ask ask = {.head = {.op = op, .addr = len}, .addr = addr, .fd = fd, .number = -1};
+
+	if (len > REMOTE_ADDR_MAX)
+		return -EINVAL;
+	return remote__ask(r, &ask);
+}
+
+int remote_bind(struct remote *r, int fd, const struct sockaddr *addr, socklen_t addrlen)
+{
+	return with_addr(r, REMOTE_BIND, fd, addr, addrlen);
+}
+
+/** connect_once - ask for a connection; @fd may be a copy of @number */
+static int connect_once(struct remote *r, int fd, int number, const struct sockaddr *addr, socklen_t len)
+{
+	struct remote__ask ask = {
+	        .head = {.op = REMOTE_CONNECT, .arg = {(int)r->mode}, .addr = len}, .addr = addr, .fd = fd, .number = number};
+
+	return remote__ask(r, &ask);
+}
+
+int remote_connect(struct remote *r, int fd, const struct sockaddr *addr, socklen_t addrlen)
+{
+	int result, copy;
+
+	if (addrlen > REMOTE_ADDR_MAX)
+		return -EINVAL;
+	result = connect_once(r, fd, fd, addr, addrlen);
+	if ((result != -EINPROGRESS && result != -EALREADY) || remote__nonblocking(fd))
+		return result;
+	copy = remote__hold(fd);
+	if (copy < 0)
+		return copy;
+	do {
+		int waited = remote__wait(r, copy, POLLOUT, SO_SNDTIMEO);
+
+		if (waited < 0) {
+			result = waited == -EAGAIN ? -EINPROGRESS : waited;
+			break;
+		}
+		result = connect_once(r, copy, fd, addr, addrlen);
+	} while (result == -EINPROGRESS || result == -EALREADY);
+	remote__next->close(copy);
+	return result;
+}
+
+int remote_listen(struct remote *r, int fd, int backlog)
+{
+	return remote__simple(r, REMOTE_LISTEN, fd, backlog, 0, 0);
+}
+
+/** ask_addr - a question whose answer is an address, written as Linux does */
+static int ask_addr(struct remote *r, struct remote__ask *ask, struct sockaddr *addr, socklen_t *addrlen)
+{
+	int result;
+
+	if (addr != NULL) {
+		if ((int)*addrlen < 0)
+			return -EINVAL;
+		ask->head.room_addr = *addrlen < REMOTE_ADDR_MAX ? *addrlen : REMOTE_ADDR_MAX;
+		ask->to_addr = addr;
+	}
+	result = remote__ask(r, ask);
+	if (result >= 0 && addr != NULL)
+		*addrlen = ask->reply.addr_full;
+	return result;
+}
+
+int remote_accept4(struct remote *r, int fd, struct sockaddr *addr, socklen_t *addrlen, int flags)
+{
+	struct remote__ask ask = {
+	        .head = {.op = REMOTE_ACCEPT, .arg = {flags, (int)r->mode}}, .fd = fd, .number = -1, .got = -1};
+	int result = place_for(), copy = -1;
+
+	if (result < 0)
+		return result;
+	for (;;) {
+		result = ask_addr(r, &ask, addr, addrlen);
+		if (result != -EAGAIN || (copy < 0 && remote__nonblocking(fd)))
+			break;
+		if (copy < 0)
+			copy = remote__hold(fd);
+		if (copy < 0)
+			return copy;
+		ask.fd = ask.number = copy;
+		result = remote__wait(r, copy, POLLIN, SO_RCVTIMEO);
+		if (result < 0)
+			break;
+	}
+	if (copy >= 0)
+		remote__next->close(copy);
+	return hand_out(&ask, result, flags);
+}
+
+int remote_getsockname(struct remote *r, int fd, struct sockaddr *addr, socklen_t *addrlen)
+{
+	struct remote__ask ask = {.head = {.op = REMOTE_GETSOCKNAME}, .fd = fd, .number = -1};
+
+	return addr == NULL || addrlen == NULL ? -EFAULT : ask_addr(r, &ask, addr, addrlen);
+}
+
+int remote_getpeername(struct remote *r, int fd, struct sockaddr *addr, socklen_t *addrlen)
+{
+	struct remote__ask ask = {.head = {.op = REMOTE_GETPEERNAME}, .fd = fd, .number = -1};
+
+	return addr == NULL || addrlen == NULL ? -EFAULT : ask_addr(r, &ask, addr, addrlen);
+}
+
+int remote_shutdown(struct remote *r, int fd, int how)
+{
+	return remote__simple(r, REMOTE_SHUTDOWN, fd, how, 0, 0);
+}
+
+/* --------------------------------------------------------------------------------------------------------- options */
+
+/** is_local - does the descriptor itself have to know of the option, too? */
+static bool is_local(int level, int option)
+{
+	return level == SOL_SOCKET &&
+	       (option == SO_RCVTIMEO_OLD || option == SO_SNDTIMEO_OLD || option == SO_RCVTIMEO_NEW || option == SO_SNDTIMEO_NEW ||
+	        option == SO_RCVLOWAT || option == SO_OOBINLINE || option == SO_PEEK_OFF);
+}
+
+int remote_setsockopt(struct remote *r, int fd, int level, int optname, const void *optval, socklen_t optlen)
+{
+	struct iovec iov = {(void *)(uintptr_t)optval, optlen};
+	struct remote__ask ask = {
+	        .head = {.op = REMOTE_SETSOCKOPT, .arg = {level, optname, (int)optlen}}, .iov = &iov, .iovcnt = 1, .fd = fd, .number = -1};
+	struct sock_fprog program;
+	int result;
+
+	if ((int)optlen < 0 || optlen > REMOTE_DATA_MAX)
+		return -EINVAL;
+	if (level == SOL_SOCKET && (optname == SO_ATTACH_FILTER || optname == SO_ATTACH_REUSEPORT_CBPF)) {
+		if (optlen != sizeof(program) || optval == NULL)
+			return optval == NULL ? -EFAULT : -EINVAL;
+		memcpy(&program, optval, sizeof(program));
+		iov = (struct iovec){program.filter, program.len * sizeof(struct sock_filter)};
+	}
+	result = remote__ask(r, &ask);
+	if (result == 0 && is_local(level, optname))
+		remote__next->setsockopt(fd, level, optname, optval, optlen);
+	return result;
+}
+
+/** get_error - SO_ERROR: what the server knows; what the descriptor shows of it is taken as well */
+static int get_error(struct remote *r, int fd, int *error)
+{
+	int local = 0;
+	socklen_t len = sizeof(local);
+	struct iovec iov = {error, sizeof(*error)};
+	struct remote__ask ask = {.head = {.op = REMOTE_GETSOCKOPT, .arg = {SOL_SOCKET, SO_ERROR, sizeof(int)}, .room_data = sizeof(int)},
+	                          .fd = fd,
+	                          .number = -1,
+	                          .to_iov = &iov,
+	                          .to_iovcnt = 1};
+	int result;
+
+	remote__next->getsockopt(fd, SOL_SOCKET, SO_ERROR, &local, &len);
+	*error = 0;
+	result = remote__ask(r, &ask);
+	if (result == -ENETDOWN || (result >= 0 && *error == 0))
+		*error = local;
+	return result < 0 && result != -ENETDOWN ? result : 0;
+}
+
+int remote_getsockopt(struct remote *r, int fd, int level, int optname, void *optval, socklen_t *optlen)
+{
+	bool filter = level == SOL_SOCKET && (optname == SO_ATTACH_FILTER || optname == SO_ATTACH_REUSEPORT_CBPF);
+	size_t unit = filter ? sizeof(struct sock_filter) : 1;
+	struct iovec iov = {optval, 0};
+	struct remote__ask ask = {.fd = fd, .number = -1, .iov = &iov, .iovcnt = 1, .to_iov = &iov, .to_iovcnt = 1};
+	int result, error;
+
+	if (optlen == NULL)
+		return -EFAULT;
+	ask.head = (struct remote_request){.op = REMOTE_GETSOCKOPT, .arg = {level, optname, (int)*optlen}};
+	if ((int)*optlen >= 0)
+		iov.iov_len = *optlen * unit < REMOTE_DATA_MAX ? *optlen * unit : REMOTE_DATA_MAX;
+	ask.head.room_data = (uint32_t)iov.iov_len;
+	if (level == SOL_SOCKET && optname == SO_ERROR && iov.iov_len > 0) {
+		result = get_error(r, fd, &error);
+		if (result < 0)
+			return result;
+		if (*optlen > sizeof(error))
+			*optlen = sizeof(error);
+		memcpy(optval, &error, *optlen);
+		return 0;
+	}
+	/* Few options read what the buffer holds, and those are short. */
+	if (level == SOL_SOCKET || iov.iov_len > 4096)
+		ask.iovcnt = 0;
+	result = remote__ask(r, &ask);
+	if (result < 0)
+		return result;
+	*optlen = (socklen_t)result;
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- ioctls */
+
+/** domain_of - what kind of addresses an ioctl is about */
+static int domain_of(struct remote *r, int fd)
+{
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	return remote_getsockopt(r, fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ? 0 : domain;
+}
+
+/** argument_size - bytes of an ioctl's argument; 0: the server does not know it either */
+static size_t argument_size(struct remote *r, int fd, unsigned long request)
+{
+	switch (request) {
+	case FIONREAD:
+	case SIOCOUTQ:
+	case SIOCOUTQNSD:
+	case SIOCATMARK:
+		return sizeof(int);
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+		return sizeof(struct timeval);
+	case SIOCADDRT:
+	case SIOCDELRT:
+		return domain_of(r, fd) == AF_INET6 ? 80 /* struct in6_rtmsg */ : sizeof(struct rtentry);
+	case SIOCSIFADDR:
+	case SIOCDIFADDR:
+	case SIOCSIFDSTADDR:
+		return domain_of(r, fd) == AF_INET6 ? 24 /* struct in6_ifreq */ : sizeof(struct ifreq);
+	case SIOCDARP:
+	case SIOCGARP:
+	case SIOCSARP:
+		return sizeof(struct arpreq);
+	case SIOCETHTOOL:
+	case SIOCWANDEV:
+		return 0;
+	default:
+		return request >= SIOCGIFNAME && request <= SIOCGIFCOUNT + 0x17 ? sizeof(struct ifreq) : 0;
+	}
+}
+
+static int get_ifconf(struct remote *r, int fd, struct ifconf *list)
+{
+	struct iovec iov = {list->ifc_buf, list->ifc_buf == NULL || list->ifc_len < 0 ? 0 : (size_t)list->ifc_len};
+	struct remote__ask ask = {.head = {.op = REMOTE_IOCTL, .arg = {(int)SIOCGIFCONF, list->ifc_buf == NULL}},
+	                          .fd = fd,
+	                          .number = -1,
+	                          .to_iov = &iov,
+	                          .to_iovcnt = 1};
+	int result;
+
+	ask.head.room_data = (uint32_t)(iov.iov_len < REMOTE_DATA_MAX ? iov.iov_len : REMOTE_DATA_MAX);
+	result = remote__ask(r, &ask);
+	if (result < 0)
+		return result;
+	list->ifc_len = result;
+	return 0;
+}
+
+int remote_ioctl(struct remote *r, int fd, unsigned long request, void *arg)
+{
+	struct iovec iov[2] = {{arg, 0}, {NULL, 0}};
+	struct remote__ask ask = {
+	        .head = {.op = REMOTE_IOCTL, .arg = {(int)request}}, .iov = iov, .iovcnt = 2, .fd = fd, .number = -1, .to_iov = iov, .to_iovcnt = 1};
+	int result, here = 0;
+	size_t size;
+
+	switch (request) {
+	case FIONBIO:
+	case FIOASYNC:
+	case FIOSETOWN:
+	case SIOCSPGRP:
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		return remote__next->ioctl(fd, request, arg) < 0 ? -errno : 0;
+	case SIOCGIFCONF:
+		return get_ifconf(r, fd, arg);
+	default:
+		break;
+	}
+	if (request == SIOCATMARK && remote__kind(fd) == REMOTE_KIND_STREAM)
+		return remote__next->ioctl(fd, request, arg) < 0 ? -errno : 0;
+	size = argument_size(r, fd, request);
+	if (size == 0)
+		return request == SIOCETHTOOL ? -EOPNOTSUPP : -ENOTTY;
+	iov[0].iov_len = size;
+	ask.head.room_data = (uint32_t)size;
+	if ((request == SIOCADDRT || request == SIOCDELRT) && size == sizeof(struct rtentry)) {
+		const struct rtentry *route = arg;
+
+		ask.head.room_data = 0;
+		if (route->rt_dev != NULL)
+			iov[1] = (struct iovec){route->rt_dev, strnlen(route->rt_dev, IFNAMSIZ - 1)};
+	}
+	result = remote__ask(r, &ask);
+	/* What has come this far counts as well. */
+	if (result >= 0 && request == FIONREAD && remote__kind(fd) == REMOTE_KIND_STREAM && remote__next->ioctl(fd, FIONREAD, &here) == 0)
+		*(int *)arg += here;
+	return result;
+}
+
+int remote_sockatmark(struct remote *r, int fd)
+{
+	int mark = 0, result = remote_ioctl(r, fd, SIOCATMARK, &mark);
+
+	return result < 0 ? result : mark;
+}
