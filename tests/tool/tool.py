@@ -292,11 +292,11 @@ def listen_and_connect(world, stay):
             said = "".join(f"{i} said\n" for i in range(100000))
             server.process.stdin.write("an answer\n")
             server.process.stdin.close()
-            client = subprocess.Popen(on_stack(world, "connect", stack, join, "-a", theirs, address, "7"), text=True,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            heard = []
-            client.stdin.write(said)
-            client.stdin.close()
+            with open(f"{world.dir}/said", "w+", encoding="ascii") as file:
+                file.write(said)
+                file.seek(0)
+                client = subprocess.Popen(on_stack(world, "connect", stack, join, "-a", theirs, address, "7"), text=True,
+                                          stdin=file, stdout=subprocess.PIPE)
             heard = server.process.stderr.read()
             check(heard == said, f"{stack}: {len(heard)} of {len(said)} bytes arrived")
             check(client.stdout.read() == "an answer\n", f"{stack}: no answer")

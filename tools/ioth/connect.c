@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* connect.c - ioth connect: a connection from a stack, on standard input and output. */
 #include "command.h"
+#include "drain.h"
 #include "node.h"
 #include "relay.h"
 
@@ -60,7 +61,7 @@ int connect_main(int argc, char *argv[])
 	err = relay(fd, STDIN_FILENO, STDOUT_FILENO, udp, &what);
 	if (err)
 		complain("connect", NULL, "%s: %s", what, strerror(-err));
-	ioth_close(fd);
+	drain_close(fd, DRAIN_SECONDS);
 	ioth_delstack(stack);
 	return err ? STATUS_FAILED : 0;
 }

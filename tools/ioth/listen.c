@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* listen.c - ioth listen: a connection to a stack, on standard input and output. */
 #include "command.h"
+#include "drain.h"
 #include "node.h"
 #include "relay.h"
 
@@ -71,7 +72,7 @@ static int serve(int listener, bool udp, bool keep)
 		if (keep)
 			close(nothing[0]);
 		if (fd != listener)
-			ioth_close(fd);
+			drain_close(fd, DRAIN_SECONDS);
 		if (err)
 			complain("listen", NULL, "%s: %s", what, strerror(-err));
 	} while (keep);

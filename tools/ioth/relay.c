@@ -51,7 +51,7 @@ int relay(int sock, int in, int out, bool datagrams, const char **what)
 {
 	struct pollfd fds[2] = {{.fd = sock, .events = POLLIN}, {.fd = in, .events = POLLIN}};
 
-	while (fds[0].fd >= 0) {
+	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
 		int ready = poll(fds, 2, datagrams && fds[1].fd < 0 ? IDLE : -1), result;
 
 		if (ready < 0 && errno != EINTR) {
@@ -78,6 +78,9 @@ int relay(int sock, int in, int out, bool datagrams, const char **what)
 				return result;
 			if (result == 0)
 				fds[0].fd = -1;
+			/* A person has nothing more to say to somebody who has gone. */
+			if (result == 0 && isatty(in))
+				break;
 		}
 	}
 	return 0;

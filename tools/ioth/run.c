@@ -12,6 +12,7 @@
  */
 #include "child.h"
 #include "command.h"
+#include "drain.h"
 #include "files.h"
 #include "namespace.h"
 #include "runopt.h"
@@ -62,7 +63,7 @@ static int run_child(struct child *child)
 }
 
 /** run_in_namespace - a program on a kernel-backed stack; does not return when it has run */
-static int run_in_namespace(struct run *run, struct child *child, const struct namespaces *ns)
+static int run_in_namespace(struct run *run, struct child *child, struct ioth *stack, const struct namespaces *ns)
 {
 	struct inside inside = {.ns = *ns};
 	char resolv[1024];
@@ -78,9 +79,11 @@ static int run_in_namespace(struct run *run, struct child *child, const struct n
 	child->arg = &inside;
 	status = child_start(child);
 	files_drop(&inside.files);
-	if (status == 0)
-		child_end_like(child_wait(child));
-	return status;
+	if (status != 0)
+		return status;
+	status = child_wait(child);
+	drain(stack, DRAIN_SECONDS);
+	child_end_like(status);
 }
 
 /** run_on_host - a program on the host's own stack */
@@ -117,7 +120,7 @@ int run_program(struct run *run)
 	case STACK_HOST:
 		return run_on_host(run, &child);
 	case STACK_NAMESPACE:
-		return run_in_namespace(run, &child, &ns);
+		return run_in_namespace(run, &child, stack, &ns);
 	case STACK_PROCESS:
 		complain(run->command, NULL, "programs cannot be run on the stack %s yet", run->setup.stack);
 		return STATUS_RUN_FAILED;
