@@ -9,13 +9,18 @@
  * sockets of others alone. Networks are the server's to join, so locators are refused.
  *
  * fork and exec. Sockets work in children, and so does the handle.
+ *
+ * What is kept of a socket is its inode, by which the server is told that it is gone, and the number it has. That may change while a call is on its
+ * way (moved): the call finds nothing under the old one then and is made again.
  */
 #include "remote.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ioth.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,6 +38,9 @@ EXPORT const char *ioth_remote_license = "LGPL-2.1-or-later";
 static getstackdata_prototype *getstackdata;
 static int (*renewfd)(int fd);
 
+static void *(*getsockdata)(void);
+static int (*setsockdata)(void *data);
+
 static struct remote *session(void)
 {
 	return getstackdata();
@@ -47,12 +55,65 @@ static ssize_t fail(ssize_t result)
 	return -1;
 }
 
+/** struct one - what is kept of a socket */
+struct one {
+	_Atomic ino_t inode;
+	_Atomic int fd;
+};
+
+/** remember - a new socket; @fd, or a negative errno and it is closed */
+static int remember(int fd)
+{
+	struct one *one;
+	struct stat st;
+
+	if (fd < 0 || !remote_is(session(), fd) || fstat(fd, &st) < 0)
+		return fd;
+	one = malloc(sizeof(*one));
+	if (one == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	atomic_init(&one->inode, st.st_ino);
+	atomic_init(&one->fd, fd);
+	setsockdata(one);
+	return fd;
+}
+
 /** renew - the socket of the call has got another file: libioth puts it under all its numbers */
 static int renew(int fd, int file)
 {
+	struct one *one = getsockdata();
+	struct stat st;
+
 	(void)fd;
+	if (one != NULL && fstat(file, &st) == 0)
+		atomic_store(&one->inode, st.st_ino);
 	return renewfd(file);
 }
+
+/** moved_from - has the socket of the call another number than @fd? then @fd is that */
+static bool moved_from(int *fd)
+{
+	struct one *one = getsockdata();
+	int now = one == NULL ? *fd : atomic_load(&one->fd);
+
+	if (now == *fd)
+		return false;
+	*fd = now;
+	return true;
+}
+
+/* The body of a call on the socket @fd: what @call returns, a negative errno or a result */
+#define ON_SOCKET(type, call)                                                                                          \
+	do {                                                                                                           \
+		ssize_t result;                                                                                        \
+                                                                                                                       \
+		do                                                                                                     \
+			result = (call);                                                                               \
+		while (result == -EBADF && moved_from(&fd));                                                           \
+		return (type)fail(result);                                                                             \
+	} while (0)
 
 static const struct remote_next next = {
         .socket = socket,
@@ -76,117 +137,155 @@ static const struct remote_next next = {
 
 static int r_socket(int domain, int type, int protocol)
 {
-	return (int)fail(remote_socket(session(), domain, type, protocol));
-}
-
-static int r_close(int fd)
-{
-	return (int)fail(remote_close(session(), fd));
+	return (int)fail(remember(remote_socket(session(), domain, type, protocol)));
 }
 
 static int r_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	return (int)fail(remote_bind(session(), fd, addr, len));
+	ON_SOCKET(int, remote_bind(session(), fd, addr, len));
 }
 
 static int r_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	return (int)fail(remote_connect(session(), fd, addr, len));
+	ON_SOCKET(int, remote_connect(session(), fd, addr, len));
 }
 
 static int r_listen(int fd, int backlog)
 {
-	return (int)fail(remote_listen(session(), fd, backlog));
+	ON_SOCKET(int, remote_listen(session(), fd, backlog));
 }
 
 static int r_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return (int)fail(remote_accept4(session(), fd, addr, len, 0));
+	ON_SOCKET(int, remember(remote_accept4(session(), fd, addr, len, 0)));
 }
 
 static int r_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	return (int)fail(remote_accept4(session(), fd, addr, len, flags));
+	ON_SOCKET(int, remember(remote_accept4(session(), fd, addr, len, flags)));
 }
 
 static int r_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return (int)fail(remote_getsockname(session(), fd, addr, len));
+	ON_SOCKET(int, remote_getsockname(session(), fd, addr, len));
 }
 
 static int r_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return (int)fail(remote_getpeername(session(), fd, addr, len));
+	ON_SOCKET(int, remote_getpeername(session(), fd, addr, len));
 }
 
 static int r_setsockopt(int fd, int level, int optname, const void *optval, socklen_t optlen)
 {
-	return (int)fail(remote_setsockopt(session(), fd, level, optname, optval, optlen));
+	ON_SOCKET(int, remote_setsockopt(session(), fd, level, optname, optval, optlen));
 }
 
 static int r_getsockopt(int fd, int level, int optname, void *optval, socklen_t *optlen)
 {
-	return (int)fail(remote_getsockopt(session(), fd, level, optname, optval, optlen));
+	ON_SOCKET(int, remote_getsockopt(session(), fd, level, optname, optval, optlen));
 }
 
 static int r_shutdown(int fd, int how)
 {
-	return (int)fail(remote_shutdown(session(), fd, how));
+	/* ioth_stopstack shuts kernel sockets down as well. */
+	if (!remote_is(session(), fd))
+		return shutdown(fd, how);
+	ON_SOCKET(int, remote_shutdown(session(), fd, how));
 }
 
 static int r_ioctl(int fd, unsigned long request, void *arg)
 {
-	return (int)fail(remote_ioctl(session(), fd, request, arg));
-}
-
-static int r_fcntl(int fd, int cmd, long arg)
-{
-	return fcntl(fd, cmd, arg);
-}
-
-static ssize_t r_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
-{
-	return fail(remote_recvfrom(session(), fd, buf, len, flags, from, fromlen));
-}
-
-static ssize_t r_recvmsg(int fd, struct msghdr *msg, int flags)
-{
-	return fail(remote_recvmsg(session(), fd, msg, flags));
-}
-
-static ssize_t r_readv(int fd, const struct iovec *iov, int iovcnt)
-{
-	return fail(remote_readv(session(), fd, iov, iovcnt));
-}
-
-static int r_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)
-{
-	return (int)fail(remote_recvmmsg(session(), fd, msgvec, vlen, flags, timeout));
-}
-
-static ssize_t r_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
-{
-	return fail(remote_sendto(session(), fd, buf, len, flags, to, tolen));
-}
-
-static ssize_t r_sendmsg(int fd, const struct msghdr *msg, int flags)
-{
-	return fail(remote_sendmsg(session(), fd, msg, flags));
-}
-
-static ssize_t r_writev(int fd, const struct iovec *iov, int iovcnt)
-{
-	return fail(remote_writev(session(), fd, iov, iovcnt));
-}
-
-static int r_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)
-{
-	return (int)fail(remote_sendmmsg(session(), fd, msgvec, vlen, flags));
+	ON_SOCKET(int, remote_ioctl(session(), fd, request, arg));
 }
 
 static int r_sockatmark(int fd)
 {
-	return (int)fail(remote_sockatmark(session(), fd));
+	ON_SOCKET(int, remote_sockatmark(session(), fd));
+}
+
+static int r_fcntl(int fd, int cmd, long arg)
+{
+	int result = fcntl(fd, cmd, arg);
+
+	while (result < 0 && errno == EBADF && moved_from(&fd))
+		result = fcntl(fd, cmd, arg);
+	return result;
+}
+
+static ssize_t r_read(int fd, void *buf, size_t len)
+{
+	/* Nothing is not waited for. */
+	if (len == 0)
+		return 0;
+	ON_SOCKET(ssize_t, remote_recvfrom(session(), fd, buf, len, 0, NULL, NULL));
+}
+
+static ssize_t r_readv(int fd, const struct iovec *iov, int iovcnt)
+{
+	ON_SOCKET(ssize_t, remote_readv(session(), fd, iov, iovcnt));
+}
+
+static ssize_t r_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
+{
+	ON_SOCKET(ssize_t, remote_recvfrom(session(), fd, buf, len, flags, from, fromlen));
+}
+
+static ssize_t r_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ON_SOCKET(ssize_t, remote_recvmsg(session(), fd, msg, flags));
+}
+
+static int r_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)
+{
+	ON_SOCKET(int, remote_recvmmsg(session(), fd, msgvec, vlen, flags, timeout));
+}
+
+static ssize_t r_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
+{
+	ON_SOCKET(ssize_t, remote_sendto(session(), fd, buf, len, flags, to, tolen));
+}
+
+static ssize_t r_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	ON_SOCKET(ssize_t, remote_sendmsg(session(), fd, msg, flags));
+}
+
+static ssize_t r_writev(int fd, const struct iovec *iov, int iovcnt)
+{
+	ON_SOCKET(ssize_t, remote_writev(session(), fd, iov, iovcnt));
+}
+
+static int r_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)
+{
+	ON_SOCKET(int, remote_sendmmsg(session(), fd, msgvec, vlen, flags));
+}
+
+/** r_close - libioth says so once, and no call is in progress any more */
+static int r_close(int fd)
+{
+	free(getsockdata());
+	return (int)fail(remote_close(session(), fd));
+}
+
+/** r_forget - the program has closed it with close(2), the number may be another's: the server is told by the inode */
+static int r_forget(int fd)
+{
+	struct one *one = getsockdata();
+
+	(void)fd;
+	if (one != NULL)
+		remote_closed(session(), atomic_load(&one->inode));
+	free(one);
+	return 0;
+}
+
+static int r_moved(int fd)
+{
+	struct one *one = getsockdata();
+
+	if (one != NULL)
+		atomic_store(&one->fd, fd);
+	return 0;
 }
 
 /** r_kernelfd - what is not a socket of the server's making is the kernel's */
@@ -205,21 +304,6 @@ static int r_stopstack(void *stackdata)
 	return (int)fail(remote_stop(stackdata));
 }
 
-/** r_forget - the program has closed it with close(2): the server should look */
-static int r_forget(int fd)
-{
-	if (remote_is(session(), fd))
-		return r_close(fd);
-	/* The number is another's. The server finds out when this process ends, or when the port is wanted. */
-	return (int)fail(remote_look(session()));
-}
-
-static int r_moved(int fd)
-{
-	(void)fd;
-	return 0; /* nothing is kept about a number */
-}
-
 static void offer(struct ioth_functions *f)
 {
 	f->socket = r_socket;
@@ -235,6 +319,7 @@ static void offer(struct ioth_functions *f)
 	f->shutdown = r_shutdown;
 	f->ioctl = r_ioctl;
 	f->fcntl = r_fcntl;
+	f->read = r_read;
 	f->readv = r_readv;
 	f->recvfrom = r_recvfrom;
 	f->recvmsg = r_recvmsg;
@@ -258,20 +343,19 @@ static void offer(struct ioth_functions *f)
 static bool options_parse(const char *options, char **path, bool *calls)
 {
 	char *copy = strdup(options), *rest = copy, *option;
+	bool good = copy != NULL;
 
 	*path = NULL;
 	*calls = false;
-	while (rest != NULL && (option = strsep(&rest, ",")) != NULL) {
+	while (good && rest != NULL && (option = strsep(&rest, ",")) != NULL) {
 		if (strncmp(option, "socket=", 7) == 0 && *path == NULL)
 			*path = strdup(option + 7);
 		else if (strcmp(option, "mode=calls") == 0)
 			*calls = true;
-		else if (strcmp(option, "mode=stream") != 0)
-			break;
-		option = NULL;
+		else
+			good = strcmp(option, "mode=stream") == 0;
 	}
-	/* An option that was not known has ended the loop early. */
-	if (copy == NULL || *path == NULL || rest != NULL) {
+	if (!good) {
 		free(*path);
 		*path = NULL;
 	}
@@ -299,6 +383,8 @@ void *ioth_remote_newstack(const char *vnlv[], const char *options, struct ioth_
 	if ((vnlv == NULL || vnlv[0] == NULL) && options_parse(options, &path, &by_calls)) {
 		getstackdata = functions->getstackdata;
 		renewfd = functions->renewfd;
+		getsockdata = functions->getsockdata;
+		setsockdata = functions->setsockdata;
 		remote_set_next(&next);
 		result = remote_open(path, &r);
 		free(path);

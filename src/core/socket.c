@@ -219,17 +219,26 @@ int ioth_dup(int fd)
 static int dup_onto(int fd, int newfd, int flags)
 {
 	struct ioth__sock *sock, *old;
+	bool forgets;
 	int copy;
 
 	if (fcntl(fd, F_GETFD) < 0)
 		return -1;
 	sock = ioth__sock_get(fd);
-	/* What newfd was is closed first, by its plugin if it has one. */
+	/*
+	 * What newfd was is closed first, by its plugin if it has one. A plugin that can forget is told afterwards: so the number is never free, as
+	 * in the kernel.
+	 */
 	old = ioth__fd_take(newfd);
-	if (old != NULL)
+	forgets = old != NULL && (old->kernel || old->stack->f.forget != NULL);
+	if (old != NULL && !forgets)
 		ioth__sock_put(old);
 	copy = dup3(fd, newfd, flags);
 	copy = copy < 0 ? -errno : enter_copy(sock, copy);
+	if (forgets && copy < 0)
+		ioth__fd_set(newfd, old);
+	if (forgets)
+		ioth__sock_put(old);
 	if (sock != NULL)
 		ioth__sock_put(sock);
 	return ioth__fail(copy);

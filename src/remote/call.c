@@ -55,6 +55,14 @@ int remote_is_stream(struct remote *r, int fd)
 	return remote__kind(fd) == REMOTE_KIND_STREAM;
 }
 
+bool remote__is_tcp(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return remote__next->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
 bool remote__nonblocking(int fd)
 {
 	int flags = remote__next->fcntl(fd, F_GETFL);
@@ -78,9 +86,8 @@ int remote__wait(struct remote *r, int fd, int events, int timeout_option)
 	                          .number = -1,
 	                          .patient = true,
 	                          .timeout_option = timeout_option};
-	int result = remote__ask(r, &ask);
 
-	return result > 0 ? 0 : result;
+	return remote__ask(r, &ask);
 }
 
 /** place_for - is there a number for one more descriptor? An answer must not be lost for want of one. 0 or a negative errno */
@@ -128,8 +135,13 @@ int remote_close(struct remote *r, int fd)
 		ours = 0;
 	result = remote__next->close(fd) < 0 ? -errno : 0;
 	if (ours)
-		remote__simple(r, REMOTE_CLOSE, -1, (int)(uint32_t)st.st_ino, (int)(uint32_t)((uint64_t)st.st_ino >> 32), 0);
+		remote_closed(r, st.st_ino);
 	return result;
+}
+
+void remote_closed(struct remote *r, ino_t inode)
+{
+	remote__simple(r, REMOTE_CLOSE, -1, (int)(uint32_t)inode, (int)(uint32_t)((uint64_t)inode >> 32), 0);
 }
 
 /* ------------------------------------------------------------------------------------------------------ addresses */
@@ -140,6 +152,8 @@ static int with_addr(struct remote *r, enum remote_op op, int fd, const struct s
 
 	if (len > REMOTE_ADDR_MAX)
 		return -EINVAL;
+	if (remote__bad(addr, len))
+		return -EFAULT;
 	return remote__ask(r, &ask);
 }
 
@@ -149,10 +163,12 @@ int remote_bind(struct remote *r, int fd, const struct sockaddr *addr, socklen_t
 }
 
 /** connect_once - ask for a connection; @fd may be a copy of @number */
-static int connect_once(struct remote *r, int fd, int number, const struct sockaddr *addr, socklen_t len)
+static int connect_once(struct remote *r, int fd, int number, bool go_on, const struct sockaddr *addr, socklen_t len)
 {
-	struct remote__ask ask = {
-	        .head = {.op = REMOTE_CONNECT, .arg = {(int)r->mode}, .addr = len}, .addr = addr, .fd = fd, .number = number};
+	struct remote__ask ask = {.head = {.op = REMOTE_CONNECT, .arg = {(int)r->mode, go_on}, .addr = len},
+	                          .addr = addr,
+	                          .fd = fd,
+	                          .number = number};
 
 	return remote__ask(r, &ask);
 }
@@ -163,7 +179,9 @@ int remote_connect(struct remote *r, int fd, const struct sockaddr *addr, sockle
 
 	if (addrlen > REMOTE_ADDR_MAX)
 		return -EINVAL;
-	result = connect_once(r, fd, fd, addr, addrlen);
+	if (remote__bad(addr, addrlen))
+		return -EFAULT;
+	result = connect_once(r, fd, fd, false, addr, addrlen);
 	if ((result != -EINPROGRESS && result != -EALREADY) || remote__nonblocking(fd))
 		return result;
 	copy = remote__hold(fd);
@@ -173,10 +191,11 @@ int remote_connect(struct remote *r, int fd, const struct sockaddr *addr, sockle
 		int waited = remote__wait(r, copy, POLLOUT, SO_SNDTIMEO);
 
 		if (waited < 0) {
-			result = waited == -EAGAIN ? -EINPROGRESS : waited;
+			/* When the time is up it says what a call that does not wait would have said. */
+			result = waited == -EAGAIN ? result : waited;
 			break;
 		}
-		result = connect_once(r, copy, fd, addr, addrlen);
+		result = connect_once(r, copy, fd, true, addr, addrlen);
 	} while (result == -EINPROGRESS || result == -EALREADY);
 	remote__next->close(copy);
 	return result;
@@ -193,8 +212,12 @@ static int ask_addr(struct remote *r, struct remote__ask *ask, struct sockaddr *
 	int result;
 
 	if (addr != NULL) {
+		if (remote__bad(addrlen, sizeof(*addrlen)))
+			return -EFAULT;
 		if ((int)*addrlen < 0)
 			return -EINVAL;
+		if (remote__bad(addr, *addrlen))
+			return -EFAULT;
 		ask->head.room_addr = *addrlen < REMOTE_ADDR_MAX ? *addrlen : REMOTE_ADDR_MAX;
 		ask->to_addr = addr;
 	}
@@ -221,7 +244,7 @@ int remote_accept4(struct remote *r, int fd, struct sockaddr *addr, socklen_t *a
 		if (copy < 0)
 			return copy;
 		ask.fd = ask.number = copy;
-		result = remote__wait(r, copy, POLLIN, SO_RCVTIMEO);
+		result = remote__wait(r, copy, POLLIN | POLLRDHUP, SO_RCVTIMEO);
 		if (result < 0)
 			break;
 	}
@@ -256,7 +279,17 @@ static bool is_local(int level, int option)
 {
 	return level == SOL_SOCKET &&
 	       (option == SO_RCVTIMEO_OLD || option == SO_SNDTIMEO_OLD || option == SO_RCVTIMEO_NEW || option == SO_SNDTIMEO_NEW ||
-	        option == SO_RCVLOWAT || option == SO_OOBINLINE || option == SO_PEEK_OFF);
+	        option == SO_OOBINLINE || option == SO_PEEK_OFF);
+}
+
+/**
+ * is_low_water - SO_RCVLOWAT of a stream is the descriptor's alone
+ *
+ * The bytes are there and in the stack: neither could tell when there are enough of them in both.
+ */
+static bool is_low_water(const struct remote *r, int fd, int level, int option)
+{
+	return level == SOL_SOCKET && option == SO_RCVLOWAT && r->mode == REMOTE_MODE_STREAM && remote__is_tcp(fd);
 }
 
 int remote_setsockopt(struct remote *r, int fd, int level, int optname, const void *optval, socklen_t optlen)
@@ -269,12 +302,16 @@ int remote_setsockopt(struct remote *r, int fd, int level, int optname, const vo
 
 	if ((int)optlen < 0 || optlen > REMOTE_DATA_MAX)
 		return -EINVAL;
+	if (remote__bad(optval, optlen))
+		return -EFAULT;
 	if (level == SOL_SOCKET && (optname == SO_ATTACH_FILTER || optname == SO_ATTACH_REUSEPORT_CBPF)) {
-		if (optlen != sizeof(program) || optval == NULL)
-			return optval == NULL ? -EFAULT : -EINVAL;
+		if (optlen != sizeof(program))
+			return -EINVAL;
 		memcpy(&program, optval, sizeof(program));
 		iov = (struct iovec){program.filter, program.len * sizeof(struct sock_filter)};
 	}
+	if (is_low_water(r, fd, level, optname))
+		return remote__next->setsockopt(fd, level, optname, optval, optlen) < 0 ? -errno : 0;
 	result = remote__ask(r, &ask);
 	if (result == 0 && is_local(level, optname))
 		remote__next->setsockopt(fd, level, optname, optval, optlen);
@@ -310,7 +347,7 @@ int remote_getsockopt(struct remote *r, int fd, int level, int optname, void *op
 	struct remote__ask ask = {.fd = fd, .number = -1, .iov = &iov, .iovcnt = 1, .to_iov = &iov, .to_iovcnt = 1};
 	int result, error;
 
-	if (optlen == NULL)
+	if (remote__bad(optlen, sizeof(*optlen)) || ((int)*optlen > 0 && remote__bad(optval, *optlen)))
 		return -EFAULT;
 	ask.head = (struct remote_request){.op = REMOTE_GETSOCKOPT, .arg = {level, optname, (int)*optlen}};
 	if ((int)*optlen >= 0)
@@ -325,6 +362,8 @@ int remote_getsockopt(struct remote *r, int fd, int level, int optname, void *op
 		memcpy(optval, &error, *optlen);
 		return 0;
 	}
+	if (is_low_water(r, fd, level, optname))
+		return remote__next->getsockopt(fd, level, optname, optval, optlen) < 0 ? -errno : 0;
 	/* Few options read what the buffer holds, and those are short. */
 	if (level == SOL_SOCKET || iov.iov_len > 4096)
 		ask.iovcnt = 0;
@@ -404,6 +443,8 @@ int remote_ioctl(struct remote *r, int fd, unsigned long request, void *arg)
 	size_t size;
 
 	switch (request) {
+	case FIOCLEX:
+	case FIONCLEX:
 	case FIONBIO:
 	case FIOASYNC:
 	case FIOSETOWN:

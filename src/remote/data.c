@@ -9,39 +9,37 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* What of a vector one message carries when it has to be cut. */
-#define VECTOR_MAX 1024
+#define VECTOR_MAX 1024 /* IOV_MAX */
 
-ssize_t remote__bytes(const struct iovec *iov, size_t iovcnt)
+/** bytes - of a vector: their number, or a negative errno, @too_many when the vector is too long; @touched: they will be read or written */
+static ssize_t bytes(const struct iovec *iov, size_t iovcnt, int too_many, bool touched)
 {
 	size_t total = 0;
 
 	if (iovcnt > VECTOR_MAX)
-		return -EMSGSIZE;
+		return too_many;
+	if (remote__bad(iov, iovcnt))
+		return -EFAULT;
 	for (size_t i = 0; i < iovcnt; i++) {
-		if (iov[i].iov_len > (size_t)SSIZE_MAX - total)
+		if ((ssize_t)iov[i].iov_len < 0)
 			return -EINVAL;
-		total += iov[i].iov_len;
+		if (touched && remote__bad(iov[i].iov_base, iov[i].iov_len))
+			return -EFAULT;
+		total += iov[i].iov_len < (size_t)SSIZE_MAX - total ? iov[i].iov_len : (size_t)SSIZE_MAX - total;
 	}
 	return (ssize_t)total;
-}
-
-static bool is_stream_type(int fd)
-{
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	return remote__next->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
 /* --------------------------------------------------------------------------------------------------------- streams */
 
 /** true_error - the error behind a reset; @otherwise when the server knows of none */
-static int true_error(struct remote *r, int fd, int otherwise)
+static ssize_t true_error(struct remote *r, int fd, ssize_t otherwise)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
@@ -54,13 +52,28 @@ static int true_error(struct remote *r, int fd, int otherwise)
 /** stream_drop - MSG_TRUNC of TCP: bytes are taken and go nowhere */
 static ssize_t stream_drop(int fd, const struct msghdr *msg, int flags)
 {
-	char bytes[16384];
-	ssize_t want = remote__bytes(msg->msg_iov, msg->msg_iovlen), got;
+	char dropped[16384];
+	ssize_t want = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, false), got;
 
 	if (want < 0)
 		return want;
-	got = remote__next->recv(fd, bytes, (size_t)want < sizeof(bytes) ? (size_t)want : sizeof(bytes), flags & ~MSG_TRUNC);
+	got = remote__next->recv(fd, dropped, (size_t)want < sizeof(dropped) ? (size_t)want : sizeof(dropped), flags & ~MSG_TRUNC);
 	return got < 0 ? -errno : got;
+}
+
+static ssize_t plain_recv(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t len = remote__next->recvmsg(fd, msg, flags & ~(MSG_CMSG_CLOEXEC | MSG_TRUNC));
+
+	return len < 0 ? -errno : len;
+}
+
+/** hung_up - is the server's end closed, or are both directions ended? */
+static bool hung_up(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return remote__next->poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
 static ssize_t stream_recv(struct remote *r, int fd, struct msghdr *msg, int flags)
@@ -71,12 +84,11 @@ static ssize_t stream_recv(struct remote *r, int fd, struct msghdr *msg, int fla
 	if ((flags & MSG_TRUNC) && !(flags & MSG_PEEK)) {
 		len = stream_drop(fd, msg, flags);
 	} else {
-		len = remote__next->recvmsg(fd, &plain, flags & ~(MSG_CMSG_CLOEXEC | MSG_TRUNC));
-		if (len < 0)
-			len = -errno;
+		len = plain_recv(fd, &plain, flags);
 	}
-	if (len == -ECONNRESET)
-		return true_error(r, fd, -ECONNRESET);
+	/* An end of both directions may be a reset that a call has told in part. */
+	if (len == -ECONNRESET || (len == 0 && hung_up(fd)))
+		len = true_error(r, fd, len);
 	if (len == -EOPNOTSUPP && (flags & MSG_OOB))
 		return -EINVAL;
 	if (len < 0)
@@ -92,7 +104,7 @@ static ssize_t stream_recv(struct remote *r, int fd, struct msghdr *msg, int fla
 static ssize_t stream_send(struct remote *r, int fd, const struct msghdr *msg, int flags)
 {
 	const struct msghdr plain = {.msg_iov = msg->msg_iov, .msg_iovlen = msg->msg_iovlen};
-	ssize_t len = remote__next->sendmsg(fd, &plain, (flags & (MSG_DONTWAIT | MSG_MORE)) | MSG_NOSIGNAL);
+	ssize_t len = remote__next->sendmsg(fd, &plain, (flags & MSG_DONTWAIT) | MSG_NOSIGNAL);
 
 	if (len >= 0)
 		return len;
@@ -106,17 +118,47 @@ static ssize_t stream_send(struct remote *r, int fd, const struct msghdr *msg, i
 
 /* --------------------------------------------------------------------------------------------------------- by calls */
 
-/** struct rest - what is left of a vector */
+/** struct rest - what is left of a vector; one of many pieces is a single copy of them */
 struct rest {
-	struct iovec iov[VECTOR_MAX];
+	struct iovec iov[REMOTE_PIECES];
 	size_t count, first;
+	char *copy;
 };
 
-static void rest_init(struct rest *rest, const struct iovec *iov, size_t count)
+/** rest_init - 0 or -ENOMEM; @size: bytes in all */
+static int rest_init(struct rest *rest, const struct iovec *iov, size_t count, size_t size)
 {
-	rest->count = count;
 	rest->first = 0;
-	memcpy(rest->iov, iov, count * sizeof(*iov));
+	rest->copy = NULL;
+	rest->count = count;
+	if (count <= REMOTE_PIECES) {
+		if (count > 0)
+			memcpy(rest->iov, iov, count * sizeof(*iov));
+		return 0;
+	}
+	/* Of a stream this is a part, which is all right. */
+	if (size > REMOTE_DATA_MAX)
+		size = REMOTE_DATA_MAX;
+	rest->copy = malloc(size + 1);
+	if (rest->copy == NULL)
+		return -ENOMEM;
+	rest->iov[0] = (struct iovec){rest->copy, size};
+	rest->count = 1;
+	return 0;
+}
+
+/** rest_move - between the copy and the pieces it stands for */
+static void rest_move(const struct rest *rest, const struct iovec *iov, size_t count, bool out)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < count && rest->copy != NULL; i++) {
+		size_t room = rest->iov[0].iov_len - at, len = iov[i].iov_len < room ? iov[i].iov_len : room;
+
+		if (len > 0)
+			memcpy(out ? iov[i].iov_base : rest->copy + at, out ? rest->copy + at : iov[i].iov_base, len);
+		at += len;
+	}
 }
 
 /** rest_skip - @len bytes of it are done; whether there are others */
@@ -142,7 +184,7 @@ struct patience {
 	int copy; /* or -1 */
 };
 
-/** patience_wait - for events, unless the call is not to wait (-EAGAIN) */
+/** patience_wait - for events, which it returns, unless the call is not to wait (-EAGAIN) */
 static int patience_wait(struct remote *r, struct patience *patience, int flags, int events)
 {
 	if (patience->copy < 0) {
@@ -153,19 +195,21 @@ static int patience_wait(struct remote *r, struct patience *patience, int flags,
 			return patience->copy;
 		patience->fd = patience->copy;
 	}
-	return remote__wait(r, patience->fd, events, events == POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO);
+	return remote__wait(r, patience->fd, events, events & POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO);
 }
 
-static void patience_end(struct patience *patience)
+static void patience_end(void *arg)
 {
+	const struct patience *patience = arg;
+
 	if (patience->copy >= 0)
 		remote__next->close(patience->copy);
 }
 
-static ssize_t ask_recv(struct remote *r, int fd, int number, struct msghdr *msg, struct rest *rest, size_t room, int flags)
+static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct msghdr *msg, struct rest *rest, size_t room, int flags)
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_RECV,
-	                                   .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC)},
+	                                   .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), more},
 	                                   .room_addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                                   .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
 	                                                                                                        : REMOTE_CONTROL_MAX),
@@ -186,39 +230,62 @@ static ssize_t ask_recv(struct remote *r, int fd, int number, struct msghdr *msg
 	return len;
 }
 
-static ssize_t calls_recv(struct remote *r, int fd, struct msghdr *msg, int flags)
+/** recv_rest - receive into @rest as the flags say, waiting where they let us */
+static ssize_t recv_rest(struct remote *r, int fd, struct msghdr *msg, struct rest *rest, size_t room, int flags)
 {
+	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)) && remote__is_tcp(fd);
 	struct patience patience = {.fd = fd, .copy = -1};
-	ssize_t room = remote__bytes(msg->msg_iov, msg->msg_iovlen), len, total = 0;
-	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)) && is_stream_type(fd);
-	struct rest rest;
+	ssize_t len, total = 0;
+	int events = 0;
 
-	if (room < 0)
-		return room;
-	rest_init(&rest, msg->msg_iov, msg->msg_iovlen);
+	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = ask_recv(r, patience.fd, fd, msg, &rest, (size_t)(room - total), flags);
-		if (len > 0 && all && total + len < room) {
-			total += len;
-			rest_skip(&rest, (size_t)len);
-			continue;
-		}
-		if (len != -EAGAIN || (flags & (MSG_ERRQUEUE | MSG_OOB)))
+		len = ask_recv(r, patience.fd, fd, total > 0, msg, rest, room - (size_t)total, flags);
+		if (len == -EAGAIN && (events & POLLRDHUP)) {
+			len = 0; /* who waits is told that nothing will come */
 			break;
-		len = patience_wait(r, &patience, flags, POLLIN);
+		}
+		if (len > 0 && all && (size_t)(total + len) < room) {
+			total += len;
+			rest_skip(rest, (size_t)len);
+		} else if (len != -EAGAIN || (flags & (MSG_ERRQUEUE | MSG_OOB))) {
+			break;
+		}
+		len = events = patience_wait(r, &patience, flags, POLLIN | POLLRDHUP);
 		if (len < 0)
 			break;
 	}
-	patience_end(&patience);
+	pthread_cleanup_pop(1);
 	if (total > 0)
 		return total + (len > 0 ? len : 0);
 	return len;
 }
 
-static ssize_t ask_send(struct remote *r, int fd, int number, const struct msghdr *msg, const struct rest *rest, int flags)
+static ssize_t calls_recv(struct remote *r, int fd, struct msghdr *msg, int flags)
+{
+	/* What TCP drops goes nowhere. */
+	bool touched = !(flags & MSG_TRUNC) || !remote__is_tcp(fd);
+	ssize_t room = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, touched), len;
+	struct rest rest;
+
+	if (room < 0)
+		return room;
+	if (msg->msg_name != NULL && remote__bad(msg->msg_name, msg->msg_namelen))
+		return -EFAULT;
+	len = rest_init(&rest, msg->msg_iov, msg->msg_iovlen, (size_t)room);
+	if (len < 0)
+		return len;
+	len = recv_rest(r, fd, msg, &rest, (size_t)room, flags);
+	if (len > 0)
+		rest_move(&rest, msg->msg_iov, msg->msg_iovlen, true);
+	free(rest.copy);
+	return len;
+}
+
+static ssize_t ask_send(struct remote *r, int fd, int number, bool more, const struct msghdr *msg, const struct rest *rest, int flags)
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_SEND,
-	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)},
+	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL), more},
 	                                   .addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                                   .control = (uint32_t)msg->msg_controllen},
 	                          .fd = fd,
@@ -231,36 +298,25 @@ static ssize_t ask_send(struct remote *r, int fd, int number, const struct msghd
 	return remote__ask(r, &ask);
 }
 
-static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, int flags)
+/** send_rest - send all of @rest, waiting where the flags let us */
+static ssize_t send_rest(struct remote *r, int fd, const struct msghdr *msg, struct rest *rest, size_t size, int flags)
 {
 	struct patience patience = {.fd = fd, .copy = -1};
-	ssize_t size = remote__bytes(msg->msg_iov, msg->msg_iovlen), len, total = 0;
-	bool stream = is_stream_type(fd);
-	struct rest rest;
+	bool stream = remote__is_tcp(fd);
+	ssize_t len, total = 0;
 
-	if (size < 0)
-		return size;
-	if (msg->msg_namelen > REMOTE_ADDR_MAX)
-		return -EINVAL;
-	if (msg->msg_controllen > REMOTE_CONTROL_MAX)
-		return -ENOBUFS;
-	/* No datagram is that long, and one must not be cut. */
-	if (!stream && size > REMOTE_DATA_MAX)
-		return -EMSGSIZE;
-	rest_init(&rest, msg->msg_iov, msg->msg_iovlen);
+	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = ask_send(r, patience.fd, fd, msg, &rest, flags);
-		if (len > 0 && stream && rest_skip(&rest, (size_t)len) && total + len < size) {
+		len = ask_send(r, patience.fd, fd, total > 0, msg, rest, flags);
+		if (len > 0 && stream && (size_t)(total + len) < size && rest_skip(rest, (size_t)len))
 			total += len;
-			continue;
-		}
-		if (len != -EAGAIN)
+		else if (len != -EAGAIN)
 			break;
 		len = patience_wait(r, &patience, flags, POLLOUT);
 		if (len < 0)
 			break;
 	}
-	patience_end(&patience);
+	pthread_cleanup_pop(1);
 	if (total > 0)
 		return total + (len > 0 ? len : 0);
 	if (len == -EPIPE && stream && !(flags & MSG_NOSIGNAL))
@@ -268,10 +324,37 @@ static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, in
 	return len;
 }
 
+static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, int flags)
+{
+	ssize_t size = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, true), len;
+	struct rest rest;
+
+	if (size < 0)
+		return size;
+	if (msg->msg_namelen > REMOTE_ADDR_MAX)
+		return -EINVAL;
+	if ((msg->msg_name != NULL && remote__bad(msg->msg_name, msg->msg_namelen)) || remote__bad(msg->msg_control, msg->msg_controllen))
+		return -EFAULT;
+	if (msg->msg_controllen > REMOTE_CONTROL_MAX)
+		return -ENOBUFS;
+	/* No datagram is that long, and one must not be cut. */
+	if (size > REMOTE_DATA_MAX && !remote__is_tcp(fd))
+		return -EMSGSIZE;
+	len = rest_init(&rest, msg->msg_iov, msg->msg_iovlen, (size_t)size);
+	if (len < 0)
+		return len;
+	rest_move(&rest, msg->msg_iov, msg->msg_iovlen, false);
+	len = send_rest(r, fd, msg, &rest, rest.copy != NULL ? rest.iov[0].iov_len : (size_t)size, flags);
+	free(rest.copy);
+	return len;
+}
+
 /* -------------------------------------------------------------------------------------------------------- the calls */
 
 ssize_t remote_recvmsg(struct remote *r, int fd, struct msghdr *msg, int flags)
 {
+	if (remote__bad(msg, sizeof(*msg)))
+		return -EFAULT;
 	if (remote__kind(fd) == REMOTE_KIND_STREAM && !(flags & MSG_ERRQUEUE))
 		return stream_recv(r, fd, msg, flags);
 	return calls_recv(r, fd, msg, flags);
@@ -279,7 +362,9 @@ ssize_t remote_recvmsg(struct remote *r, int fd, struct msghdr *msg, int flags)
 
 ssize_t remote_sendmsg(struct remote *r, int fd, const struct msghdr *msg, int flags)
 {
-	if (remote__kind(fd) == REMOTE_KIND_STREAM && !(flags & (MSG_OOB | MSG_FASTOPEN)))
+	if (remote__bad(msg, sizeof(*msg)))
+		return -EFAULT;
+	if (remote__kind(fd) == REMOTE_KIND_STREAM && !(flags & (MSG_OOB | MSG_FASTOPEN | MSG_MORE)))
 		return stream_send(r, fd, msg, flags);
 	return calls_send(r, fd, msg, flags);
 }
@@ -291,6 +376,8 @@ ssize_t remote_recvfrom(struct remote *r, int fd, void *buf, size_t len, int fla
 	ssize_t got;
 
 	if (from != NULL) {
+		if (remote__bad(fromlen, sizeof(*fromlen)))
+			return -EFAULT;
 		if ((int)*fromlen < 0)
 			return -EINVAL;
 		msg.msg_namelen = *fromlen;
@@ -305,9 +392,10 @@ ssize_t remote_readv(struct remote *r, int fd, const struct iovec *iov, int iovc
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
 
-	if (iovcnt < 0 || iovcnt > VECTOR_MAX)
-		return -EINVAL;
-	return remote_recvmsg(r, fd, &msg, 0);
+	ssize_t len = iovcnt < 0 ? -EINVAL : bytes(iov, (size_t)iovcnt, -EINVAL, true);
+
+	/* Nothing is not waited for. */
+	return len <= 0 ? len : remote_recvmsg(r, fd, &msg, 0);
 }
 
 ssize_t remote_sendto(struct remote *r, int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)

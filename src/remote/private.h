@@ -8,7 +8,8 @@
 
 #include <stdatomic.h>
 
-#define REMOTE_SLOTS 8 /* connections that are kept */
+#define REMOTE_SLOTS 8   /* connections that are kept */
+#define REMOTE_PIECES 64 /* of a vector that a question has; more are copied together */
 
 /** struct remote__slot - a connection; which one is told by the inode, since the program may close any number */
 struct remote__slot {
@@ -60,16 +61,26 @@ int remote__simple(struct remote *r, enum remote_op op, int fd, int a, int b, in
 /** remote__kind - REMOTE_KIND_... of @fd, 0 when it is not joined to anything of a server */
 char remote__kind(int fd);
 
+/** remote__is_tcp - is @fd, of a server, a TCP socket in whatever state? */
+bool remote__is_tcp(int fd);
+
 /** remote__nonblocking - would a call on @fd not wait? */
 bool remote__nonblocking(int fd);
 
-/** remote__wait - wait for events of @fd, as long as the time of @timeout_option; 0 or -EINTR, -EAGAIN, -ENETDOWN */
+/** remote__wait - wait for events of @fd, as long as the time of @timeout_option; poll events or -EINTR, -EAGAIN, -ENETDOWN */
 int remote__wait(struct remote *r, int fd, int events, int timeout_option);
 
 /** remote__hold - a copy of @fd for a call that waits: it keeps the socket, whatever becomes of the number; or a negative errno */
 int remote__hold(int fd);
 
-/** remote__bytes - of a vector, or -EINVAL */
-ssize_t remote__bytes(const struct iovec *iov, size_t iovcnt);
+/**
+ * remote__bad - is this no memory of the program: EFAULT
+ *
+ * Only what can never be memory is found. Buffers of data are passed to the kernel, which knows.
+ */
+static inline bool remote__bad(const void *address, size_t len)
+{
+	return len > 0 && ((uintptr_t)address < 4096 || (intptr_t)address < 0);
+}
 
 #endif

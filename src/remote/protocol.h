@@ -34,11 +34,10 @@ enum remote_op {
 	        1,     /* the first one: arg = REMOTE_MAGIC, version; data: the session that is continued, or nothing */
 	REMOTE_SOCKET, /* arg: domain, type, protocol; answered with a descriptor */
 	REMOTE_SOCKETS, /* how many sockets of the session are open */
-	REMOTE_LOOK,    /* look which sockets of the session are closed */
 	REMOTE_STOP,    /* shut all sockets of the session down */
 	/* All others come with the descriptor that they are about. */
 	REMOTE_BIND,        /* addr */
-	REMOTE_CONNECT,     /* addr; arg: enum remote_mode; EINPROGRESS: wait for POLLOUT */
+	REMOTE_CONNECT,     /* addr; arg: enum remote_mode, 1 to go on with an attempt; EINPROGRESS: wait for POLLOUT */
 	REMOTE_LISTEN,      /* arg: backlog */
 	REMOTE_ACCEPT,      /* arg: flags, enum remote_mode; answered with a descriptor and addr */
 	REMOTE_GETSOCKNAME, /* answered with addr */
@@ -47,6 +46,7 @@ enum remote_op {
 	REMOTE_GETSOCKOPT, /* arg: level, option; data: what the buffer held */
 	REMOTE_SHUTDOWN,   /* arg: how */
 	REMOTE_IOCTL,      /* arg: request; data in both directions */
+	/* arg[1] of SEND and RECV: 1 leaves an error for the next call and is answered with ECANCELED instead */
 	REMOTE_SEND,       /* arg: flags; addr, control, data */
 	REMOTE_RECV,       /* arg: flags; answered with addr, control, data */
 	REMOTE_WAIT,       /* arg: poll events; answered when there is one of them, or an error: revents */
@@ -58,6 +58,9 @@ enum remote_mode {
 	REMOTE_MODE_STREAM, /* a connection's bytes pass through its descriptor */
 	REMOTE_MODE_CALLS,  /* they pass through SEND and RECV, as those of other sockets */
 };
+
+/* Of an answer with a kernel socket: another one, without anything, follows when the server has closed its own copy. */
+#define REMOTE_HANDED_OVER 1u
 
 /** struct remote_request - client to server; a descriptor as SCM_RIGHTS */
 struct remote_request {
@@ -71,7 +74,7 @@ struct remote_request {
 struct remote_reply {
 	uint32_t op;                  /* that of the request */
 	int32_t result;               /* of the call, or a negative errno */
-	uint32_t flags;               /* RECV: msg_flags; SOCKET: enum remote_kind */
+	uint32_t flags;               /* RECV: msg_flags; HELLO: the version; SOCKET: REMOTE_HANDED_OVER */
 	uint32_t addr, control, data; /* bytes that follow */
 	uint32_t addr_full;           /* bytes of the address before it was cut */
 	uint32_t unused;

@@ -89,9 +89,6 @@ void remote_end(struct remote *r);
  * errno */
 int remote_sockets(struct remote *r);
 
-/** remote_look - have the server look which sockets of this session were closed without its being told (by a plain close(2)) */
-int remote_look(struct remote *r);
-
 /** remote_stop - shut all sockets that were made in this session; 0 or a negative errno */
 int remote_stop(struct remote *r);
 
@@ -118,6 +115,9 @@ int remote_socket(struct remote *r, int domain, int type, int protocol);
 
 /** remote_close - close(2): as the plain one, but it knows of SO_LINGER, and the server of it at once */
 int remote_close(struct remote *r, int fd);
+
+/** remote_closed - a descriptor with that inode (fstat(2)) was closed by a plain close(2): the server need not find out by itself */
+void remote_closed(struct remote *r, ino_t inode);
 
 /* ------------------------------------------------------------------------------------------------------- calls */
 

@@ -118,6 +118,9 @@ static int conn_take(struct remote *r, struct conn *conn)
 	conn->fd = conn_open(r, hello);
 	if (conn->fd >= 0 && fstat(conn->fd, &st) == 0)
 		conn->inode = st.st_ino;
+	/* A server that was started again has another name; what the old one had made is dead. */
+	if (conn->fd >= 0 && memcmp(r->name + sizeof(REMOTE_NAME) - 1, hello, REMOTE_NAME_DIGITS) != 0)
+		memcpy(r->name + sizeof(REMOTE_NAME) - 1, hello, REMOTE_NAME_DIGITS);
 	if (conn->slot == NULL)
 		return conn->fd < 0 ? conn->fd : 0;
 	conn->slot->fd = conn->fd;
@@ -142,8 +145,8 @@ static void conn_give(struct conn *conn, bool good)
 
 /* -------------------------------------------------------------------------------------------------------- messages */
 
-/* The head and the parts of a message, as many as a call may bring */
-#define PARTS 1027
+/* The head, an address, control messages, and the pieces of the data */
+#define PARTS (3 + REMOTE_PIECES)
 
 /** send_message - 0 or a negative errno */
 static int send_message(int fd, struct remote__ask *ask)
@@ -284,6 +287,11 @@ static int exchange(const struct conn *conn, struct remote__ask *ask, bool *good
 		return result == -ETOOMANYREFS ? -EMFILE : result;
 	result = receive_message(conn->fd, ask);
 	*good = result == 0 || result == -EFAULT || result == -EMFILE;
+	if (*good && ask->head.op == REMOTE_SOCKET && (ask->reply.flags & REMOTE_HANDED_OVER)) {
+		struct remote__ask closed = {.head = {.op = REMOTE_SOCKET}};
+
+		*good = receive_message(conn->fd, &closed) == 0;
+	}
 	if (limited) {
 		struct timeval none = {.tv_sec = 0};
 
@@ -428,11 +436,6 @@ void remote_set_calls(struct remote *r)
 int remote_sockets(struct remote *r)
 {
 	return remote__simple(r, REMOTE_SOCKETS, -1, 0, 0, 0);
-}
-
-int remote_look(struct remote *r)
-{
-	return remote__simple(r, REMOTE_LOOK, -1, 0, 0, 0);
 }
 
 int remote_stop(struct remote *r)

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -69,17 +71,7 @@ static int call_socket(struct serve_conn *conn, struct serve_request *request, s
 	if (!(type & SOCK_NONBLOCK))
 		fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);
 	answer->fd = file;
-	return 0;
-}
-
-/** call_look - find those that were closed by close(2) */
-static int call_look(const struct serve_conn *conn)
-{
-	for (struct served *sock = conn->serve->sockets, *next; sock != NULL; sock = next) {
-		next = sock->next;
-		if (sock->session == conn->session)
-			serve_sock_check(sock);
-	}
+	answer->head.flags = REMOTE_HANDED_OVER;
 	return 0;
 }
 
@@ -87,9 +79,14 @@ static int call_sockets(const struct serve_conn *conn)
 {
 	int count = 0;
 
-	call_look(conn);
-	for (const struct served *sock = conn->serve->sockets; sock != NULL; sock = sock->next)
-		count += sock->session == conn->session && !sock->closing;
+	/* Those that were closed without a word are found here. */
+	for (struct served *sock = conn->serve->sockets, *next; sock != NULL; sock = next) {
+		next = sock->next;
+		if (sock->session != conn->session)
+			continue;
+		serve_sock_check(sock);
+		count += !sock->dead && !sock->closing;
+	}
 	return count;
 }
 
@@ -162,8 +159,13 @@ static int join(struct served *sock, char kind, const struct serve_request *requ
 static int call_connect(struct served *sock, struct serve_request *request, struct serve_answer *answer)
 {
 	const struct sockaddr *addr = request->addr;
-	int result = berkeley(ioth_connect(sock->file, addr, request->head.addr)), joined;
+	int result, joined;
 
+	/* An attempt that was shut down: as for one who waits in connect(2). */
+	if (request->head.arg[1] != 0 && sock->aborted)
+		return -ECONNABORTED;
+	sock->aborted = false;
+	result = berkeley(ioth_connect(sock->file, addr, request->head.addr));
 	if (result == -EADDRNOTAVAIL && serve_sock_reap(sock->serve, NULL) > 0)
 		result = berkeley(ioth_connect(sock->file, addr, request->head.addr));
 	if (sock->type != SOCK_STREAM)
@@ -218,6 +220,7 @@ static int call_shutdown(struct served *sock, const struct serve_request *reques
 {
 	int how = request->head.arg[0], result;
 
+	sock->aborted = sock->state == SERVE_CONNECTING;
 	if (!sock->pumping || how < SHUT_RD || how > SHUT_RDWR)
 		return berkeley(ioth_shutdown(sock->file, how));
 	if (how != SHUT_RD && !serve_pump_out(sock)) {
@@ -234,6 +237,14 @@ static int call_shutdown(struct served *sock, const struct serve_request *reques
 
 /* ------------------------------------------------------------------------------------------------------------ data */
 
+/** failed - is there an error that the next call would take? */
+static bool failed(const struct served *sock)
+{
+	struct pollfd p = {.fd = sock->file};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 static int call_send(struct served *sock, struct serve_request *request)
 {
 	struct iovec iov = {request->data, request->head.data};
@@ -247,6 +258,8 @@ static int call_send(struct served *sock, struct serve_request *request)
 
 	if (!serve_may_send(sock, request->data, request->head.data))
 		return -EPERM;
+	if (request->head.arg[1] != 0 && failed(sock))
+		return -ECANCELED;
 	/* It goes behind what was written to the descriptor. */
 	if (sock->pumping && !serve_pump_out(sock))
 		return sock->error != 0 ? -EPIPE : -EAGAIN;
@@ -262,11 +275,13 @@ static int call_recv(struct served *sock, struct serve_request *request, struct 
 	                     .msg_iovlen = 1,
 	                     .msg_control = answer->control,
 	                     .msg_controllen = request->head.room_control};
-	int flags = request->head.arg[0] & RECV_FLAGS;
+	int flags = request->head.arg[0] & RECV_FLAGS, queued = 0;
 	ssize_t len;
 
 	if (sock->pumping && !(flags & MSG_ERRQUEUE))
 		return -EINVAL; /* these bytes are on their way into the descriptor */
+	if (request->head.arg[1] != 0 && failed(sock) && (ioth_ioctl(sock->file, FIONREAD, &queued) < 0 || queued == 0))
+		return -ECANCELED;
 	len = ioth_recvmsg(sock->file, &msg, flags | MSG_DONTWAIT);
 	if (len < 0)
 		return -errno;
@@ -292,13 +307,19 @@ static int call_name(int (*call)(int, struct sockaddr *, socklen_t *), const str
 }
 
 /** call_close - the client has closed the descriptor whose inode is in arg: was it the last one? */
-static int call_close(struct serve *serve, const struct serve_request *request)
+static int call_close(struct serve_conn *conn, const struct serve_request *request, struct serve_answer *answer)
 {
+	struct serve *serve = conn->serve;
 	ino_t inode = (ino_t)(uint32_t)request->head.arg[0] | (ino_t)(uint32_t)request->head.arg[1] << 32;
 	struct served *sock = serve_sock_by_inode(serve, inode);
 
 	if (sock == NULL)
 		return 0;
+	/* Who closes the last descriptor of a socket that lingers is answered by serve_sock_release. */
+	if (sock->type == SOCK_STREAM && sock->closer == NULL && serve_lingers(sock->file) && !serve_sock_alive(sock)) {
+		sock->closer = conn;
+		answer->later = conn->lingers = true;
+	}
 	serve_sock_check(sock);
 	if (!sock->dead)
 		sock->suspect = true;
@@ -368,14 +389,11 @@ void serve_call(struct serve_conn *conn, struct serve_request *request, struct s
 	case REMOTE_SOCKETS:
 		*result = call_sockets(conn);
 		return;
-	case REMOTE_LOOK:
-		*result = call_look(conn);
-		return;
 	case REMOTE_STOP:
 		*result = call_stop(conn);
 		return;
 	case REMOTE_CLOSE:
-		*result = call_close(conn->serve, request);
+		*result = call_close(conn, request, answer);
 		return;
 	default:
 		break;

@@ -136,6 +136,12 @@ void serve_conn_awake(struct served *sock)
 	}
 }
 
+void serve_conn_closed(struct serve_conn *conn)
+{
+	conn->lingers = false;
+	simple(conn, REMOTE_CLOSE, 0, 0);
+}
+
 static void wait_begin(struct serve_conn *conn, struct served *sock, uint32_t events)
 {
 	conn->waits = sock;
@@ -250,13 +256,17 @@ static void answer_call(struct serve_conn *conn, struct serve_request *request, 
 		else
 			serve_call(conn, request, &answer);
 	}
-	if (answer.later)
+	if (answer.later && request->head.op != REMOTE_WAIT)
+		; /* serve_conn_closed answers, or has done so already */
+	else if (answer.later)
 		wait_begin(conn, request->sock, (uint32_t)request->head.arg[0]);
 	else if (!send_answer(conn, &answer) || refused)
 		serve_conn_close(conn);
 	/* It may be a socket of the stack, of which libioth should know. */
 	if (answer.fd >= 0)
 		ioth_close(answer.fd);
+	if (answer.head.op == REMOTE_SOCKET && answer.head.flags == REMOTE_HANDED_OVER && !conn->dead)
+		simple(conn, REMOTE_SOCKET, 0, 0);
 }
 
 static void conn_event(struct serve_source *source, uint32_t events)
@@ -271,7 +281,7 @@ static void conn_event(struct serve_source *source, uint32_t events)
 
 		if (len == 0)
 			return;
-		if (len < 0 || conn->waits != NULL || !measure(conn->serve, (size_t)len, &request))
+		if (len < 0 || conn->waits != NULL || conn->lingers || !measure(conn->serve, (size_t)len, &request))
 			serve_conn_close(conn);
 		else
 			answer_call(conn, &request, cut);
@@ -314,6 +324,8 @@ void serve_conn_close(struct serve_conn *conn)
 	conn->dead = true;
 	if (conn->waits != NULL)
 		wait_cancel(conn);
+	if (conn->lingers)
+		serve_linger_forget(serve, conn);
 	close(conn->fd);
 	if (conn->next != NULL)
 		conn->next->prev = conn->prev;

@@ -41,6 +41,7 @@ struct serve_conn {
 	bool greeted, dead;
 	struct serve_account *account;
 	uint64_t session;
+	bool lingers;         /* a CLOSE is to be answered */
 	struct served *waits; /* a WAIT is to be answered */
 	uint32_t wait_events;
 	struct serve_conn *wait_next; /* of the same socket */
@@ -80,12 +81,14 @@ struct served {
 	bool deaf;                /* the client takes no more */
 	bool own_rdhup;           /* the client writes no more, what it wrote may still lie here */
 	bool closing;             /* the client is gone, the rest is on its way */
+	bool aborted;             /* shut down while connecting */
 	int error;                /* that the pump met, for SO_ERROR */
 	unsigned char *rest;      /* received, not yet taken by the user's end */
 	size_t rest_len, rest_at; /* bytes, and the first that is left */
 	bool again;               /* on the list of those who have more to move */
 	struct served *again_next;
 
+	struct serve_conn *closer; /* who waits till it is closed */
 	bool suspect;             /* its user's end may be closed without a hang-up */
 	bool dead;
 	struct serve_conn *waiters;
@@ -102,6 +105,9 @@ struct serve {
 	int spare; /* a descriptor kept for the moment when there are no others */
 	char id[REMOTE_NAME_DIGITS + 1];
 	struct serve_source listener_source, timer_source, stop_source;
+	int linger; /* eventfd of linger.c */
+	struct serve_source linger_source;
+	struct serve_job *jobs;
 	bool timing, stop;
 	struct serve_account *accounts;
 	unsigned int clients;
@@ -134,6 +140,23 @@ void serve_conn_close(struct serve_conn *conn);
 
 /** serve_conn_awake - answer those who wait for what @sock shows now */
 void serve_conn_awake(struct served *sock);
+
+/** serve_conn_closed - answer a CLOSE that had to wait */
+void serve_conn_closed(struct serve_conn *conn);
+
+/* ------------------------------------------------------------------------------------------------------ linger.c */
+
+/** serve_lingers - would closing that socket of the stack wait? */
+bool serve_lingers(int file);
+
+/** serve_linger - close it in the background, then answer @conn; false: it cannot be done, and is left to the caller */
+bool serve_linger(struct serve *serve, int file, struct serve_conn *conn);
+
+/** serve_linger_forget - @conn is closed, nobody is to be answered */
+void serve_linger_forget(struct serve *serve, const struct serve_conn *conn);
+
+int serve_linger_begin(struct serve *serve);
+void serve_linger_end(struct serve *serve);
 
 /* -------------------------------------------------------------------------------------------------------- call.c */
 
@@ -202,12 +225,6 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user);
 
 /** serve_show - make the user's end show @want; @told: events that came again */
 void serve_show(struct served *sock, uint32_t want, uint32_t told, int user);
-
-/** serve_show_full - a stream's user's end shows no OUT; it is at hand */
-void serve_show_full(struct served *sock, int user);
-
-/** serve_show_arm - prepare for an error: datagram sockets; the user's end is at hand */
-void serve_show_arm(struct served *sock, int user);
 
 /** serve_show_open - a stream's user's end shows OUT */
 void serve_show_open(struct served *sock);

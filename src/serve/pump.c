@@ -125,14 +125,14 @@ static void urgent(struct served *sock)
 	unsigned char byte;
 	ssize_t len;
 
-	if (!(sock->seen & EPOLLPRI) || ioth_sockatmark(sock->file) != 1)
+	/* Not only when PRI was seen: to read on from the mark would skip the urgent byte. */
+	if (ioth_sockatmark(sock->file) != 1)
 		return;
 	len = ioth_recv(sock->file, &byte, 1, MSG_OOB | MSG_DONTWAIT);
 	if (len < 0 && errno == EINVAL) /* SO_OOBINLINE */
 		len = ioth_recv(sock->file, &byte, 1, MSG_DONTWAIT);
 	if (len != 1)
 		return;
-	sock->seen &= ~(uint32_t)EPOLLPRI;
 	(void)!send(sock->own, &byte, 1, MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

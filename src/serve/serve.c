@@ -12,6 +12,7 @@
  *     sock.c     sockets: made, found by a descriptor, joined, released
  *     show.c     what poll sees of the user's end
  *     pump.c     the bytes of a TCP connection
+ *     linger.c   closing that takes its time
  *
  * Lifetime. A socket lives until its user's end is closed everywhere. A stream's other end hangs up then, and is still emptied before
  * the socket is closed. Of datagram sockets and fresh streams nobody tells us: they become *suspects* when the process that made them
@@ -57,6 +58,12 @@ int serve_random(char *digits, size_t count)
 
 /* ------------------------------------------------------------------------------------------------------ accepting */
 
+/** spare - a descriptor that is there to be closed; any will do, and this one can be had without opening a file */
+static int spare(const struct serve *serve)
+{
+	return fcntl(serve->listener, F_DUPFD_CLOEXEC, 0);
+}
+
 static void listener_pause(struct serve *serve, bool pause)
 {
 	struct epoll_event event = {.events = pause ? 0 : EPOLLIN, .data.ptr = &serve->listener_source};
@@ -70,7 +77,7 @@ static void listener_pause(struct serve *serve, bool pause)
 void serve_unpause(struct serve *serve)
 {
 	if (serve->spare < 0)
-		serve->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		serve->spare = spare(serve);
 	if (serve->spare >= 0)
 		listener_pause(serve, false);
 }
@@ -85,7 +92,7 @@ static void turn_away(struct serve *serve)
 	fd = accept4(serve->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
-	serve->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	serve->spare = spare(serve);
 	if (serve->spare < 0) {
 		listener_pause(serve, true);
 		serve_alarm(serve);
@@ -198,7 +205,7 @@ static int begin(struct serve *serve)
 	serve->scratch = malloc(SERVE_CHUNK);
 	serve->epoll = epoll_create1(EPOLL_CLOEXEC);
 	serve->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	serve->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	serve->spare = spare(serve);
 	if (serve->in == NULL || serve->out == NULL || serve->scratch == NULL)
 		return -ENOMEM;
 	if (serve->epoll < 0 || serve->timer < 0 || serve->spare < 0)
@@ -213,6 +220,8 @@ static int begin(struct serve *serve)
 		result = serve_watch(serve, serve->listener, EPOLLIN, &serve->listener_source);
 	if (result == 0)
 		result = serve_watch(serve, serve->timer, EPOLLIN, &serve->timer_source);
+	if (result == 0)
+		result = serve_linger_begin(serve);
 	if (result == 0 && stop > 0)
 		result = serve_watch(serve, stop, EPOLLIN, &serve->stop_source);
 	return result;
@@ -224,6 +233,7 @@ static void end(struct serve *serve)
 		serve_conn_close(serve->conns);
 	while (serve->sockets != NULL)
 		serve_sock_release(serve->sockets);
+	serve_linger_end(serve);
 	bury(serve);
 	while (serve->accounts != NULL) {
 		struct serve_account *account = serve->accounts;
@@ -271,6 +281,7 @@ int ioth_serve(struct ioth *stack, int listenfd, const struct ioth_serve_options
 		                        .listener = listenfd,
 		                        .epoll = -1,
 		                        .timer = -1,
+		                        .linger = -1,
 		                        .spare = -1};
 		result = begin(serve);
 		if (result == 0)

@@ -47,7 +47,8 @@ void serve_show_open(struct served *sock)
 	sock->shown |= EPOLLOUT;
 }
 
-void serve_show_full(struct served *sock, int user)
+/** show_full - no OUT; @wholly: writing does not work either, which nobody notices before it is tried */
+static void show_full(struct served *sock, bool wholly, int user)
 {
 	static const char zeros[64 * 1024];
 	struct pollfd p = {.fd = user, .events = POLLOUT};
@@ -58,7 +59,7 @@ void serve_show_full(struct served *sock, int user)
 		sent = send(user, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0)
 			sock->junk += (size_t)sent;
-	} while (sent > 0 && poll(&p, 1, 0) == 1 && (p.revents & POLLOUT));
+	} while (sent > 0 && (wholly || (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))));
 	sock->shown &= ~(uint32_t)EPOLLOUT;
 }
 
@@ -113,7 +114,7 @@ static void show_out(struct served *sock, bool out, int user)
 {
 	if (!out) {
 		if (user >= 0)
-			serve_show_full(sock, user);
+			show_full(sock, sock->state == SERVE_CONNECTING, user);
 		return;
 	}
 	serve_show_open(sock);
@@ -123,8 +124,11 @@ static void show_stream(struct served *sock, uint32_t want, uint32_t told, int u
 {
 	uint32_t add = want & ~sock->shown, del = sock->shown & ~want;
 
-	if (sock->own < 0)
+	if (sock->own < 0) {
+		if (user >= 0 && (del & EPOLLERR))
+			take_error(sock, user);
 		return;
+	}
 	if ((add & EPOLLERR) && (want & EPOLLHUP)) {
 		serve_show_reset(sock);
 		return;
@@ -150,7 +154,8 @@ static void show_stream(struct served *sock, uint32_t want, uint32_t told, int u
 
 /* -------------------------------------------------------------------------------------------------------- datagrams */
 
-void serve_show_arm(struct served *sock, int user)
+/** arm - prepare for an error: something unread in our end */
+static void arm(struct served *sock, int user)
 {
 	if (sock->shape == SERVE_DGRAM && !sock->ballast)
 		sock->ballast = put(user, 0) == 1;
@@ -182,7 +187,9 @@ static void show_dgram(struct served *sock, uint32_t want, uint32_t told, int us
 			take_error(sock, user);
 		if ((del & EPOLLIN) && !(sock->shown & EPOLLRDHUP))
 			drain(sock, user);
-		serve_show_arm(sock, user);
+		/* While there is an error sending would take it. */
+		if (!(sock->shown & EPOLLERR))
+			arm(sock, user);
 		add = want & ~sock->shown;
 		if (add & (EPOLLRDHUP | EPOLLHUP)) {
 			shutdown(user, want & EPOLLHUP ? SHUT_RDWR : SHUT_RD);
@@ -197,7 +204,7 @@ static void show_dgram(struct served *sock, uint32_t want, uint32_t told, int us
 
 void serve_show(struct served *sock, uint32_t want, uint32_t told, int user)
 {
-	if (want == sock->shown && !(told & want & (EPOLLIN | EPOLLERR)) && sock->ballast)
+	if (want == sock->shown && !(told & want & (EPOLLIN | EPOLLERR)) && (sock->shape != SERVE_DGRAM || sock->ballast))
 		return;
 	switch (sock->shape) {
 	case SERVE_FRESH:

@@ -382,15 +382,13 @@ int serve_sock_new(struct serve_conn *conn, int file, int domain, int type, int 
 	return 0;
 }
 
-/** hurry - ioth_close must not wait: a time of SO_LINGER is the client's to wait for */
+/** hurry - ioth_close must not wait: nobody does */
 static void hurry(int file)
 {
-	struct linger linger;
-	socklen_t len = sizeof(linger);
+	struct linger linger = {.l_onoff = 0};
 
-	if (ioth_getsockopt(file, SOL_SOCKET, SO_LINGER, &linger, &len) < 0 || !linger.l_onoff || linger.l_linger == 0)
+	if (!serve_lingers(file))
 		return;
-	linger.l_onoff = 0;
 	ioth_setsockopt(file, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
@@ -409,8 +407,12 @@ void serve_sock_release(struct served *sock)
 	*(sock->prev != NULL ? &sock->prev->next : &serve->sockets) = sock->next;
 	if (sock->own >= 0)
 		close(sock->own);
-	hurry(sock->file);
-	ioth_close(sock->file);
+	if (sock->closer == NULL || !serve_linger(serve, sock->file, sock->closer)) {
+		hurry(sock->file);
+		ioth_close(sock->file);
+		if (sock->closer != NULL)
+			serve_conn_closed(sock->closer);
+	}
 	free(sock->rest);
 	sock->rest = NULL;
 	sock->account->sockets--;

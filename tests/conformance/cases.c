@@ -83,7 +83,7 @@ static bool limit_of(const char *name, const char *stack)
 
 	if (name[0] == '!')
 		return strcmp(name + 1, real) != 0;
-	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 || (engine != NULL && strcmp(name, "remote") == 0);
+	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 || (engine != NULL && (strcmp(name, "remote") == 0 || (strcmp(name, "remote+") == 0 && strncmp(stack, name, 7) == 0)));
 }
 
 const char *cases_limit(const struct conf_case *test, const char *stack)

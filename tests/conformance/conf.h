@@ -107,6 +107,9 @@ void conf_register(struct conf_case *test);
 #define DEAD_IN_CHILD IN_PROCESS("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
 #define ONE_PROCESS IN_PROCESS("a stack that lives in the process has no sockets in another one")
 #define AF_UNIX_BANDS IN_PROCESS("what poll sees is an AF_UNIX socket: PRI comes with IN, and WRBAND with OUT")
+#define HANDED_OVER {"remote+vdestack", "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"}
+#define NOT_STREAMS(reason) {"remote+", reason}
+#define OTHERS_NETWORKS {"remote", "the networks of a served stack are joined by the process that serves it"}
 #define NO_UDPLITE IN_PROCESS("UDP-Lite is not implemented")
 #define NO_TIMESTAMPS IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
 #define NO_SIMULTANEOUS {"lwip", "lwIP knows no simultaneous open, which a socket that connects to itself is"}

@@ -218,8 +218,9 @@ void hosts_delete(struct conf *c)
 		conf_fail("at the end: ioth_delstack(c->a): %s", strerrorname_np(errno));
 	if (c->b != NULL && ioth_delstack(c->b) != 0)
 		conf_fail("at the end: ioth_delstack(c->b): %s", strerrorname_np(errno));
-	served_stop(&servers[0]);
+	/* The second has inherited what keeps the first one going. */
 	served_stop(&servers[1]);
+	served_stop(&servers[0]);
 }
 
 /* ------------------------------------------------------------------------------------------------ addresses */

@@ -49,7 +49,7 @@ CASE(stack, busy_accepted, INET, "an accepted socket keeps a stack busy")
 	c->b = NULL;
 }
 
-CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LIMITS(NO_PLAIN_DUP, {"kernel", COUNTS_OURS}))
+CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LIMITS(HANDED_OVER, NO_PLAIN_DUP, {"kernel", COUNTS_OURS}))
 {
 	int fd = sock(c, c->a, SOCK_STREAM);
 	int copy = dup(fd);
@@ -62,7 +62,7 @@ CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LI
 }
 
 CASE(stack, busy_inherited, INET, "a socket inherited by a child keeps a stack busy till the child ends",
-     LIMITS(ONE_PROCESS, {"kernel", COUNTS_OURS}))
+     LIMITS(HANDED_OVER, ONE_PROCESS, {"kernel", COUNTS_OURS}))
 {
 	int fd = sock(c, c->a, SOCK_STREAM);
 	int gate[2], status;
@@ -87,7 +87,7 @@ CASE(stack, busy_inherited, INET, "a socket inherited by a child keeps a stack b
 }
 
 CASE(stack, busy_in_call, INET, "a thread in a call keeps a stack busy when the descriptor is closed already",
-     LIMITS({"kernel", COUNTS_OURS}))
+     LIMITS(HANDED_OVER, {"kernel", COUNTS_OURS}))
 {
 	struct pair p = udp_pair(c);
 	char text[8];
@@ -273,7 +273,7 @@ CASE(stack, unreachable_network, ONCE,
 
 CASE(stack, interface_names, ONCE,
      "interfaces are called as the locators say, or vde0, vde1, ... in order; they start down",
-     LIMITS({"kernel", HAS_NETWORK}))
+     LIMITS(OTHERS_NETWORKS, {"kernel", HAS_NETWORK}))
 {
 	char vnl[3][256];
 	const char *list[4] = {vnl[0], vnl[1], vnl[2], NULL};
@@ -304,7 +304,7 @@ CASE(stack, interface_names, ONCE,
 	CHECK_OK(ioth_delstack(s));
 }
 
-CASE(stack, no_network, INET, "a stack without a network has lo, and talks to itself", LIMITS({"kernel", HAS_NETWORK}))
+CASE(stack, no_network, INET, "a stack without a network has lo, and talks to itself", LIMITS(OTHERS_NETWORKS, {"kernel", HAS_NETWORK}))
 {
 	struct addr addr = addr_loopback(c, 0);
 	struct ioth *s = ioth_newstack(c->stack, NULL);
@@ -348,7 +348,8 @@ static void alone(struct conf *c, void *arg)
 	CHECK_OK(ioth_delstack(s));
 }
 
-CASE(stack, in_child, INET, "a forked child makes, uses and deletes a stack of its own; the parent's go on")
+CASE(stack, in_child, INET, "a forked child makes, uses and deletes a stack of its own; the parent's go on",
+     LIMITS(OTHERS_NETWORKS))
 {
 	struct pair p = tcp_pair(c);
 
@@ -360,7 +361,7 @@ CASE(stack, in_child, INET, "a forked child makes, uses and deletes a stack of i
 
 CASE(stack, peer_deleted, INET,
      "when the other stack of a network is deleted this one stays; another can take its place",
-     LIMITS({"kernel", HAS_NETWORK}))
+     LIMITS(OTHERS_NETWORKS, {"kernel", HAS_NETWORK}))
 {
 	struct addr own = addr_of(c, c->b, 0);
 	struct pair p = udp_pair(c), q = tcp_pair(c);
@@ -388,7 +389,8 @@ CASE(stack, peer_deleted, INET,
 	crossed(c, c->b, c->a);
 }
 
-CASE(stack, cycles, ONCE, "thirty stacks are made and deleted, some with a socket that was used")
+CASE(stack, cycles, ONCE, "thirty stacks are made and deleted, some with a socket that was used",
+     LIMITS(OTHERS_NETWORKS))
 {
 	for (int i = 0; i < 30; i++) {
 		struct ioth *s = ioth_newstack(c->stack, NULL);

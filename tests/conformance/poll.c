@@ -125,7 +125,8 @@ CASE(poll, full, INET, "a full connection is not OUT; it is again when the peer 
 }
 
 CASE(poll, full_half_closed, INET,
-     "a full connection whose peer has shut down is IN|RDHUP; one's own SHUT_WR makes it OUT")
+     "a full connection whose peer has shut down is IN|RDHUP; one's own SHUT_WR makes it OUT",
+     LIMITS(NOT_STREAMS("an AF_UNIX stream that is full is not writable after SHUT_WR")))
 {
 	struct pair p = tcp_pair(c);
 

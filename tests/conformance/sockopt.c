@@ -108,7 +108,8 @@ CASE(sockopt, timeouts, INET, "SO_RCVTIMEO and SO_SNDTIMEO: 0 at first, read bac
 	}
 }
 
-CASE(sockopt, rcvlowat, INET, "SO_RCVLOWAT: neither poll nor recv answers before so many bytes are there")
+CASE(sockopt, rcvlowat, INET, "SO_RCVLOWAT: neither poll nor recv answers before so many bytes are there",
+     LIMITS(NOT_STREAMS("poll of a stream answers before there are SO_RCVLOWAT bytes")))
 {
 	struct pair p = tcp_pair(c);
 	char text[8];

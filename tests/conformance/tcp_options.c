@@ -271,7 +271,8 @@ CASE(tcpopt, user_timeout, INET, "TCP_USER_TIMEOUT ends a connection whose peer 
 	set_link(c, c->b, 1);
 }
 
-CASE(tcpopt, inq, INET, "TCP_INQ tells with every recvmsg how much more there is")
+CASE(tcpopt, inq, INET, "TCP_INQ tells with every recvmsg how much more there is",
+     LIMITS(NOT_STREAMS("control messages do not pass through the descriptor of a stream")))
 {
 	struct pair p = tcp_pair(c);
 	char text[4];

@@ -42,7 +42,8 @@ CASE(tcp, half_close_accepted, INET, "the accepting side can half close as well"
 	recv_text(p.b, "still here");
 }
 
-CASE(tcp, shutdown_read, INET, "after SHUT_RD recv gives end of file at once, but what arrives later is still read")
+CASE(tcp, shutdown_read, INET, "after SHUT_RD recv gives end of file at once, but what arrives later is still read",
+     LIMITS(NOT_STREAMS("what comes after SHUT_RD is lost on its way through the descriptor")))
 {
 	struct pair p = tcp_pair(c);
 	char byte;
@@ -190,7 +191,8 @@ CASE(tcp, reset_so_error, INET, "SO_ERROR takes the error of a reset away, and w
 	CHECK_LEN(ioth_recv(p.b, &byte, 1, 0), 0);
 }
 
-CASE(tcp, linger_waits, INET, "close with a linger time returns when everything has been acknowledged")
+CASE(tcp, linger_waits, INET, "close with a linger time returns when everything has been acknowledged",
+     LIMITS({"remote", "the peer is another process, which shows a moment later what its stack has acknowledged"}))
 {
 	struct pair p = tcp_pair(c);
 	struct linger linger = {1, 10};

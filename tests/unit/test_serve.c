@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_serve.c - a served stack when things go wrong: clients and servers that die, strangers, limits.
+ *
+ * What sockets do is the business of the conformance suite (-s remote+STACK). Here each test has a server of its own, a process with a stack that
+ * has lo and nothing else.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "protocol.h"
+#include "remote.h"
+#include "serve_stack.h"
+#include "wait.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/ioth-serve-XXXXXX";
+static char path[64], stackname[96];
+static struct server server;
+static const char *engine = "testengine";
+
+static int start(void **state)
+{
+	(void)state;
+	server_start(&server, engine, path, NULL, 0);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	server_stop(&server);
+	return 0;
+}
+
+/** client - a handle of the served stack */
+static struct ioth *client(void)
+{
+	struct ioth *stack = ioth_newstack(stackname, NULL);
+
+	if (stack == NULL)
+		fail_msg("ioth_newstack(%s): %s", stackname, strerror(errno));
+	return stack;
+}
+
+static struct sockaddr_in local(int port)
+{
+	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static int port_of(int fd)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+
+	assert_int_equal(ioth_getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	return ntohs(addr.sin_port);
+}
+
+/** bound - a socket at a port of lo; 0 lets the stack choose */
+static int bound(struct ioth *stack, int type, int port)
+{
+	struct sockaddr_in addr = local(port);
+	int fd = ioth_msocket(stack, AF_INET, type, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ioth_bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+/** pair - a TCP connection between two sockets of one stack; [0] has connected, [1] was accepted */
+static void pair(struct ioth *a, struct ioth *b, int fd[2])
+{
+	int listener = bound(b, SOCK_STREAM, 0);
+	struct sockaddr_in addr = local(port_of(listener));
+
+	assert_int_equal(ioth_listen(listener, 4), 0);
+	fd[0] = ioth_msocket(a, AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(ioth_connect(fd[0], (struct sockaddr *)&addr, sizeof(addr)), 0);
+	fd[1] = ioth_accept(listener, NULL, NULL);
+	assert_true(fd[1] >= 0);
+	assert_int_equal(ioth_close(listener), 0);
+}
+
+/** works - a client of the server gets an answer */
+static void works(struct ioth *stack)
+{
+	int fd[2];
+	char text[8];
+
+	pair(stack, stack, fd);
+	assert_int_equal(ioth_send(fd[0], "works", 5, 0), 5);
+	assert_int_equal(ioth_recv(fd[1], text, sizeof(text), 0), 5);
+	ioth_close(fd[0]);
+	ioth_close(fd[1]);
+}
+
+/* ------------------------------------------------------------------------------------------------------ the socket */
+
+static void path_taken(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(ioth_listen_unix(path, 0600), -1);
+	assert_int_equal(errno, EADDRINUSE);
+	server_kill(&server);
+	/* What a killed server left is replaced, ... */
+	fd = ioth_listen_unix(path, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	/* ... and nothing else is. */
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+	close(fd);
+	assert_int_equal(ioth_listen_unix(path, 0600), -1);
+	assert_int_equal(errno, EEXIST);
+	unlink(path);
+	start(NULL);
+}
+
+static void not_a_listener(void **state)
+{
+	int pair_of[2], fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(ioth_serve(ioth_get_defstack(), fd, NULL), -1);
+	assert_int_equal(errno, EINVAL);
+	close(fd);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair_of), 0);
+	assert_int_equal(ioth_serve(ioth_get_defstack(), pair_of[0], NULL), -1);
+	assert_int_equal(errno, EINVAL);
+	close(pair_of[0]);
+	close(pair_of[1]);
+}
+
+static void options(void **state)
+{
+	(void)state;
+	assert_null(ioth_newstack("remote", NULL));
+	assert_int_equal(errno, EINVAL);
+	assert_null(ioth_newstack("remote,socket=/tmp/x,what=1", NULL));
+	assert_int_equal(errno, EINVAL);
+	assert_null(ioth_newstack(stackname, "ptp:///tmp/x"));
+	assert_int_equal(errno, EINVAL);
+	assert_null(ioth_newstack("remote,socket=/nonesuch/socket", NULL));
+	assert_int_equal(errno, ENOENT);
+}
+
+/* -------------------------------------------------------------------------------------------------------- strangers */
+
+/** hello - greet as a client of that version; the result of the answer, or -EPIPE when there is none */
+static int hello(int fd, int version, uint32_t *flags)
+{
+	struct remote_request request = {.op = REMOTE_HELLO, .arg = {(int32_t)REMOTE_MAGIC, version}, .room_data = 32};
+	struct {
+		struct remote_reply head;
+		char rest[256];
+	} reply;
+
+	assert_int_equal(send(fd, &request, sizeof(request), MSG_NOSIGNAL), sizeof(request));
+	if (recv(fd, &reply, sizeof(reply), 0) < (ssize_t)sizeof(reply.head))
+		return -EPIPE;
+	if (flags != NULL)
+		*flags = reply.head.flags;
+	return reply.head.result;
+}
+
+static void version_mismatch(void **state)
+{
+	int fd = raw_connect(path);
+	uint32_t flags = 0;
+	char byte;
+
+	(void)state;
+	assert_int_equal(hello(fd, REMOTE_VERSION + 1, &flags), -EPROTO);
+	assert_int_equal(flags, REMOTE_VERSION);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+}
+
+static void user_refused(void **state)
+{
+	const uid_t others[] = {getuid() + 1, getuid() + 2};
+	struct ioth_serve_options options_of = {.size = sizeof(options_of), .allow_uids = others, .allow_count = 2};
+
+	(void)state;
+	server_stop(&server);
+	server_start(&server, engine, path, &options_of, 0);
+	assert_null(ioth_newstack(stackname, NULL));
+	assert_int_equal(errno, EACCES);
+}
+
+/** disconnected - the server has closed this connection */
+static bool disconnected(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char bytes[4096];
+
+	while (poll(&p, 1, WAIT_MS) == 1) {
+		if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) <= 0)
+			return true;
+	}
+	return false;
+}
+
+static void garbage(void **state)
+{
+	struct ioth *stack = client();
+	struct remote_request request = {.op = REMOTE_HELLO};
+	static char junk[70000];
+
+	(void)state;
+	memset(junk, 0xa5, sizeof(junk));
+	for (size_t len = 1; len < sizeof(junk); len = len * 3 + 1) {
+		int fd = raw_connect(path);
+
+		assert_int_equal(send(fd, junk, len, MSG_NOSIGNAL), len);
+		assert_true(disconnected(fd));
+		close(fd);
+	}
+	/* Lengths that do not add up, parts that are too long, calls that there are not. */
+	for (int i = 0; i < 5; i++) {
+		int fd = raw_connect(path);
+
+		assert_int_equal(hello(fd, REMOTE_VERSION, NULL), 0);
+		request = (struct remote_request){.op = REMOTE_SOCKETS};
+		if (i == 0)
+			request.data = 1;
+		else if (i == 1)
+			request.addr = request.control = request.data = 0xffffffffu;
+		else if (i == 2)
+			request.op = REMOTE_OPS;
+		else if (i == 3)
+			request.op = 0;
+		else
+			request.op = REMOTE_HELLO;
+		assert_int_equal(send(fd, &request, sizeof(request), MSG_NOSIGNAL), sizeof(request));
+		if (i < 4)
+			assert_true(disconnected(fd));
+		close(fd);
+	}
+	works(stack);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+static void others_sockets(void **state)
+{
+	struct ioth *stack = client();
+	int fd = bound(stack, SOCK_DGRAM, 0), own = raw_connect(path), pair_of[2];
+	struct remote *other;
+
+	(void)state;
+	assert_int_equal(remote_open(path, &other), 0);
+	/* It is not counted for another session, and a descriptor of something else is no way to it. */
+	assert_int_equal(remote_sockets(other), 0);
+	assert_int_equal(remote_shutdown(other, own, SHUT_RDWR), -ENOTSOCK);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair_of), 0);
+	assert_int_equal(remote_shutdown(other, pair_of[0], SHUT_RDWR), -ENOTSOCK);
+	assert_int_equal(remote_is(other, pair_of[0]), 0);
+	/* Who has the descriptor has the socket. */
+	assert_int_equal(remote_is(other, fd), 1);
+	assert_int_equal(remote_setsockopt(other, fd, SOL_SOCKET, SO_BROADCAST, &(int){1}, sizeof(int)), 0);
+	remote_end(other);
+	close(own);
+	close(pair_of[0]);
+	close(pair_of[1]);
+	assert_int_equal(ioth_close(fd), 0);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+static void no_links(void **state)
+{
+	struct ioth *stack = client();
+
+	(void)state;
+	/* Its locator could start a program as the user of the server. */
+	assert_true(ioth_iplink_add(stack, "eth1", 0, "vde", nl_iplink_strdata(1, "cmd://touch /tmp/never")) < 0);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(ioth_linksetupdown(stack, (unsigned int)ioth_if_nametoindex(stack, "lo"), 1), 0);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- deaths */
+
+/** dying - a client in a process of its own, with sockets of all kinds; killed when it says it has them. Its UDP port. */
+static int dying(int peer_port)
+{
+	int ready[2], port = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct ioth *stack = client();
+		struct sockaddr_in addr = local(peer_port);
+		int fd = ioth_msocket(stack, AF_INET, SOCK_STREAM, 0);
+		char bytes[50000];
+
+		memset(bytes, 'd', sizeof(bytes));
+		port = port_of(bound(stack, SOCK_DGRAM, 0));
+		/* A fresh socket at the TCP port of the same number, and a connection with something on its way. */
+		bound(stack, SOCK_STREAM, port);
+		if (ioth_connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
+		    ioth_send(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) || write(ready[1], &port, sizeof(port)) != sizeof(port))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &port, sizeof(port)), sizeof(port));
+	close(ready[0]);
+	close(ready[1]);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return port;
+}
+
+static void client_killed(void **state)
+{
+	struct ioth *stack = client();
+	int listener = bound(stack, SOCK_STREAM, 0), fd, port;
+	size_t total = 0;
+	char bytes[4096];
+	ssize_t len;
+
+	(void)state;
+	assert_int_equal(ioth_listen(listener, 4), 0);
+	port = dying(port_of(listener));
+	fd = ioth_accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	/* What it had sent arrives, and then the end. */
+	while ((len = ioth_recv(fd, bytes, sizeof(bytes), 0)) > 0)
+		total += (size_t)len;
+	assert_int_equal(len, 0);
+	assert_int_equal(total, 50000);
+	ioth_close(fd);
+	ioth_close(listener);
+	/* Its ports are free. */
+	ioth_close(bound(stack, SOCK_DGRAM, port));
+	ioth_close(bound(stack, SOCK_STREAM, port));
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+static void server_killed(void **state)
+{
+	struct ioth *stack = client();
+	int fd[2], udp = bound(stack, SOCK_DGRAM, 0);
+	char bytes[4096];
+	ssize_t len;
+
+	(void)state;
+	pair(stack, stack, fd);
+	memset(bytes, 's', sizeof(bytes));
+	assert_int_equal(ioth_send(fd[0], bytes, sizeof(bytes), 0), sizeof(bytes));
+	server_kill(&server);
+	/* Not an end of file, which would look like all of it. */
+	while ((len = ioth_recv(fd[1], bytes, sizeof(bytes), 0)) > 0)
+		;
+	assert_int_equal(len, -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(ioth_recv(udp, bytes, sizeof(bytes), 0), -1);
+	assert_int_equal(errno, ENETDOWN);
+	assert_int_equal(ioth_msocket(stack, AF_INET, SOCK_STREAM, 0), -1);
+	assert_int_equal(errno, ENETDOWN);
+	ioth_close(fd[0]);
+	ioth_close(fd[1]);
+	ioth_close(udp);
+	assert_int_equal(ioth_delstack(stack), 0);
+	assert_null(ioth_newstack(stackname, NULL));
+	assert_int_equal(errno, ECONNREFUSED);
+	/* A new server at the same place. */
+	start(NULL);
+	stack = client();
+	works(stack);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+static void server_restarted(void **state)
+{
+	struct ioth *stack = client();
+
+	(void)state;
+	works(stack);
+	server_kill(&server);
+	start(NULL);
+	/* The same handle finds the new one. */
+	works(stack);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+static void exec_inherits(void **state)
+{
+	struct ioth *stack = client();
+	int fd = bound(stack, SOCK_DGRAM, 0), flags = fcntl(fd, F_GETFD), status;
+	char number[16], port[16];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(flags & FD_CLOEXEC, 0);
+	snprintf(number, sizeof(number), "%d", fd);
+	snprintf(port, sizeof(port), "%d", port_of(fd));
+	pid = fork();
+	if (pid == 0) {
+		execl("/proc/self/exe", "test_serve", "--inherited", path, number, port, (char *)NULL);
+		_exit(9);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	ioth_close(fd);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+/** inherited - what the program started above does: use the socket */
+static int inherited(char *argv[])
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+	int fd = atoi(argv[3]);
+	struct remote *r;
+	char byte;
+
+	if (remote_open(argv[2], &r) != 0 || remote_is(r, fd) != 1 || remote_is_stream(r, fd))
+		return 1;
+	if (remote_getsockname(r, fd, (struct sockaddr *)&addr, &len) != 0 || ntohs(addr.sin_port) != atoi(argv[4]))
+		return 2;
+	if (remote_sendto(r, fd, "x", 1, 0, (struct sockaddr *)&addr, len) != 1 || remote_recvfrom(r, fd, &byte, 1, 0, NULL, NULL) != 1)
+		return 3;
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- limits */
+
+static void sockets_limited(void **state)
+{
+	struct ioth_serve_options few = {.size = sizeof(few), .max_sockets = 8};
+	struct ioth *stack;
+	int fd[8];
+
+	(void)state;
+	server_stop(&server);
+	server_start(&server, engine, path, &few, 0);
+	stack = client();
+	for (int i = 0; i < 8; i++)
+		assert_true((fd[i] = ioth_msocket(stack, AF_INET, i % 2 ? SOCK_STREAM : SOCK_DGRAM, 0)) >= 0);
+	assert_int_equal(ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0), -1);
+	assert_int_equal(errno, EMFILE);
+	/* Those closed by close(2) are noticed when it matters. */
+	close(fd[0]);
+	close(fd[1]);
+	assert_true((fd[0] = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0)) >= 0);
+	assert_true((fd[1] = ioth_msocket(stack, AF_INET, SOCK_STREAM, 0)) >= 0);
+	for (int i = 0; i < 8; i++)
+		ioth_close(fd[i]);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+static void out_of_descriptors(void **state)
+{
+	struct ioth *stack;
+	int fd[200], count = 0;
+
+	(void)state;
+	server_stop(&server);
+	server_start(&server, engine, path, NULL, 100);
+	stack = client();
+	while (count < 200 && (fd[count] = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0)) >= 0)
+		count++;
+	assert_true(count > 10 && count < 200);
+	assert_true(errno == EMFILE || errno == ENETDOWN);
+	while (count > 0)
+		assert_int_equal(ioth_close(fd[--count]), 0);
+	works(stack);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ many */
+
+#define CLIENTS 200
+
+/** hostile - as fast as it can: junk, requests with any descriptor, sockets without end, answers that it does not read */
+static void hostile(void)
+{
+	unsigned int seed = 7;
+
+	for (;;) {
+		int fd = raw_connect(path);
+		struct remote_request request;
+
+		if (fd < 0)
+			continue;
+		hello(fd, REMOTE_VERSION, NULL);
+		for (int i = 0; i < 50; i++) {
+			for (size_t k = 0; k < sizeof(request) / sizeof(int); k++)
+				((int *)&request)[k] = rand_r(&seed);
+			request.op = (uint32_t)rand_r(&seed) % (REMOTE_OPS + 1);
+			if (i % 4 == 0)
+				request = (struct remote_request){.op = REMOTE_SOCKET, .arg = {AF_INET, 1 + i % 3, 0}};
+			else if (i % 4 != 3)
+				request.addr = request.control = request.data = 0;
+			if (send(fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+				break;
+		}
+		close(fd);
+	}
+}
+
+/** good - a client that has its own connection with itself and moves some bytes; the exit status */
+static int good(void)
+{
+	struct ioth *stack = ioth_newstack(stackname, NULL);
+	int fd[2], status = 0;
+	char out[1000], in[1000];
+
+	if (stack == NULL)
+		return 1;
+	pair(stack, stack, fd);
+	for (int i = 0; i < 20 && status == 0; i++) {
+		size_t got = 0;
+		ssize_t len;
+
+		memset(out, 'a' + i, sizeof(out));
+		if (ioth_send(fd[0], out, sizeof(out), 0) != sizeof(out))
+			status = 2;
+		while (got < sizeof(in) && (len = ioth_recv(fd[1], in + got, sizeof(in) - got, 0)) > 0)
+			got += (size_t)len;
+		if (got != sizeof(in) || memcmp(in, out, sizeof(in)) != 0)
+			status = 3;
+	}
+	ioth_close(fd[0]);
+	ioth_close(fd[1]);
+	return ioth_delstack(stack) != 0 ? 4 : status;
+}
+
+static void many_and_one_hostile(void **state)
+{
+	pid_t pid[CLIENTS], enemy = fork();
+
+	(void)state;
+	if (enemy == 0)
+		hostile();
+	for (int i = 0; i < CLIENTS - 1; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0)
+			_exit(good());
+	}
+	for (int i = 0; i < CLIENTS - 1; i++) {
+		int status = -1;
+
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		assert_int_equal(status, 0);
+	}
+	kill(enemy, SIGKILL);
+	waitpid(enemy, NULL, 0);
+}
+
+int main(int argc, char *argv[])
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(path_taken, start, stop),
+	        cmocka_unit_test(not_a_listener),
+	        cmocka_unit_test(options),
+	        cmocka_unit_test_setup_teardown(version_mismatch, start, stop),
+	        cmocka_unit_test_setup_teardown(user_refused, start, stop),
+	        cmocka_unit_test_setup_teardown(garbage, start, stop),
+	        cmocka_unit_test_setup_teardown(others_sockets, start, stop),
+	        cmocka_unit_test_setup_teardown(no_links, start, stop),
+	        cmocka_unit_test_setup_teardown(client_killed, start, stop),
+	        cmocka_unit_test_setup_teardown(server_killed, start, stop),
+	        cmocka_unit_test_setup_teardown(server_restarted, start, stop),
+	        cmocka_unit_test_setup_teardown(exec_inherits, start, stop),
+	        cmocka_unit_test_setup_teardown(sockets_limited, start, stop),
+	        cmocka_unit_test_setup_teardown(out_of_descriptors, start, stop),
+	        cmocka_unit_test_setup_teardown(many_and_one_hostile, start, stop),
+	};
+	int failed;
+
+	if (argc == 5 && strcmp(argv[1], "--inherited") == 0)
+		return inherited(argv);
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	chmod(dir, 0755);
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	snprintf(stackname, sizeof(stackname), "remote,socket=%s", path);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(dir);
+	return failed;
+}
