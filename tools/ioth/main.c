@@ -11,6 +11,7 @@ static const struct {
 	const char *summary;
 } commands[] = {
         {"run", run_main, "run a program on a stack of its own"},
+        {"serve", serve_main, "offer a stack to other processes"},
         {"ping", ping_main, "does a host answer to a stack?"},
         {"connect", connect_main, "a connection from a stack, on standard input and output"},
         {"listen", listen_main, "a connection to a stack, on standard input and output"},

@@ -15,6 +15,7 @@
 #include "drain.h"
 #include "files.h"
 #include "namespace.h"
+#include "onserver.h"
 #include "runopt.h"
 
 #include <errno.h>
@@ -122,8 +123,7 @@ int run_program(struct run *run)
 	case STACK_NAMESPACE:
 		return run_in_namespace(run, &child, stack, &ns);
 	case STACK_PROCESS:
-		complain(run->command, NULL, "programs cannot be run on the stack %s yet", run->setup.stack);
-		return STATUS_RUN_FAILED;
+		return onserver_run(run, &child, stack);
 	default:
 		complain(run->command, NULL, "the stack %s gives no socket: %s", run->setup.stack, strerror(-kind));
 		return STATUS_RUN_FAILED;
