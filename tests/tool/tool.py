@@ -92,7 +92,7 @@ def help_everywhere(world, stay):
     for command in commands:
         text = run([world.ioth, command, "--help"])
         check(text.startswith(f"usage: ioth {command}") and "--help" in text, f"{command} --help: {text}")
-        refuse([world.ioth, command, "--no-such-option"], 125 if command == "run" else 2, f"ioth {command}: there is no option", "--help")
+        refuse([world.ioth, command, "--no-such-option"], 125 if command == "run" else 2, f"ioth {command}: ", "option", "--help")
     check(run([world.ioth, "--version"]).startswith("ioth "), "no version")
     refuse([world.ioth], 2, "usage: ioth")
     refuse([world.ioth, "nonsense"], 2, "there is no command 'nonsense'")
@@ -346,6 +346,25 @@ def ip(world, stay):
     world.inside()
     output = run(on_stack(world, "ip", "vdestack", make, "-a", "10.0.0.2/24", "--", "-json", "address", "show", "vde0"))
     check(any(a["local"] == "10.0.0.2" for a in json.loads(output)[0]["addr_info"]), output)
+
+
+@test
+def demo(world, stay):
+    for stack in stacks(world):
+        output = run([world.ioth, "demo", "-s", stack])
+        for text in ("10.0.0.1", "10.0.0.2", "and hears       'Hello from a thread with its own network'"):
+            check(text in output, output)
+
+
+@test
+def bench(world, stay):
+    """Not how fast, but that every figure is one."""
+    for stack in stacks(world):
+        result = json.loads(run([world.ioth, "bench", "-s", stack, "-t", "0.1", "--json"]))
+        check(result["gbits"] > 0 and 0 < result["p50_us"] <= result["p99_us"] and result["connections"] > 0, f"{result}")
+    before = set(os.listdir("/tmp"))
+    refuse([world.ioth, "bench", "-s", "nosuch"], 1, "there is no stack nosuch")
+    check(not [name for name in set(os.listdir("/tmp")) - before if name.startswith("ioth-bench.")], "a directory was left")
 
 
 def main():

@@ -16,6 +16,8 @@ static const struct {
         {"connect", connect_main, "a connection from a stack, on standard input and output"},
         {"listen", listen_main, "a connection to a stack, on standard input and output"},
         {"ip", ip_main, "ip(8) on a stack"},
+        {"demo", demo_main, "two nodes talk over a virtual Ethernet, with explanations"},
+        {"bench", bench_main, "how fast are two stacks on this machine?"},
         {"stacks", stacks_main, "list the stacks that can be used, and why others cannot"},
 };
 
