@@ -11,6 +11,7 @@
 #include "setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <iothserve.h>
 #include <pwd.h>
@@ -150,6 +151,8 @@ static int passed_listener(void)
 
 	if (pid != NULL && fds != NULL && number(pid, 10) == (unsigned int)getpid() && number(fds, 10) == 1)
 		fd = LISTEN_FD;
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
@@ -255,13 +258,12 @@ static int serve(struct job *job, struct ioth *stack)
 
 	if (!listen_at(job))
 		return STATUS_FAILED;
-	/* The directory of the socket may be another's afterwards. */
-	tell_ready();
 	if (!give_up(job)) {
 		if (job->path != NULL)
 			unlink(job->path);
 		return STATUS_FAILED;
 	}
+	tell_ready();
 	result = ioth_serve(stack, job->listener, &job->options);
 	if (result < 0)
 		complain("serve", errno == EINVAL ? "The socket must be a listening one of the type SOCK_SEQPACKET." : NULL, "%s",
