@@ -367,6 +367,31 @@ def bench(world, stay):
     check(not [name for name in set(os.listdir("/tmp")) - before if name.startswith("ioth-bench.")], "a directory was left")
 
 
+def complete(world, *words):
+    """What bash offers for the last of these words."""
+    script = f"""source {HERE}/../../tools/ioth/completion/ioth.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ioth; printf '%s\\n' "${{COMPREPLY[@]}}\""""
+    env = {**os.environ, "PATH": f"{os.path.dirname(world.ioth)}:{os.environ['PATH']}"}
+    return run(["bash", "-c", script, "bash", *words], env=env).split()
+
+
+@test
+def bash_completes(world, stay):
+    check({"run", "stacks", "ping"} <= set(complete(world, "ioth", "")), "no commands")
+    check(complete(world, "ioth", "sta") == ["stacks"], "no command")
+    check("kernel" in complete(world, "ioth", "run", "-s", ""), "no stacks")
+    check(complete(world, "ioth", "ping", "--cou") == ["--count"], "no options")
+    check("sleep" in complete(world, "ioth", "run", "-s", "lwip", "--nat", "--", "slee"), "no programs")
+
+
+@test
+def zsh_completes(world, stay):
+    """As far as it can be seen without a terminal: the file is a completion that zsh can read."""
+    if shutil.which("zsh") is None:
+        raise Skip("zsh is not installed")
+    run(["zsh", "-fc", f"fpath=({HERE}/../../tools/ioth/completion $fpath); autoload -Uz compinit; compinit -D -u; autoload +X _ioth; [[ $_comps[ioth] == _ioth ]]"],
+        env={**os.environ, "HOME": world.dir})
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
