@@ -51,6 +51,7 @@ static size_t count(char *const list[])
 
 /* Room for an environment and what is added to it, and for a longer LD_PRELOAD */
 #define ENV_ROOM(env) ((count(env) + 3) * sizeof(char *))
+#define ARGV_ROOM(argv) ((count(argv) + PROGRAM_LINKER_ARGS + 2) * sizeof(char *))
 #define PRELOAD_ROOM (sizeof(preload) + 4096)
 
 /**
@@ -106,20 +107,29 @@ static bool refused(const char *path)
 
 EXPORT int execve(const char *path, char *const argv[], char *const env[])
 {
+	char linker[PATH_MAX], **by_linker;
+
 	if (shim_dir() == NULL || preload[0] == '\0')
 		return shim_next()->execve(path, argv, env);
 	if (refused(path))
 		return -1;
-	return shim_next()->execve(path, argv, environment(env, alloca(ENV_ROOM(env)), alloca(PRELOAD_ROOM)));
+	env = environment(env, alloca(ENV_ROOM(env)), alloca(PRELOAD_ROOM));
+	if (!program_linker(path, linker, sizeof(linker)))
+		return shim_next()->execve(path, argv, env);
+	by_linker = alloca(ARGV_ROOM(argv));
+	program_by_linker(linker, path, argv, by_linker);
+	return shim_next()->execve(linker, by_linker, env);
 }
 
 EXPORT int execvpe(const char *name, char *const argv[], char *const env[])
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], linker[PATH_MAX];
 
 	if (shim_dir() == NULL || preload[0] == '\0')
 		return shim_next()->execvpe(name, argv, env);
 	program_find(name, getenv("PATH"), path, sizeof(path));
+	if (program_linker(path, linker, sizeof(linker)))
+		return execve(path, argv, env);
 	if (refused(path))
 		return -1;
 	return shim_next()->execvpe(name, argv, environment(env, alloca(ENV_ROOM(env)), alloca(PRELOAD_ROOM)));
@@ -195,13 +205,21 @@ static int spawn(const char *name, const char *path, pid_t *pid, const char *fil
                  char *const env[])
 {
 	spawn_function *next;
+	char linker[PATH_MAX];
 
 	*(void **)&next = dlsym(RTLD_NEXT, name);
 	if (shim_dir() == NULL || preload[0] == '\0')
 		return next(pid, file, actions, attr, argv, env);
 	if (refused(path))
 		return EACCES;
-	return next(pid, file, actions, attr, argv, environment(env, alloca(ENV_ROOM(env)), alloca(PRELOAD_ROOM)));
+	env = environment(env, alloca(ENV_ROOM(env)), alloca(PRELOAD_ROOM));
+	if (program_linker(path, linker, sizeof(linker))) {
+		char **by_linker = alloca(ARGV_ROOM(argv));
+
+		program_by_linker(linker, path, argv, by_linker);
+		return next(pid, linker, actions, attr, by_linker, env);
+	}
+	return next(pid, file, actions, attr, argv, env);
 }
 
 EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,

@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define SCRIPT_DEPTH 5 /* as the kernel: a script whose interpreter is a script */
@@ -83,6 +85,46 @@ const char *program_refusal(const char *path)
 		path = name;
 	}
 	return NULL;
+}
+
+int program_linker(const char *path, char *out, size_t size)
+{
+	ElfW(Ehdr) head;
+	int fd, found = 0;
+
+	/* Root has capabilities anyway. */
+	if (geteuid() == 0 || getxattr(path, "security.capability", NULL, 0) <= 0)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+		head.e_phnum = 0;
+	for (unsigned int i = 0; i < head.e_phnum && !found; i++) {
+		ElfW(Phdr) segment;
+
+		if (pread(fd, &segment, sizeof(segment), (off_t)(head.e_phoff + i * sizeof(segment))) !=
+		    sizeof(segment))
+			break;
+		found = segment.p_type == PT_INTERP && segment.p_filesz > 0 && segment.p_filesz <= size &&
+		        pread(fd, out, segment.p_filesz, (off_t)segment.p_offset) == (ssize_t)segment.p_filesz &&
+		        out[segment.p_filesz - 1] == '\0';
+	}
+	close(fd);
+	return found;
+}
+
+void program_by_linker(const char *linker, const char *path, char *const argv[], char *out[])
+{
+	size_t n = 0;
+
+	out[n++] = (char *)(uintptr_t)linker;
+	out[n++] = (char *)(uintptr_t) "--argv0";
+	out[n++] = argv[0];
+	out[n++] = (char *)(uintptr_t)path;
+	for (size_t i = 1; argv[0] != NULL && argv[i] != NULL; i++)
+		out[n++] = argv[i];
+	out[n] = NULL;
 }
 
 void program_find(const char *name, const char *path, char *out, size_t size)

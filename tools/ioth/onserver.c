@@ -198,26 +198,42 @@ static const char *get_ready(void *arg)
 	return NULL;
 }
 
-/** refuse - a program that the library cannot be loaded into; an exit status after a complaint, or 0 */
-static int refuse(const struct run *run)
+/**
+ * choose_program - see that the library can be loaded into it, if need be by calling the dynamic linker (program.h)
+ *
+ * Returns 0, or an exit status after a complaint.
+ */
+static int choose_program(const struct run *run, struct child *child)
 {
-	char path[4096];
+	static char path[4096], linker[4096];
 	const char *why;
+	size_t n = 0;
 
 	program_find(run->program[0], getenv("PATH"), path, sizeof(path));
 	why = program_refusal(path);
-	if (why == NULL)
+	if (why != NULL) {
+		complain(run->command, NULL, "%s %s: it runs on stacks with a namespace (-s vdestack), not on %s", path,
+		         why, run->setup.stack);
+		return STATUS_CANNOT_EXECUTE;
+	}
+	if (!program_linker(path, linker, sizeof(linker)))
 		return 0;
-	complain(run->command, NULL, "%s %s: it runs on stacks with a namespace (-s vdestack), not on %s", path, why,
-	         run->setup.stack);
-	return STATUS_CANNOT_EXECUTE;
+	while (run->program[n] != NULL)
+		n++;
+	child->argv = calloc(n + PROGRAM_LINKER_ARGS + 2, sizeof(*child->argv));
+	if (child->argv == NULL) {
+		complain(run->command, NULL, "no memory");
+		return STATUS_RUN_FAILED;
+	}
+	program_by_linker(linker, path, run->program, child->argv);
+	return 0;
 }
 
 int onserver_run(struct run *run, struct child *child, struct ioth *stack)
 {
 	struct server server = {.stack = stack};
 	char library[4096];
-	int status = refuse(run), err;
+	int status = choose_program(run, child), err;
 
 	if (status != 0)
 		return status;
