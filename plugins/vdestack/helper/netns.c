@@ -57,12 +57,13 @@ static int current_ns(void)
 }
 
 /**
- * become_root - move into a user namespace of our own, as its root
+ * own_users - move into a user namespace of our own
  *
- * Without the maps we would be nobody there, which is less handy to look at with nsenter(1) but works; so a system that
- * lets us have the namespace and not the maps is no reason to give up.
+ * The user keeps his number in it, so that a program that goes there (ioth run) finds the files, the home and the name that
+ * are its user's; rights do not depend on it, all of us who made the namespace have all of them. Without the maps we would be nobody
+ * there, which works as well; so a system that lets us have the namespace and not the maps is no reason to give up.
  */
-static int become_root(void)
+static int own_users(void)
 {
 	unsigned int uid = geteuid(), gid = getegid();
 	char map[32];
@@ -71,9 +72,9 @@ static int become_root(void)
 		return -errno;
 	prctl(PR_SET_DUMPABLE, 1); /* or the files of /proc/self are root's */
 	put("/proc/self/setgroups", "deny");
-	snprintf(map, sizeof(map), "0 %u 1", uid);
+	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
 	put("/proc/self/uid_map", map);
-	snprintf(map, sizeof(map), "0 %u 1", gid);
+	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
 	put("/proc/self/gid_map", map);
 	return 0;
 }
@@ -87,7 +88,7 @@ int netns_begin(bool userns, uint32_t *step)
 		if (!userns && errno != EPERM)
 			return -errno;
 		*step = WIRE_STEP_USERNS;
-		err = become_root();
+		err = own_users();
 		if (err)
 			return err;
 		if (unshare(CLONE_NEWNET) < 0) {

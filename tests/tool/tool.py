@@ -1,0 +1,406 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tool BUILD [PATTERN...] - the command ioth: what it says, and how programs start and end under it.
+
+Prints PASS, FAIL or SKIP for each test, then "tool: N passed, N failed, N skipped". Status 1 when something failed. Runs as
+root and as an ordinary user. Which programs work on which stacks is programs.py's question.
+"""
+import contextlib
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, f"{HERE}/../interop")
+
+from harness import TIMEOUT, Skip, Task, check, run, run_tests, test, wait_until  # noqa: E402
+
+
+class World:
+    """The built command, and names for networks."""
+
+    def __init__(self, build):
+        self.build = os.path.abspath(build)
+        self.ioth = f"{self.build}/tools/ioth/ioth"
+        self.dir = tempfile.mkdtemp(prefix="ioth-tool.")
+        self.networks = 0
+        os.environ["IOTH_PLUGIN_PATH"] = f"{self.build}/plugins"
+        os.environ["PATH"] += ":/usr/sbin:/sbin"
+        self.namespaces = subprocess.run([self.ioth, "run", "-s", "vdestack", "true"], capture_output=True, check=False).returncode == 0
+
+    def network(self):
+        """A switch that nobody has used before: how to make it, how to join it."""
+        self.networks += 1
+        return f"switch://{self.dir}/{self.networks}", f"vde://{self.dir}/{self.networks}"
+
+    def inside(self, *words):
+        """The words that run a command on a stack with a namespace."""
+        if not self.namespaces:
+            raise Skip("network namespaces are forbidden here")
+        return [self.ioth, "run", "-s", "vdestack", *words]
+
+
+def refuse(command, status, *texts):
+    """The command fails with this status, and says these things."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL)
+    check(done.returncode == status, f"{' '.join(command)} ended with status {done.returncode}, not {status}: {done.stderr}")
+    for text in texts:
+        check(text in done.stderr, f"{' '.join(command)} says: {done.stderr}")
+
+
+@contextlib.contextmanager
+def on_terminal(command):
+    """A command that leads a session with a terminal of its own: its pid, and our end of the terminal."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvp(command[0], command)
+    try:
+        yield pid, terminal
+    finally:
+        os.close(terminal)
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def read_until(terminal, text):
+    """What the terminal shows, up to a text."""
+    shown = b""
+    while text not in shown:
+        try:
+            some = os.read(terminal, 1000)
+        except OSError:
+            some = b""
+        check(some, f"the terminal shows {shown!r} and no {text!r}")
+        shown += some
+    return shown
+
+
+# ------------------------------------------------------------------------------------------------ the command
+
+
+@test
+def help_everywhere(world, stay):
+    overview = run([world.ioth, "--help"])
+    commands = [line.split()[0] for line in overview.splitlines() if line.startswith("  ") and not line.startswith("  ioth")]
+    check("run" in commands and "stacks" in commands, overview)
+    for command in commands:
+        text = run([world.ioth, command, "--help"])
+        check(text.startswith(f"usage: ioth {command}") and "--help" in text, f"{command} --help: {text}")
+        refuse([world.ioth, command, "--no-such-option"], 125 if command == "run" else 2, f"ioth {command}: ", "option", "--help")
+    check(run([world.ioth, "--version"]).startswith("ioth "), "no version")
+    refuse([world.ioth], 2, "usage: ioth")
+    refuse([world.ioth, "nonsense"], 2, "there is no command 'nonsense'")
+
+
+@test
+def stacks_are_listed(world, stay):
+    stacks = {s["name"]: s for s in json.loads(run([world.ioth, "stacks", "--json"]))}
+    check(stacks["kernel"]["usable"] and stacks["kernel"]["kind"] == "host", f"{stacks['kernel']}")
+    check(stacks["kernel"]["licence"] == "LGPL-2.1-or-later", f"{stacks['kernel']}")
+    if world.namespaces:
+        check(stacks["vdestack"]["kind"] == "namespace", f"{stacks['vdestack']}")
+    if "lwip" in stacks:
+        check(stacks["lwip"]["kind"] == "process", f"{stacks['lwip']}")
+    check(stacks["kernel"]["file"] in run([world.ioth, "stacks"]), "the list for people has no file")
+
+
+@test
+def stacks_that_cannot_be_used(world, stay):
+    """Plugins of the tests that are broken in several ways, and one that is hidden by another."""
+    hidden = f"{world.dir}/hidden"
+    os.makedirs(hidden, exist_ok=True)
+    shutil.copy(f"{world.build}/plugins/ioth_kernel-r.so", f"{hidden}/ioth_kernel.so")
+    env = {**os.environ, "IOTH_PLUGIN_PATH": f"{world.build}/plugins:{world.build}/tests/plugins:{hidden}"}
+    stacks = {s["file"].rsplit("/", 1)[1]: s for s in json.loads(run([world.ioth, "stacks", "--json"], env=env))}
+    for file, reason in (
+        ("ioth_garbage-r.so", "file too short"),
+        ("ioth_noentry.so", "no function ioth_noentry_newstack"),
+        ("ioth_gpl2only-r.so", None),
+        ("ioth_kernel.so", "comes before it"),
+    ):
+        stack = stacks[file]
+        if reason is None:
+            check(stack["licence"] == "GPL-2.0-only", f"{stack}")
+        else:
+            check(not stack["usable"] and reason in stack["reason"], f"{stack}")
+
+
+# ----------------------------------------------------------------------------------------------------- ioth run
+
+
+@test
+def run_has_its_own_network(world, stay):
+    make, _ = world.network()
+    output = run([*world.inside("-n", make, "-a", "10.0.0.5/24", "-a", "fd00::5/64", "-g", "10.0.0.1", "--mtu", "1400"), "ip", "address"])
+    check("10.0.0.5/24" in output and "fd00::5/64" in output and "mtu 1400" in output, output)
+    route = run([*world.inside("-n", "eth7=" + world.network()[0], "-a", "10.0.0.5/24", "-g", "10.0.0.1"), "ip", "route"])
+    check("default via 10.0.0.1 dev eth7" in route, route)
+
+
+@test
+def run_keeps_the_user(world, stay):
+    """The user, his files and all rights over the network; interfaces in /sys where it can be mounted."""
+    output = run([*world.inside(), "sh", "-c", "id -u; cat; ip link set lo down && ip link set lo up"], input="text\n")
+    check(output == f"{os.geteuid()}\ntext\n", output)
+
+
+@test
+def run_names(world, stay):
+    hosts = f"{world.dir}/hosts"
+    with open(hosts, "w", encoding="ascii") as file:
+        file.write("10.1.2.3 somewhere.example\n")
+    output = run([*world.inside("--dns", "10.0.0.9", "--dns", "fd00::9", "--search", "a.example b.example", "--hosts", hosts),
+                  "sh", "-c", "cat /etc/resolv.conf; getent hosts somewhere.example"])
+    for text in ("nameserver 10.0.0.9\nnameserver fd00::9\nsearch a.example b.example\n", "10.1.2.3"):
+        check(text in output, output)
+    check("nameserver" not in run([*world.inside(), "cat", "/etc/resolv.conf"]), "a name server that nobody has named")
+    left = [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("ioth-resolv.") and
+            os.stat(f"{tempfile.gettempdir()}/{name}").st_uid == os.geteuid()]
+    check(not left, f"{left} were left")
+
+
+@test
+def run_config(world, stay):
+    config = f"{world.dir}/node.ini"
+    with open(config, "w", encoding="ascii") as file:
+        file.write(f"# a node\n[network]\nstack = vdestack\nnetwork = eth0={world.network()[0]}\n\naddress = 10.0.0.7/24\ndns=10.0.0.9\n")
+    world.inside()
+    output = run([world.ioth, "run", "--config", config, "-a", "10.0.0.8/24", "sh", "-c", "ip address; cat /etc/resolv.conf"])
+    for text in ("10.0.0.7/24", "10.0.0.8/24", "eth0", "nameserver 10.0.0.9"):
+        check(text in output, output)
+    with open(config, "w", encoding="ascii") as file:
+        file.write("stack = vdestack\nadress = 10.0.0.7/24\n")
+    refuse([world.ioth, "run", "--config", config, "true"], 125, "adress", "line 2")
+
+
+@test
+def run_says_what_is_wrong(world, stay):
+    ioth = [world.ioth, "run"]
+    refuse([*ioth, "true"], 125, "on which stack?", "ioth stacks")
+    refuse([*ioth, "-s", "vdestack"], 125, "which program?")
+    refuse([*ioth, "-s", "vdestack", "-a", "10.0.0.1", "true"], 125, "10.0.0.5/24")
+    refuse([*ioth, "-s", "nosuch", "true"], 125, "there is no stack nosuch", "ioth stacks")
+    refuse([*ioth, "-s", "kernel", "-a", "10.0.0.1/24", "true"], 125, "network of this machine")
+    refuse([*ioth, "-s", "vdestack", "--dns", "ns.example", "true"], 125, "not the address of a name server")
+    refuse([*world.inside("-n", f"vde://{world.dir}/nowhere"), "true"], 125, "switch:///PATH")
+    refuse([*world.inside(), "/no/such/program"], 127, "/no/such/program")
+    refuse([*world.inside(), "/etc/passwd"], 126, "/etc/passwd cannot be executed")
+
+
+@test
+def run_status(world, stay):
+    for stack in ([world.ioth, "run", "-s", "kernel"], world.inside()):
+        refuse([*stack, "sh", "-c", "exit 7"], 7)
+        refuse([*stack, "sh", "-c", "kill -USR1 $$"], -signal.SIGUSR1)
+
+
+@test
+def run_passes_signals_on(world, stay):
+    script = "trap 'echo caught; exit 3' TERM; echo ready; while :; do read line || exit 4; done"
+    task = Task([*world.inside(), "sh", "-c", script])
+    stay.callback(task.kill)
+    task.wait_for("ready")
+    task.process.terminate()
+    task.process.stdin.write("wake\n")
+    task.process.stdin.flush()
+    task.wait_for("caught")
+    check(task.process.wait(TIMEOUT) == 3, f"status {task.process.returncode}")
+
+
+@test
+def run_ends_with_what_the_program_left(world, stay):
+    """A daemon keeps its network, and ioth, till it ends; the status is the program's."""
+    make, _ = world.network()
+    script = "(read line; ip -4 -brief address show vde0) <&3 & exit 5"
+    task = Task(["sh", "-c", 'exec 3<&0; exec "$@"', "sh", *world.inside("-n", make, "-a", "10.0.0.6/24"), "bash", "-c", script])
+    stay.callback(task.kill)
+    task.process.stdin.write("go\n")
+    task.process.stdin.flush()
+    check("10.0.0.6/24" in task.process.stdout.read(), "the network of the daemon is gone")
+    check(task.process.wait(TIMEOUT) == 5, f"status {task.process.returncode}")
+
+
+@test
+def run_dies_with_its_program(world, stay):
+    task = Task([*world.inside(), "sh", "-c", "echo $$; read line"])
+    stay.callback(task.kill)
+    program = int(task.wait_for(r"\d+"))
+    task.process.kill()
+    wait_until(lambda: not alive(program), "the program lives without its network")
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@test
+def run_on_a_terminal(world, stay):
+    """^C is the program's, ^Z stops the job, and a shell in it has job control."""
+    with on_terminal([*world.inside(), "sh", "-c", "trap 'echo interrupted; exit 9' INT; echo ready; read line"]) as (pid, terminal):
+        read_until(terminal, b"ready")
+        os.write(terminal, b"\x03")
+        read_until(terminal, b"interrupted")
+        _, status = os.waitpid(pid, 0)
+        check(os.waitstatus_to_exitcode(status) == 9, f"status {status}")
+    with on_terminal(["bash", "--norc", "-i"]) as (pid, terminal):
+        os.write(terminal, " ".join([*world.inside(), "sh", "-c", "'echo rea''dy; read line; echo $line'", "\n"]).encode())
+        read_until(terminal, b"ready\r\n")
+        os.write(terminal, b"\x1a")
+        read_until(terminal, b"Stopped")
+        os.write(terminal, b"fg\n")
+        read_until(terminal, b"fg\r\n")
+        os.write(terminal, b"wo'r'ds\n")
+        read_until(terminal, b"\r\nwo'r'ds\r\n")
+
+
+# -------------------------------------------------------------------------------------------------- other commands
+
+
+def stacks(world):
+    return [s for s in ("vdestack", "lwip") if s != "vdestack" or world.namespaces]
+
+
+def on_stack(world, command, stack, network, *words):
+    return [world.ioth, command, "-s", stack, "-n", network, *words]
+
+
+def listener(world, stay, stack, network, *words):
+    """A listener in the background, once it listens."""
+    task = Task(["sh", "-c", 'exec "$@" 3>&1 1>&2 2>&3', "sh", *on_stack(world, "listen", stack, network, *words)], stderr=subprocess.PIPE)
+    stay.callback(task.kill)
+    task.wait_for("listening on")
+    return task
+
+
+@test
+def listen_and_connect(world, stay):
+    """Both directions, both ends, more than the buffers take; IPv4 and IPv6."""
+    for stack in stacks(world):
+        for address, mine, theirs in (("10.0.0.1", "10.0.0.1/24", "10.0.0.2/24"), ("fd00::1", "fd00::1/64", "fd00::2/64")):
+            make, join = world.network()
+            server = listener(world, stay, stack, make, "-a", mine, "7")
+            said = "".join(f"{i} said\n" for i in range(100000))
+            server.process.stdin.write("an answer\n")
+            server.process.stdin.close()
+            with open(f"{world.dir}/said", "w+", encoding="ascii") as file:
+                file.write(said)
+                file.seek(0)
+                client = subprocess.Popen(on_stack(world, "connect", stack, join, "-a", theirs, address, "7"), text=True,
+                                          stdin=file, stdout=subprocess.PIPE)
+            heard = server.process.stderr.read()
+            check(heard == said, f"{stack}: {len(heard)} of {len(said)} bytes arrived")
+            check(client.stdout.read() == "an answer\n", f"{stack}: no answer")
+            check(client.wait(TIMEOUT) == 0 and server.process.wait(TIMEOUT) == 0, f"{stack}: another status")
+
+
+@test
+def listen_and_connect_udp(world, stay):
+    for stack in stacks(world):
+        make, join = world.network()
+        server = listener(world, stay, stack, make, "-a", "10.0.0.1/24", "-u", "7")
+        server.process.stdin.close()
+        run(on_stack(world, "connect", stack, join, "-a", "10.0.0.2/24", "-u", "10.0.0.1", "7"), input="a datagram")
+        check(server.process.stderr.read() == "a datagram", "no datagram")
+
+
+@test
+def connect_says_what_is_wrong(world, stay):
+    for stack in stacks(world):
+        make, _ = world.network()
+        refuse(on_stack(world, "connect", stack, make, "-a", "10.0.0.2/24", "10.0.0.2", "7"), 1, "no connection to 10.0.0.2:7: Connection refused")
+    refuse([world.ioth, "connect", "-s", "kernel", "localhost", "7"], 2, "names are not looked up")
+    refuse([world.ioth, "connect", "-s", "kernel", "127.0.0.1", "70000"], 2, "not a port")
+    refuse([world.ioth, "connect", "127.0.0.1", "7"], 1, "on which stack?")
+    refuse([world.ioth, "listen", "-s", "kernel", "-u", "-k", "7"], 2, "--udp or --keep")
+
+
+@test
+def ping(world, stay):
+    for stack in stacks(world):
+        make, join = world.network()
+        listener(world, stay, stack, make, "-a", "10.0.0.1/24", "-a", "fd00::1/64", "7")
+        for other in stacks(world):
+            for address, mine in (("10.0.0.1", "10.0.0.2/24"), ("fd00::1", "fd00::2/64")):
+                words = on_stack(world, "ping", other, join, "-a", mine, "-c", "2", "-i", "0.01", "--size", "2000", address)
+                result = json.loads(run([*words, "--json"]))
+                check(result["received"] == 2 and 0 < result["min_ms"] <= result["max_ms"], f"{other} to {stack}: {result}")
+        output = run(on_stack(world, "ping", stack, join, "-a", "10.0.0.2/24", "-c", "1", "10.0.0.1"))
+        check("64 bytes from 10.0.0.1: sequence 1" in output and "1 sent, 1 received" in output, output)
+        nobody = on_stack(world, "ping", stack, join, "-a", "10.0.0.2/24", "-c", "1", "-W", "0.01", "10.0.0.3")
+        check("1 sent, 0 received" in run(nobody, status=1), "somebody answers")
+
+
+@test
+def ip(world, stay):
+    make, _ = world.network()
+    world.inside()
+    output = run(on_stack(world, "ip", "vdestack", make, "-a", "10.0.0.2/24", "--", "-json", "address", "show", "vde0"))
+    check(any(a["local"] == "10.0.0.2" for a in json.loads(output)[0]["addr_info"]), output)
+
+
+@test
+def demo(world, stay):
+    for stack in stacks(world):
+        output = run([world.ioth, "demo", "-s", stack])
+        for text in ("10.0.0.1", "10.0.0.2", "and hears       'Hello from a thread with its own network'"):
+            check(text in output, output)
+
+
+@test
+def bench(world, stay):
+    """Not how fast, but that every figure is one."""
+    for stack in stacks(world):
+        result = json.loads(run([world.ioth, "bench", "-s", stack, "-t", "0.1", "--json"]))
+        check(result["gbits"] > 0 and 0 < result["p50_us"] <= result["p99_us"] and result["connections"] > 0, f"{result}")
+    before = set(os.listdir("/tmp"))
+    refuse([world.ioth, "bench", "-s", "nosuch"], 1, "there is no stack nosuch")
+    check(not [name for name in set(os.listdir("/tmp")) - before if name.startswith("ioth-bench.")], "a directory was left")
+
+
+def complete(world, *words):
+    """What bash offers for the last of these words."""
+    script = f"""source {HERE}/../../tools/ioth/completion/ioth.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ioth; printf '%s\\n' "${{COMPREPLY[@]}}\""""
+    env = {**os.environ, "PATH": f"{os.path.dirname(world.ioth)}:{os.environ['PATH']}"}
+    return run(["bash", "-c", script, "bash", *words], env=env).split()
+
+
+@test
+def bash_completes(world, stay):
+    check({"run", "stacks", "ping"} <= set(complete(world, "ioth", "")), "no commands")
+    check(complete(world, "ioth", "sta") == ["stacks"], "no command")
+    check("kernel" in complete(world, "ioth", "run", "-s", ""), "no stacks")
+    check(complete(world, "ioth", "ping", "--cou") == ["--count"], "no options")
+    check("sleep" in complete(world, "ioth", "run", "-s", "lwip", "--nat", "--", "slee"), "no programs")
+
+
+@test
+def zsh_completes(world, stay):
+    """As far as it can be seen without a terminal: the file is a completion that zsh can read."""
+    if shutil.which("zsh") is None:
+        raise Skip("zsh is not installed")
+    run(["zsh", "-fc", f"fpath=({HERE}/../../tools/ioth/completion $fpath); autoload -Uz compinit; compinit -D -u; autoload +X _ioth; [[ $_comps[ioth] == _ioth ]]"],
+        env={**os.environ, "HOME": world.dir})
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    world = World(sys.argv[1])
+    try:
+        return run_tests("tool", world, sys.argv[2:])
+    finally:
+        shutil.rmtree(world.dir, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
