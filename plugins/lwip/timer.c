@@ -25,6 +25,7 @@
 #define RTO_MAX 120000000U
 #define TIME_WAIT_TICKS 120U      /* a minute, as Linux */
 #define TIME_WAITS_MAX 16384U
+#define ORPHAN_ATTEMPTS_MAX 8U    /* of one that its program has closed: as net.ipv4.tcp_orphan_retries */
 #define ATTEMPTS_MAX 15U          /* as net.ipv4.tcp_retries2 */
 #define SYN_ATTEMPTS 6U
 
@@ -176,7 +177,7 @@ static bool given_up(const struct conn *conn, int64_t now)
 	}
 	if (limit > 0 && conn->stalled_since && now - conn->stalled_since >= limit * MILLISECOND)
 		return true;
-	return conn->backoff >= ATTEMPTS_MAX && now - conn->progress >= timeout(conn);
+	return conn->backoff >= (conn->tcp ? ATTEMPTS_MAX : ORPHAN_ATTEMPTS_MAX) && now - conn->progress >= timeout(conn);
 }
 
 /** fail - end a connection that got no answer */

@@ -13,9 +13,6 @@ static rlim_t descriptors(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		die(NULL, "getrlimit");
 	limit.rlim_cur = limit.rlim_max;
-	/* Root may have more than it was given. */
-	if (limit.rlim_max < 30000 && setrlimit(RLIMIT_NOFILE, &(struct rlimit){30000, 30000}) == 0)
-		return 30000;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		die(NULL, "setrlimit");
 	return limit.rlim_cur;

@@ -435,6 +435,27 @@ static void test_user_timeout(void **state)
 
 /* ------------------------------------------------------------------------------------------------------ many or few */
 
+/** test_orphan - what a program has closed is not kept for a quarter of an hour when the peer is gone */
+static void test_orphan(void **state)
+{
+	struct engine *e = a->e;
+	struct sock *sock;
+
+	(void)state;
+	sock = open_pair(AF_INET);
+	transfer(sock, b->accepted, 1000); /* so that round trips are known */
+	fake_run(a, b, NULL, NULL, SECOND);
+	a->loss = 1000;
+	assert_true(fake_send(sock, 0, 200000, false) > 100000);
+	lwip_engine.tcp_close(e, &sock->tcp);
+	fake_run(a, b, NULL, NULL, 40 * SECOND);
+	assert_int_equal(e->connections, 1);
+	fake_run(a, b, NULL, NULL, 100 * SECOND);
+	assert_int_equal(e->connections, 0);
+	assert_int_equal(lwip_engine.deadline(e), INET_NEVER);
+	fake_free(sock);
+}
+
 static void test_backlog(void **state)
 {
 	struct sock *listener = fake_listen(b, AF_INET6, 80), *sock[20];
@@ -607,6 +628,7 @@ static void test_thousand(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	print_message("%u stacks in %.2f s, %zu KiB each\n", count,
 		      (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9, (resident() - before) / COUNT);
+	assert_in_range((resident() - before) / COUNT, 1, 130);
 	/* each is its own */
 	a = stacks[3];
 	b = stacks[997];
@@ -661,6 +683,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user_timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_urgent, setup, teardown),

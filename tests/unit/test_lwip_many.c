@@ -166,6 +166,8 @@ static void test_memory(void **state)
 	size_t before = mallinfo2().uordblks, each;
 
 	(void)state;
+	if (before == 0)
+		skip(); /* a sanitizer has its own allocator, which does not say */
 	connect_up_to(1000);
 	/* there are both ends of each, and two struct sock of the test */
 	each = (mallinfo2().uordblks - before) / 2000 - sizeof(struct sock);
