@@ -8,8 +8,8 @@
  * Theory of operation. A *cable* has two ends, each of which the first and the second vde_open of its name get. Each
  * end has a ring of bytes for the frames that come to it, with one producer and one consumer: a frame is copied in by
  * whoever sends it and copied out by whoever receives it, each under the lock of its stack. A frame lies in one piece,
- * behind a word with its length; length 0 says that the next one is at the beginning of the ring. A frame that has no
- * room is refused with EAGAIN, one that is sent to an end that nobody has opened is lost.
+ * behind a line of the cache with its length; length 0 says that the next one is at the beginning of the ring. A frame
+ * that has no room is refused with EAGAIN, one that is sent to an end that nobody has opened is lost.
  *
  * The descriptor to wait on is one end of a socketpair, and the *bell*, its other end, is rung with one byte by the
  * sender when it has not been rung since the ring was last found empty. So a receiver that is behind costs no system
@@ -169,7 +169,7 @@ static int memory_close(VDECONN *conn)
 /** taken - bytes that a frame takes in a ring, its word included */
 static uint32_t taken(size_t len)
 {
-	return (WORD + (uint32_t)len + LINE - 1) & ~(LINE - 1);
+	return LINE + (((uint32_t)len + LINE - 1) & ~(LINE - 1));
 }
 
 /** put - a frame into a ring; false when there is no room */
@@ -188,7 +188,7 @@ static bool put(struct ring *ring, const void *frame, uint32_t len)
 		at = 0;
 	}
 	memcpy(ring->bytes + at, &len, WORD);
-	memcpy(ring->bytes + at + WORD, frame, len);
+	memcpy(ring->bytes + at + LINE, frame, len);
 	atomic_store(&ring->head, head + skip + taken(len));
 	return true;
 }
@@ -261,7 +261,7 @@ static ssize_t memory_recv(VDECONN *conn, void *frame, size_t size, int flags)
 		at = 0;
 		memcpy(&len, ring->bytes, WORD);
 	}
-	memcpy(frame, ring->bytes + at + WORD, len < size ? len : size);
+	memcpy(frame, ring->bytes + at + LINE, len < size ? len : size);
 	atomic_store_explicit(&ring->tail, tail + taken(len), memory_order_release);
 	return (ssize_t)(len < size ? len : size);
 }
