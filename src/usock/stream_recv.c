@@ -26,7 +26,7 @@
 #define RING_FIRST 8U
 #define SMALL 256U            /* segments of at most this are copied when others wait */
 #define BLOCK 2048U           /* our own blocks */
-#define RCVBUF_MOST (1 << 20) /* where SO_RCVBUF was not set; half of it is the window */
+#define RCVBUF_MOST (1 << 18) /* where SO_RCVBUF was not set; half of it is the window */
 
 static struct usock__chunk *chunk_at(const struct usock__stream *s, unsigned int i)
 {

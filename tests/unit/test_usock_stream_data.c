@@ -195,8 +195,8 @@ static void test_rcvbuf_grows(void **state)
 	assert_int_equal(s->inet.sock.options.rcvbuf, 262144);
 	assert_int_equal(pcb->option[USOCK_TCP_RCVBUF], 131072);
 	reads(s, 4 << 20);
-	assert_int_equal(s->inet.sock.options.rcvbuf, 1 << 20);
-	assert_int_equal(pcb->option[USOCK_TCP_RCVBUF], 1 << 19);
+	assert_int_equal(s->inet.sock.options.rcvbuf, 262144);
+	assert_int_equal(pcb->option[USOCK_TCP_RCVBUF], 131072);
 	s = fake_connected(*state, AF_INET);
 	s->inet.sock.options.rcvbuf_set = true;
 	reads(s, 1 << 20);
