@@ -87,5 +87,5 @@ const struct bench_row bench_row_tcp_memory = {
         .begin = memory_begin,
         .sample = memory_sample,
         .end = memory_end,
-        .arg = &tcp_stream_traffic,
+        .arg = &tcp_stream_traffic_memory,
 };

@@ -29,6 +29,7 @@ struct traffic {
 	bool processes; /* the sides are two processes, not two threads */
 	bool pinned;    /* each role on a processor of its own; what carries the frames runs where it wants to */
 	size_t size;    /* bytes of a message, for those that come in sizes */
+	int rcvbuf;     /* SO_RCVBUF of a stream; 0: as the system has it */
 };
 
 int endpoint_socket(const struct endpoint *self, int type);
@@ -54,8 +55,8 @@ int traffic_begin(const struct bench_subject *subject, void **state);
 int traffic_sample(void *state, double *values);
 void traffic_end(void *state);
 
-/** tcp_stream_traffic - bulk TCP; fills in two values, throughput (Gbit/s) and processor time (s/GB) */
-extern const struct traffic tcp_stream_traffic;
+/** tcp_stream_traffic_memory - bulk TCP; fills in two values, throughput (Gbit/s) and processor time (s/GB) */
+extern const struct traffic tcp_stream_traffic_memory;
 
 /* The subjects of all traffic rows, each with its references. */
 #define TRAFFIC_SUBJECT_COUNT 10

@@ -8,8 +8,8 @@
  * Theory of operation. A *cable* has two ends, each of which the first and the second vde_open of its name get. Each
  * end has a ring of bytes for the frames that come to it, with one producer and one consumer: a frame is copied in by
  * whoever sends it and copied out by whoever receives it, each under the lock of its stack. A frame lies in one piece,
- * behind a word with its length; length 0 says that the next one is at the beginning of the ring. A frame that has no
- * room is refused with EAGAIN, one that is sent to an end that nobody has opened is lost.
+ * behind a line of the cache with its length; length 0 says that the next one is at the beginning of the ring. A frame
+ * that has no room is refused with EAGAIN, one that is sent to an end that nobody has opened is lost.
  *
  * The descriptor to wait on is one end of a socketpair, and the *bell*, its other end, is rung with one byte by the
  * sender when it has not been rung since the ring was last found empty. So a receiver that is behind costs no system
@@ -31,14 +31,18 @@
 #include <unistd.h>
 
 #define RING_SIZE (512u * 1024) /* a power of two; lwIP has at most 180 segments on their way */
+#define LOOKS 32                /* at an empty ring, about a microsecond: the frames of a burst follow each other */
 #define WORD ((uint32_t)sizeof(uint32_t))
+#define LINE 64u /* of the cache: two frames share none, or the processors of both ends would quarrel about it */
 
 struct ring {
-	_Alignas(64) _Atomic uint32_t head; /* bytes ever put in; written by the sender */
-	_Alignas(64) _Atomic uint32_t tail; /* bytes ever taken out; written by the receiver */
-	_Alignas(64) atomic_bool rung;      /* there is a byte in the bell, or will be */
+	_Alignas(LINE) _Atomic uint32_t head; /* bytes ever put in; written by the sender */
+	uint32_t tail_seen;                   /* the sender's: what tail was when it last looked */
+	_Alignas(LINE) _Atomic uint32_t tail; /* bytes ever taken out; written by the receiver */
+	uint32_t head_seen;                   /* the receiver's likewise */
+	_Alignas(LINE) atomic_bool rung;      /* there is a byte in the bell, or will be */
 	int datafd, bell;
-	_Alignas(64) unsigned char bytes[RING_SIZE];
+	_Alignas(LINE) unsigned char bytes[RING_SIZE];
 };
 
 struct cable {
@@ -76,7 +80,7 @@ static void cable_free(struct cable *cable)
 /** cable_new - NULL with errno */
 static struct cable *cable_new(const char *name)
 {
-	struct cable *cable = aligned_alloc(64, sizeof(*cable));
+	struct cable *cable = aligned_alloc(LINE, sizeof(*cable));
 
 	if (!cable)
 		return NULL;
@@ -165,24 +169,26 @@ static int memory_close(VDECONN *conn)
 /** taken - bytes that a frame takes in a ring, its word included */
 static uint32_t taken(size_t len)
 {
-	return WORD + (((uint32_t)len + WORD - 1) & ~(WORD - 1));
+	return LINE + (((uint32_t)len + LINE - 1) & ~(LINE - 1));
 }
 
 /** put - a frame into a ring; false when there is no room */
 static bool put(struct ring *ring, const void *frame, uint32_t len)
 {
 	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	uint32_t room = RING_SIZE - (head - atomic_load_explicit(&ring->tail, memory_order_acquire));
 	uint32_t at = head % RING_SIZE, to_end = RING_SIZE - at, skip = to_end < taken(len) ? to_end : 0;
 
-	if (room < skip + taken(len))
-		return false;
+	if (RING_SIZE - (head - ring->tail_seen) < skip + taken(len)) {
+		ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
+		if (RING_SIZE - (head - ring->tail_seen) < skip + taken(len))
+			return false;
+	}
 	if (skip > 0) {
 		memset(ring->bytes + at, 0, WORD);
 		at = 0;
 	}
 	memcpy(ring->bytes + at, &len, WORD);
-	memcpy(ring->bytes + at + WORD, frame, len);
+	memcpy(ring->bytes + at + LINE, frame, len);
 	atomic_store(&ring->head, head + skip + taken(len));
 	return true;
 }
@@ -206,18 +212,36 @@ static ssize_t memory_send(VDECONN *conn, const void *frame, size_t len, int fla
 	return (ssize_t)len;
 }
 
+/** relax - tell the processor that this is a loop that waits */
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
 /** empty - has the receiver taken everything? Then the bell is made ready to be rung again */
 static bool empty(struct ring *ring, uint32_t tail)
 {
 	char byte;
 
-	if (atomic_load_explicit(&ring->head, memory_order_acquire) != tail)
-		return false;
+	for (unsigned int i = 0; i < LOOKS; i++) {
+		if (ring->head_seen == tail)
+			ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
+		if (ring->head_seen != tail)
+			return false;
+		if (!atomic_load_explicit(&ring->rung, memory_order_relaxed))
+			break;
+		relax();
+	}
 	/* Even when it has not been rung: the byte may come late, when its frame has been seen already. */
 	(void)!recv(ring->datafd, &byte, 1, 0);
 	atomic_store(&ring->rung, false);
 	/* Who has put a frame in before he could see that had no reason to ring. */
-	return atomic_load(&ring->head) == tail;
+	ring->head_seen = atomic_load(&ring->head);
+	return ring->head_seen == tail;
 }
 
 static ssize_t memory_recv(VDECONN *conn, void *frame, size_t size, int flags)
@@ -237,7 +261,7 @@ static ssize_t memory_recv(VDECONN *conn, void *frame, size_t size, int flags)
 		at = 0;
 		memcpy(&len, ring->bytes, WORD);
 	}
-	memcpy(frame, ring->bytes + at + WORD, len < size ? len : size);
+	memcpy(frame, ring->bytes + at + LINE, len < size ? len : size);
 	atomic_store_explicit(&ring->tail, tail + taken(len), memory_order_release);
 	return (ssize_t)(len < size ? len : size);
 }

@@ -8,7 +8,7 @@
  *
  * Buffers of the size of a frame are kept in a list when they are given back, as the C library's own lists have no room for blocks of
  * that size. Received and sent ones are alike, so that the acknowledged segments of one connection serve the next frames. The number of
- * those kept is limited, and all are freed when the stack has nothing to do.
+ * those kept is limited, and all are freed when the stack has nothing to do. What lwIP notes of each segment to be sent is kept likewise.
  *
  * What the network can make us keep is limited by windows and by the limits of reassembly; as lwIP itself does not limit the number of small
  * segments out of order, there is a limit of all received bytes as well, beyond which frames are not received. What is sent has limits
@@ -87,8 +87,39 @@ void buffer_memory_free(void *memory)
 		give(buffer->e, buffer);
 }
 
+void *buffer_segment(struct engine *e)
+{
+	struct segment *segment = e->segments;
+
+	if (!segment)
+		return malloc(sizeof(*segment));
+	e->segments = segment->next;
+	e->segments_free--;
+	return segment;
+}
+
+void buffer_segment_free(struct engine *e, void *memory)
+{
+	struct segment *segment = memory;
+
+	if (e->segments_free >= KEEP) {
+		free(segment);
+		return;
+	}
+	segment->next = e->segments;
+	e->segments = segment;
+	e->segments_free++;
+}
+
 void buffer_trim(struct engine *e)
 {
+	while (e->segments) {
+		struct segment *segment = e->segments;
+
+		e->segments = segment->next;
+		free(segment);
+	}
+	e->segments_free = 0;
 	while (e->buffers) {
 		struct buffer *buffer = e->buffers;
 

@@ -56,6 +56,14 @@ struct buffer {
 	_Alignas(16) unsigned char data[];
 };
 
+/** struct segment - what lwIP notes of one to be sent; while it is free, the next free one */
+struct segment {
+	union {
+		struct tcp_seg seg;
+		struct segment *next;
+	};
+};
+
 /** struct packet - to be sent, made by usock */
 struct packet {
 	size_t len;
@@ -152,6 +160,8 @@ struct engine {
 	struct interface any; /* lwIP's route to everywhere */
 	struct buffer *buffers;
 	unsigned int buffers_free;
+	struct segment *segments; /* free ones */
+	unsigned int segments_free;
 	size_t buffers_used; /* bytes of those that hold received packets */
 	unsigned char *scratch; /* PACKET_MAX bytes with INET_HEADROOM before them; NULL: never needed */
 	struct route routes[ROUTES];
@@ -233,6 +243,10 @@ struct pbuf *buffer_pbuf(struct engine *e, struct buffer *buffer, unsigned char 
 /** buffer_memory, buffer_memory_free - @size bytes for lwIP itself; NULL */
 void *buffer_memory(struct engine *e, size_t size);
 void buffer_memory_free(void *memory);
+/** buffer_segment, buffer_segment_free - room for a struct tcp_seg; NULL */
+void *buffer_segment(struct engine *e);
+void buffer_segment_free(struct engine *e, void *segment);
+/** buffer_trim - free what is kept */
 void buffer_trim(struct engine *e);
 
 /* ip.c */

@@ -136,6 +136,8 @@ static void *allocate(memp_t type)
 			listener->e = e;
 		return listener;
 	}
+	if (type == MEMP_TCP_SEG)
+		return buffer_segment(e);
 	return malloc((*e->lw.memp_pools)[type]->size);
 }
 
@@ -157,6 +159,9 @@ static void release(memp_t type, void *memory)
 		if (e->current == conn)
 			e->current = NULL;
 		e->connections--;
+	} else if (type == MEMP_TCP_SEG) {
+		buffer_segment_free(engine_current, memory);
+		return;
 	}
 	if (type == MEMP_TCP_PCB_LISTEN)
 		listeners_forget(((struct listener *)memory)->e, memory);
