@@ -67,7 +67,7 @@ struct served *serve_sock_by_inode(struct serve *serve, ino_t inode)
 
 struct served *serve_sock_find(struct serve *serve, int fd)
 {
-	struct sockaddr_un name;
+	struct sockaddr_un name = {.sun_family = AF_UNSPEC};
 	socklen_t len = sizeof(name);
 	struct served *sock;
 	struct stat st;
