@@ -2,8 +2,8 @@
 /*
  * iothserve.h - offer a stack to other processes.
  *
- * They use it with ioth_newstack("remote,socket=/path", NULL), or with `ioth run -s remote,socket=/path`. What passes between is in
- * docs/protocol.md. Link with -liothserve.
+ * They use it with ioth_newstack("remote,socket=/path", NULL), or with `ioth run -s remote,socket=/path`. What passes
+ * between is in docs/protocol.md. Link with -liothserve.
  */
 #ifndef IOTHSERVE_H
 #define IOTHSERVE_H
@@ -21,7 +21,8 @@ extern "C" {
 #endif
 
 /* What clients may do: options.flags */
-#define IOTH_SERVE_LINKS 1u /* plug the stack into networks of their choice (RTM_NEWLINK of kind vde): a locator can start programs */
+#define IOTH_SERVE_LINKS                                                                                               \
+	1u /* plug the stack into networks of their choice (RTM_NEWLINK of kind vde): a locator can start programs */
 
 /** struct ioth_serve_options - all zero is a good choice */
 struct ioth_serve_options {
@@ -39,21 +40,24 @@ struct ioth_serve_options {
  * ioth_listen_unix - make the listening socket for ioth_serve at @path
  * @mode: permissions of the socket file: who may write to it may connect
  *
- * A file that is left of a server that is no more is replaced. Returns a descriptor, or -1 with errno: EADDRINUSE somebody serves there;
- * EEXIST there is a file that is not a socket; ENAMETOOLONG, EACCES, ENOENT.
+ * A file that is left of a server that is no more is replaced. Returns a descriptor, or -1 with errno: EADDRINUSE
+ * somebody serves there; EEXIST there is a file that is not a socket; ENAMETOOLONG, EACCES, ENOENT.
  */
 int ioth_listen_unix(const char *path, mode_t mode);
 
 /**
  * ioth_serve - serve @stack to whoever connects to @listenfd
- * @listenfd: a listening AF_UNIX socket of the type SOCK_SEQPACKET, from ioth_listen_unix or a service manager; stays open
+ * @listenfd: a listening AF_UNIX socket of the type SOCK_SEQPACKET, from ioth_listen_unix or a service manager; stays
+ * open
  * @options: NULL for the defaults
  *
- * Runs in the calling thread until options->stop_fd is readable. One thread serves any number of clients. The sockets of clients are closed
- * when they are done with them, however they end. Returns 0 when it was stopped, all sockets of clients having been closed; or -1 with
- * errno: EINVAL @listenfd is not such a socket; EMFILE, ENOMEM when it cannot begin.
+ * Runs in the calling thread until options->stop_fd is readable. One thread serves any number of clients. The sockets
+ * of clients are closed when they are done with them, however they end. Returns 0 when it was stopped, all sockets of
+ * clients having been closed; or -1 with errno: EINVAL @listenfd is not such a socket; EMFILE, ENOMEM when it cannot
+ * begin.
  *
- * The process should have a high limit of descriptors: a socket takes up to four. When they run out, clients get EMFILE.
+ * The process should have a high limit of descriptors: a socket takes up to four. When they run out, clients get
+ * EMFILE.
  */
 int ioth_serve(struct ioth *stack, int listenfd, const struct ioth_serve_options *options);
 

@@ -4,14 +4,15 @@
  *
  *     ioth_newstack("remote,socket=/run/ioth.sock", NULL)
  *
- * Each handle is a session with the server (src/remote). Sockets of a kernel-backed stack are kernel sockets, on which libioth makes the system
- * calls; of others each call passes here. The handle owns nothing but its session: to delete it leaves the served stack, its interfaces and the
- * sockets of others alone. Networks are the server's to join, so locators are refused.
+ * Each handle is a session with the server (src/remote). Sockets of a kernel-backed stack are kernel sockets, on which
+ * libioth makes the system calls; of others each call passes here. The handle owns nothing but its session: to delete
+ * it leaves the served stack, its interfaces and the sockets of others alone. Networks are the server's to join, so
+ * locators are refused.
  *
  * fork and exec. Sockets work in children, and so does the handle.
  *
- * What is kept of a socket is its inode, by which the server is told that it is gone, and the number it has. That may change while a call is on its
- * way (moved): the call finds nothing under the old one then and is made again.
+ * What is kept of a socket is its inode, by which the server is told that it is gone, and the number it has. That may
+ * change while a call is on its way (moved): the call finds nothing under the old one then and is made again.
  */
 #include "remote.h"
 
@@ -366,8 +367,9 @@ static bool options_parse(const char *options, char **path, bool *calls)
 /**
  * ioth_remote_newstack - see newstack_prototype
  *
- * errno: EINVAL no socket=PATH, an unknown option, or a locator (networks are joined by the server); ENOENT, ECONNREFUSED nobody serves there; EACCES
- * not allowed; EPROTO another version of the protocol; EUSERS too many clients; ENAMETOOLONG, ENOMEM, EMFILE.
+ * errno: EINVAL no socket=PATH, an unknown option, or a locator (networks are joined by the server); ENOENT,
+ * ECONNREFUSED nobody serves there; EACCES not allowed; EPROTO another version of the protocol; EUSERS too many
+ * clients; ENAMETOOLONG, ENOMEM, EMFILE.
  */
 void *ioth_remote_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions)
 {

@@ -2,8 +2,8 @@
 /*
  * call.c - the calls that do not move bytes.
  *
- * Each is a question. Where the descriptor itself has a part in it (the times that a call waits at most, what a blocked reader
- * of a stream is woken for) the system call is made on it as well.
+ * Each is a question. Where the descriptor itself has a part in it (the times that a call waits at most, what a blocked
+ * reader of a stream is woken for) the system call is made on it as well.
  */
 #include "private.h"
 
@@ -44,7 +44,8 @@ char remote__kind(int fd)
 	size_t prefix = sizeof(REMOTE_NAME) - 1;
 
 	if (remote__next->getpeername(fd, (struct sockaddr *)&name, &len) < 0 || name.sun_family != AF_UNIX ||
-	    len <= offsetof(struct sockaddr_un, sun_path) + 1 + prefix || memcmp(name.sun_path + 1, REMOTE_NAME, prefix) != 0)
+	    len <= offsetof(struct sockaddr_un, sun_path) + 1 + prefix ||
+	    memcmp(name.sun_path + 1, REMOTE_NAME, prefix) != 0)
 		return 0;
 	return name.sun_path[1 + prefix];
 }
@@ -90,7 +91,8 @@ int remote__wait(struct remote *r, int fd, int events, int timeout_option)
 	return remote__ask(r, &ask);
 }
 
-/** place_for - is there a number for one more descriptor? An answer must not be lost for want of one. 0 or a negative errno */
+/** place_for - is there a number for one more descriptor? An answer must not be lost for want of one. 0 or a negative
+ * errno */
 static int place_for(void)
 {
 	/* Any descriptor will do as the model. */
@@ -278,8 +280,8 @@ int remote_shutdown(struct remote *r, int fd, int how)
 static bool is_local(int level, int option)
 {
 	return level == SOL_SOCKET &&
-	       (option == SO_RCVTIMEO_OLD || option == SO_SNDTIMEO_OLD || option == SO_RCVTIMEO_NEW || option == SO_SNDTIMEO_NEW ||
-	        option == SO_OOBINLINE || option == SO_PEEK_OFF);
+	       (option == SO_RCVTIMEO_OLD || option == SO_SNDTIMEO_OLD || option == SO_RCVTIMEO_NEW ||
+	        option == SO_SNDTIMEO_NEW || option == SO_OOBINLINE || option == SO_PEEK_OFF);
 }
 
 /**
@@ -295,8 +297,11 @@ static bool is_low_water(const struct remote *r, int fd, int level, int option)
 int remote_setsockopt(struct remote *r, int fd, int level, int optname, const void *optval, socklen_t optlen)
 {
 	struct iovec iov = {(void *)(uintptr_t)optval, optlen};
-	struct remote__ask ask = {
-	        .head = {.op = REMOTE_SETSOCKOPT, .arg = {level, optname, (int)optlen}}, .iov = &iov, .iovcnt = 1, .fd = fd, .number = -1};
+	struct remote__ask ask = {.head = {.op = REMOTE_SETSOCKOPT, .arg = {level, optname, (int)optlen}},
+	                          .iov = &iov,
+	                          .iovcnt = 1,
+	                          .fd = fd,
+	                          .number = -1};
 	struct sock_fprog program;
 	int result;
 
@@ -324,11 +329,12 @@ static int get_error(struct remote *r, int fd, int *error)
 	int local = 0;
 	socklen_t len = sizeof(local);
 	struct iovec iov = {error, sizeof(*error)};
-	struct remote__ask ask = {.head = {.op = REMOTE_GETSOCKOPT, .arg = {SOL_SOCKET, SO_ERROR, sizeof(int)}, .room_data = sizeof(int)},
-	                          .fd = fd,
-	                          .number = -1,
-	                          .to_iov = &iov,
-	                          .to_iovcnt = 1};
+	struct remote__ask ask = {
+	        .head = {.op = REMOTE_GETSOCKOPT, .arg = {SOL_SOCKET, SO_ERROR, sizeof(int)}, .room_data = sizeof(int)},
+	        .fd = fd,
+	        .number = -1,
+	        .to_iov = &iov,
+	        .to_iovcnt = 1};
 	int result;
 
 	remote__next->getsockopt(fd, SOL_SOCKET, SO_ERROR, &local, &len);
@@ -437,8 +443,13 @@ static int get_ifconf(struct remote *r, int fd, struct ifconf *list)
 int remote_ioctl(struct remote *r, int fd, unsigned long request, void *arg)
 {
 	struct iovec iov[2] = {{arg, 0}, {NULL, 0}};
-	struct remote__ask ask = {
-	        .head = {.op = REMOTE_IOCTL, .arg = {(int)request}}, .iov = iov, .iovcnt = 2, .fd = fd, .number = -1, .to_iov = iov, .to_iovcnt = 1};
+	struct remote__ask ask = {.head = {.op = REMOTE_IOCTL, .arg = {(int)request}},
+	                          .iov = iov,
+	                          .iovcnt = 2,
+	                          .fd = fd,
+	                          .number = -1,
+	                          .to_iov = iov,
+	                          .to_iovcnt = 1};
 	int result, here = 0;
 	size_t size;
 
@@ -473,7 +484,8 @@ int remote_ioctl(struct remote *r, int fd, unsigned long request, void *arg)
 	}
 	result = remote__ask(r, &ask);
 	/* What has come this far counts as well. */
-	if (result >= 0 && request == FIONREAD && remote__kind(fd) == REMOTE_KIND_STREAM && remote__next->ioctl(fd, FIONREAD, &here) == 0)
+	if (result >= 0 && request == FIONREAD && remote__kind(fd) == REMOTE_KIND_STREAM &&
+	    remote__next->ioctl(fd, FIONREAD, &here) == 0)
 		*(int *)arg += here;
 	return result;
 }

@@ -2,8 +2,9 @@
 /*
  * data.c - the calls that move bytes.
  *
- * On a stream they are the system call on the descriptor, and what comes out of it is put right: AF_UNIX knows no addresses of a connection, reports every
- * failure as a reset, and drops nothing for MSG_TRUNC. Other sockets' datagrams go with SEND and RECV, which never wait; the waiting is done here.
+ * On a stream they are the system call on the descriptor, and what comes out of it is put right: AF_UNIX knows no
+ * addresses of a connection, reports every failure as a reset, and drops nothing for MSG_TRUNC. Other sockets'
+ * datagrams go with SEND and RECV, which never wait; the waiting is done here.
  */
 #include "private.h"
 
@@ -17,7 +18,8 @@
 
 #define VECTOR_MAX 1024 /* IOV_MAX */
 
-/** bytes - of a vector: their number, or a negative errno, @too_many when the vector is too long; @touched: they will be read or written */
+/** bytes - of a vector: their number, or a negative errno, @too_many when the vector is too long; @touched: they will
+ * be read or written */
 static ssize_t bytes(const struct iovec *iov, size_t iovcnt, int too_many, bool touched)
 {
 	size_t total = 0;
@@ -57,7 +59,8 @@ static ssize_t stream_drop(int fd, const struct msghdr *msg, int flags)
 
 	if (want < 0)
 		return want;
-	got = remote__next->recv(fd, dropped, (size_t)want < sizeof(dropped) ? (size_t)want : sizeof(dropped), flags & ~MSG_TRUNC);
+	got = remote__next->recv(fd, dropped, (size_t)want < sizeof(dropped) ? (size_t)want : sizeof(dropped),
+	                         flags & ~MSG_TRUNC);
 	return got < 0 ? -errno : got;
 }
 
@@ -206,20 +209,22 @@ static void patience_end(void *arg)
 		remote__next->close(patience->copy);
 }
 
-static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct msghdr *msg, struct rest *rest, size_t room, int flags)
+static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct msghdr *msg, struct rest *rest,
+                        size_t room, int flags)
 {
-	struct remote__ask ask = {.head = {.op = REMOTE_RECV,
-	                                   .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), more},
-	                                   .room_addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
-	                                   .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
-	                                                                                                        : REMOTE_CONTROL_MAX),
-	                                   .room_data = (uint32_t)(room < REMOTE_DATA_MAX ? room : REMOTE_DATA_MAX)},
-	                          .fd = fd,
-	                          .number = number,
-	                          .to_addr = msg->msg_name,
-	                          .to_control = msg->msg_control,
-	                          .to_iov = rest->iov + rest->first,
-	                          .to_iovcnt = rest->count - rest->first};
+	struct remote__ask ask = {
+	        .head = {.op = REMOTE_RECV,
+	                 .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), more},
+	                 .room_addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
+	                 .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
+	                                                                                     : REMOTE_CONTROL_MAX),
+	                 .room_data = (uint32_t)(room < REMOTE_DATA_MAX ? room : REMOTE_DATA_MAX)},
+	        .fd = fd,
+	        .number = number,
+	        .to_addr = msg->msg_name,
+	        .to_control = msg->msg_control,
+	        .to_iov = rest->iov + rest->first,
+	        .to_iovcnt = rest->count - rest->first};
 	ssize_t len = remote__ask(r, &ask);
 
 	if (len < 0)
@@ -282,7 +287,8 @@ static ssize_t calls_recv(struct remote *r, int fd, struct msghdr *msg, int flag
 	return len;
 }
 
-static ssize_t ask_send(struct remote *r, int fd, int number, bool more, const struct msghdr *msg, const struct rest *rest, int flags)
+static ssize_t ask_send(struct remote *r, int fd, int number, bool more, const struct msghdr *msg,
+                        const struct rest *rest, int flags)
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_SEND,
 	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL), more},
@@ -333,7 +339,8 @@ static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, in
 		return size;
 	if (msg->msg_namelen > REMOTE_ADDR_MAX)
 		return -EINVAL;
-	if ((msg->msg_name != NULL && remote__bad(msg->msg_name, msg->msg_namelen)) || remote__bad(msg->msg_control, msg->msg_controllen))
+	if ((msg->msg_name != NULL && remote__bad(msg->msg_name, msg->msg_namelen)) ||
+	    remote__bad(msg->msg_control, msg->msg_controllen))
 		return -EFAULT;
 	if (msg->msg_controllen > REMOTE_CONTROL_MAX)
 		return -ENOBUFS;
@@ -369,7 +376,8 @@ ssize_t remote_sendmsg(struct remote *r, int fd, const struct msghdr *msg, int f
 	return calls_send(r, fd, msg, flags);
 }
 
-ssize_t remote_recvfrom(struct remote *r, int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
+ssize_t remote_recvfrom(struct remote *r, int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                        socklen_t *fromlen)
 {
 	struct iovec iov = {buf, len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_name = from};
@@ -398,11 +406,14 @@ ssize_t remote_readv(struct remote *r, int fd, const struct iovec *iov, int iovc
 	return len <= 0 ? len : remote_recvmsg(r, fd, &msg, 0);
 }
 
-ssize_t remote_sendto(struct remote *r, int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
+ssize_t remote_sendto(struct remote *r, int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                      socklen_t tolen)
 {
 	struct iovec iov = {(void *)(uintptr_t)buf, len};
-	const struct msghdr msg = {
-	        .msg_iov = &iov, .msg_iovlen = 1, .msg_name = (void *)(uintptr_t)to, .msg_namelen = to == NULL ? 0 : tolen};
+	const struct msghdr msg = {.msg_iov = &iov,
+	                           .msg_iovlen = 1,
+	                           .msg_name = (void *)(uintptr_t)to,
+	                           .msg_namelen = to == NULL ? 0 : tolen};
 
 	return remote_sendmsg(r, fd, &msg, flags);
 }
@@ -425,7 +436,8 @@ static bool over(const struct timespec *end)
 	return now.tv_sec > end->tv_sec || (now.tv_sec == end->tv_sec && now.tv_nsec >= end->tv_nsec);
 }
 
-int remote_recvmmsg(struct remote *r, int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)
+int remote_recvmmsg(struct remote *r, int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags,
+                    struct timespec *timeout)
 {
 	struct timespec end = {0};
 	unsigned int count = 0;

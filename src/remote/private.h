@@ -35,9 +35,9 @@ struct remote__ask {
 	const void *addr, *control;
 	const struct iovec *iov;
 	size_t iovcnt;
-	int fd;        /* the descriptor it is about, or -1 */
-	int number;    /* under which the program knows that, when it is a copy */
-	bool patient;  /* the answer may take long: signals and cancellation end the question */
+	int fd;             /* the descriptor it is about, or -1 */
+	int number;         /* under which the program knows that, when it is a copy */
+	bool patient;       /* the answer may take long: signals and cancellation end the question */
 	int timeout_option; /* patient: SO_RCVTIMEO or SO_SNDTIMEO, whose time of the descriptor limits it; 0 */
 
 	struct remote_reply reply;
@@ -50,8 +50,8 @@ struct remote__ask {
 /**
  * remote__ask - ask, and wait for the answer
  *
- * The result of the call or a negative errno: ENETDOWN nobody serves any more; EFAULT of the program's buffers; EINTR and EAGAIN (its time is over) of
- * a patient question.
+ * The result of the call or a negative errno: ENETDOWN nobody serves any more; EFAULT of the program's buffers; EINTR
+ * and EAGAIN (its time is over) of a patient question.
  */
 int remote__ask(struct remote *r, struct remote__ask *ask);
 
@@ -67,10 +67,12 @@ bool remote__is_tcp(int fd);
 /** remote__nonblocking - would a call on @fd not wait? */
 bool remote__nonblocking(int fd);
 
-/** remote__wait - wait for events of @fd, as long as the time of @timeout_option; poll events or -EINTR, -EAGAIN, -ENETDOWN */
+/** remote__wait - wait for events of @fd, as long as the time of @timeout_option; poll events or -EINTR, -EAGAIN,
+ * -ENETDOWN */
 int remote__wait(struct remote *r, int fd, int events, int timeout_option);
 
-/** remote__hold - a copy of @fd for a call that waits: it keeps the socket, whatever becomes of the number; or a negative errno */
+/** remote__hold - a copy of @fd for a call that waits: it keeps the socket, whatever becomes of the number; or a
+ * negative errno */
 int remote__hold(int fd);
 
 /**

@@ -24,7 +24,8 @@
 #define REMOTE_NAME "ioth."
 #define REMOTE_NAME_DIGITS 16
 
-/* The other end of a stream has a name as well: NUL, REMOTE_NAME, one of these, digits. So a client knows what it has. */
+/* The other end of a stream has a name as well: NUL, REMOTE_NAME, one of these, digits. So a client knows what it has.
+ */
 #define REMOTE_KIND_LISTENER 'l'
 #define REMOTE_KIND_STREAM 's' /* a connection whose bytes pass through the descriptor */
 #define REMOTE_KIND_CALLS 'c'  /* a connection whose bytes pass through SEND and RECV */
@@ -47,10 +48,10 @@ enum remote_op {
 	REMOTE_SHUTDOWN,   /* arg: how */
 	REMOTE_IOCTL,      /* arg: request; data in both directions */
 	/* arg[1] of SEND and RECV: 1 leaves an error for the next call and is answered with ECANCELED instead */
-	REMOTE_SEND,       /* arg: flags; addr, control, data */
-	REMOTE_RECV,       /* arg: flags; answered with addr, control, data */
-	REMOTE_WAIT,       /* arg: poll events; answered when there is one of them, or an error: revents */
-	REMOTE_CLOSE,      /* it was the last descriptor, or the last of this program; answered when it has lingered */
+	REMOTE_SEND,  /* arg: flags; addr, control, data */
+	REMOTE_RECV,  /* arg: flags; answered with addr, control, data */
+	REMOTE_WAIT,  /* arg: poll events; answered when there is one of them, or an error: revents */
+	REMOTE_CLOSE, /* it was the last descriptor, or the last of this program; answered when it has lingered */
 	REMOTE_OPS,
 };
 

@@ -54,8 +54,8 @@ struct remote_next {
 	ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
-	/* Put the file of @file, which stays open, under the number @fd: the socket has got another one (a connection that failed is tried
-	   again). 0, or -1 with errno. NULL: dup3. */
+	/* Put the file of @file, which stays open, under the number @fd: the socket has got another one (a connection
+	   that failed is tried again). 0, or -1 with errno. NULL: dup3. */
 	int (*renew)(int fd, int file);
 };
 
@@ -116,7 +116,8 @@ int remote_socket(struct remote *r, int domain, int type, int protocol);
 /** remote_close - close(2): as the plain one, but it knows of SO_LINGER, and the server of it at once */
 int remote_close(struct remote *r, int fd);
 
-/** remote_closed - a descriptor with that inode (fstat(2)) was closed by a plain close(2): the server need not find out by itself */
+/** remote_closed - a descriptor with that inode (fstat(2)) was closed by a plain close(2): the server need not find out
+ * by itself */
 void remote_closed(struct remote *r, ino_t inode);
 
 /* ------------------------------------------------------------------------------------------------------- calls */

@@ -2,14 +2,15 @@
 /*
  * session.c - connections to the server, and questions over them.
  *
- * A question takes a connection for itself, so there are as many as there are calls in progress, of which a few are kept for the next.
- * There is no lock and no memory is allocated: a slot is taken by one atomic exchange. So a question may be asked in a signal handler, and a fork at any
- * moment leaves nothing locked.
+ * A question takes a connection for itself, so there are as many as there are calls in progress, of which a few are
+ * kept for the next. There is no lock and no memory is allocated: a slot is taken by one atomic exchange. So a question
+ * may be asked in a signal handler, and a fork at any moment leaves nothing locked.
  *
- * After fork the connections are the parent's: the child finds another process number and begins with new ones, in the same session. A child of
- * vfork(2) shares this memory and does the same; the parent then finds its own number missing and does it again. That is why a connection is never
- * used, nor closed, unless the inode under its number is the one it was: a number may mean something else in the other process, or
- * have been closed by a program that closes everything.
+ * After fork the connections are the parent's: the child finds another process number and begins with new ones, in the
+ * same session. A child of vfork(2) shares this memory and does the same; the parent then finds its own number missing
+ * and does it again. That is why a connection is never used, nor closed, unless the inode under its number is the one
+ * it was: a number may mean something else in the other process, or have been closed by a program that closes
+ * everything.
  *
  * The numbers are high, from 768 on, where programs do not look for theirs.
  */
@@ -105,8 +106,9 @@ static int conn_take(struct remote *r, struct conn *conn)
 		struct remote__slot *slot = &r->slots[i];
 		int state = atomic_load_explicit(&slot->state, memory_order_relaxed);
 
-		if (state != SLOT_BUSY && atomic_compare_exchange_strong_explicit(&slot->state, &state, SLOT_BUSY, memory_order_acquire,
-		                                                                  memory_order_relaxed))
+		if (state != SLOT_BUSY &&
+		    atomic_compare_exchange_strong_explicit(&slot->state, &state, SLOT_BUSY, memory_order_acquire,
+		                                            memory_order_relaxed))
 			conn->slot = slot;
 	}
 	if (conn->slot != NULL && conn_is(conn->slot->fd, conn->slot->inode)) {
@@ -173,7 +175,8 @@ static int send_message(int fd, struct remote__ask *ask)
 
 		msg.msg_control = control;
 		msg.msg_controllen = sizeof(control);
-		*cmsg = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+		*cmsg = (struct cmsghdr){
+		        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
 		memcpy(CMSG_DATA(cmsg), &ask->fd, sizeof(int));
 	}
 	while (remote__next->sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
@@ -188,7 +191,8 @@ static int descriptor_of(struct msghdr *msg)
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
 	int fd = -1;
 
-	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS && cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
+	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
 	return fd;
 }
@@ -214,7 +218,8 @@ static int receive_message(int fd, struct remote__ask *ask)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len != (ssize_t)sizeof(*reply) || reply->op != ask->head.op)
 		return -EPIPE;
-	if (reply->addr > ask->head.room_addr || reply->control > ask->head.room_control || reply->data > ask->head.room_data)
+	if (reply->addr > ask->head.room_addr || reply->control > ask->head.room_control ||
+	    reply->data > ask->head.room_data)
 		return -EPIPE;
 	iov[n++] = (struct iovec){reply, sizeof(*reply)};
 	iov[n++] = (struct iovec){ask->to_addr, reply->addr};
@@ -235,7 +240,8 @@ static int receive_message(int fd, struct remote__ask *ask)
 	return len == 0 ? -EPIPE : msg.msg_flags & MSG_CTRUNC ? -EMFILE : 0;
 }
 
-/** limit_time - a patient question lasts as long as SO_RCVTIMEO or SO_SNDTIMEO of its descriptor says; whether there is a limit */
+/** limit_time - a patient question lasts as long as SO_RCVTIMEO or SO_SNDTIMEO of its descriptor says; whether there is
+ * a limit */
 static bool limit_time(int conn, const struct remote__ask *ask)
 {
 	struct timeval time = {.tv_sec = 0};
@@ -373,7 +379,8 @@ static int conn_open(struct remote *r, char hello[2 * REMOTE_NAME_DIGITS])
 		fd = high;
 	}
 	memcpy(name.sun_path, r->path, sizeof(name.sun_path));
-	result = remote__next->connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0 ? -errno : send_message(fd, &ask);
+	result =
+	        remote__next->connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0 ? -errno : send_message(fd, &ask);
 	if (result == 0)
 		result = receive_message(fd, &ask);
 	if (result == 0)

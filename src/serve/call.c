@@ -2,8 +2,8 @@
 /*
  * call.c - what each message does.
  *
- * A call is made on the stack's socket, which never waits. Afterwards the user's end, which came with the request, is made to
- * show what the call has changed, before the client can look.
+ * A call is made on the stack's socket, which never waits. Afterwards the user's end, which came with the request, is
+ * made to show what the call has changed, before the client can look.
  */
 #include "private.h"
 
@@ -131,7 +131,8 @@ static int call_accept(struct serve_conn *conn, struct serve_request *request, s
 	if (file < 0)
 		return -errno;
 	mode = request->head.arg[1] == REMOTE_MODE_CALLS ? REMOTE_MODE_CALLS : REMOTE_MODE_STREAM;
-	result = serve_sock_new(conn, file, sock->domain, SOCK_STREAM, request->head.arg[0], kind_of(mode), &answer->fd, &made);
+	result = serve_sock_new(conn, file, sock->domain, SOCK_STREAM, request->head.arg[0], kind_of(mode), &answer->fd,
+	                        &made);
 	if (result < 0)
 		return result;
 	give_addr(request, answer, len);
@@ -296,7 +297,7 @@ static int call_recv(struct served *sock, struct serve_request *request, struct 
 }
 
 static int call_name(int (*call)(int, struct sockaddr *, socklen_t *), const struct served *sock,
-		     const struct serve_request *request, struct serve_answer *answer)
+                     const struct serve_request *request, struct serve_answer *answer)
 {
 	socklen_t len = REMOTE_ADDR_MAX;
 
@@ -406,6 +407,7 @@ void serve_call(struct serve_conn *conn, struct serve_request *request, struct s
 	if (answer->later)
 		return;
 	/* A new user's end takes the place of the one that came along. */
-	serve_sock_sync(request->sock, 0, answer->fd >= 0 && request->head.op != REMOTE_ACCEPT ? answer->fd : request->fd);
+	serve_sock_sync(request->sock, 0,
+	                answer->fd >= 0 && request->head.op != REMOTE_ACCEPT ? answer->fd : request->fd);
 	renewed(request->sock, request, answer);
 }

@@ -2,9 +2,10 @@
 /*
  * conn.c - a connection of a client: its messages, and whether it may.
  *
- * A message is measured first: it is exactly as long as its head says, no part is longer than allowed, and it carries at most one
- * descriptor. A client that sends anything else, or asks before it was answered, is not one of ours and is disconnected; other clients
- * do not notice. An answer is sent without waiting: a client that does not read has no room for it and is disconnected as well.
+ * A message is measured first: it is exactly as long as its head says, no part is longer than allowed, and it carries
+ * at most one descriptor. A client that sends anything else, or asks before it was answered, is not one of ours and is
+ * disconnected; other clients do not notice. An answer is sent without waiting: a client that does not read has no room
+ * for it and is disconnected as well.
  */
 #include "private.h"
 
@@ -19,7 +20,8 @@
 
 /* -------------------------------------------------------------------------------------------------------- accounts */
 
-/** account_of - the account of the process at the other end, made if need be; NULL: not allowed, too many, no memory; @error says which */
+/** account_of - the account of the process at the other end, made if need be; NULL: not allowed, too many, no memory;
+ * @error says which */
 static struct serve_account *account_of(struct serve *serve, int fd, int *error)
 {
 	const struct ioth_serve_options *options = serve->options;
@@ -74,9 +76,9 @@ static bool send_answer(struct serve_conn *conn, const struct serve_answer *answ
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec iov[4] = {{(void *)(uintptr_t)&answer->head, sizeof(answer->head)},
-			       {answer->addr, answer->head.addr},
-			       {answer->control, answer->head.control},
-			       {answer->data, answer->head.data}};
+	                       {answer->addr, answer->head.addr},
+	                       {answer->control, answer->head.control},
+	                       {answer->data, answer->head.data}};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 4};
 
 	if (answer->fd >= 0) {
@@ -84,7 +86,8 @@ static bool send_answer(struct serve_conn *conn, const struct serve_answer *answ
 
 		msg.msg_control = control;
 		msg.msg_controllen = sizeof(control);
-		*cmsg = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+		*cmsg = (struct cmsghdr){
+		        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
 		memcpy(CMSG_DATA(cmsg), &answer->fd, sizeof(int));
 	}
 	return sendmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
@@ -94,9 +97,9 @@ static bool send_answer(struct serve_conn *conn, const struct serve_answer *answ
 static void parts(struct serve *serve, struct serve_answer *answer)
 {
 	*answer = (struct serve_answer){.addr = serve->out,
-					.control = serve->out + REMOTE_ADDR_MAX,
-					.data = serve->out + REMOTE_ADDR_MAX + REMOTE_CONTROL_MAX,
-					.fd = -1};
+	                                .control = serve->out + REMOTE_ADDR_MAX,
+	                                .data = serve->out + REMOTE_ADDR_MAX + REMOTE_CONTROL_MAX,
+	                                .fd = -1};
 }
 
 /** simple - answer @op with a result and nothing else */
@@ -218,7 +221,8 @@ static ssize_t receive(struct serve_conn *conn, int *fd, bool *cut)
 	/* Room for one descriptor: the kernel drops others, and says so. */
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = {conn->serve->in, REMOTE_MESSAGE_MAX};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	ssize_t len = recvmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *cmsg;
 
@@ -226,7 +230,8 @@ static ssize_t receive(struct serve_conn *conn, int *fd, bool *cut)
 	if (len < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS && cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
+	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(fd, CMSG_DATA(cmsg), sizeof(int));
 	*cut = msg.msg_flags & MSG_CTRUNC;
 	return len == 0 || (msg.msg_flags & MSG_TRUNC) ? -1 : len;

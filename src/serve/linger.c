@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * linger.c - closing a socket that has a time of SO_LINGER: the client waits till its last bytes have been acknowledged.
+ * linger.c - closing a socket that has a time of SO_LINGER: the client waits till its last bytes have been
+ * acknowledged.
  *
- * ioth_close waits, which the server must not, so it is called in a thread of its own, a *job*. When that is over the server hears of it by an
- * eventfd and answers the client, if it is still there. There are few jobs at a time: beyond them a close does not linger.
+ * ioth_close waits, which the server must not, so it is called in a thread of its own, a *job*. When that is over the
+ * server hears of it by an eventfd and answers the client, if it is still there. There are few jobs at a time: beyond
+ * them a close does not linger.
  */
 #include "private.h"
 
@@ -31,7 +33,8 @@ bool serve_lingers(int file)
 	struct linger linger;
 	socklen_t len = sizeof(linger);
 
-	return ioth_getsockopt(file, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff && linger.l_linger != 0;
+	return ioth_getsockopt(file, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff &&
+	       linger.l_linger != 0;
 }
 
 static void *job_run(void *arg)

@@ -2,8 +2,9 @@
 /*
  * option.c - options, ioctls and netlink packets: what clients may hand to the stack, and with which size.
  *
- * The stack is called in the server's memory, so nothing that holds a pointer or the number of a descriptor may pass. Structures with pointers
- * travel flat and are put together here; other such options are refused, and ioctls that are not listed do not exist.
+ * The stack is called in the server's memory, so nothing that holds a pointer or the number of a descriptor may pass.
+ * Structures with pointers travel flat and are put together here; other such options are refused, and ioctls that are
+ * not listed do not exist.
  */
 #include "private.h"
 
@@ -43,7 +44,8 @@ static int set_filter(const struct served *sock, const struct serve_request *req
 	if (request->head.data / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		return -EINVAL;
 	program.len = (unsigned short)(request->head.data / sizeof(struct sock_filter));
-	return ioth_setsockopt(sock->file, SOL_SOCKET, request->head.arg[1], &program, sizeof(program)) < 0 ? -errno : 0;
+	return ioth_setsockopt(sock->file, SOL_SOCKET, request->head.arg[1], &program, sizeof(program)) < 0 ? -errno
+	                                                                                                    : 0;
 }
 
 int serve_setsockopt(struct served *sock, const struct serve_request *request)
@@ -79,7 +81,8 @@ int serve_getsockopt(struct served *sock, const struct serve_request *request, s
 	if (own_error(sock, request, answer))
 		return 0;
 	memset(answer->data, 0, request->head.room_data);
-	memcpy(answer->data, request->data, request->head.data < request->head.room_data ? request->head.data : request->head.room_data);
+	memcpy(answer->data, request->data,
+	       request->head.data < request->head.room_data ? request->head.data : request->head.room_data);
 	/* Nonsense is refused as the call does it; what is longer than any option is as good as the longest. */
 	if (request->head.arg[2] < 0)
 		len = (socklen_t)request->head.arg[2];
@@ -193,7 +196,8 @@ int serve_ioctl(struct served *sock, const struct serve_request *request, struct
 
 /* --------------------------------------------------------------------------------------------------------- netlink */
 
-/** harmless - a new link is none when it might be of kind vde, whose locator can name a program to run; all its attributes are looked at */
+/** harmless - a new link is none when it might be of kind vde, whose locator can name a program to run; all its
+ * attributes are looked at */
 static bool harmless(const char *message, size_t len)
 {
 	const char *at = message + NLMSG_SPACE(sizeof(struct ifinfomsg));

@@ -65,7 +65,7 @@ struct served {
 	ino_t inode;     /* of the user's end */
 	ino_t old_inode; /* that it had before it was renewed, or 0 */
 	char name[SERVE_NAME_MAX];
-	int own;         /* our end, or -1 */
+	int own; /* our end, or -1 */
 	enum serve_shape shape;
 	enum serve_state state;
 	enum remote_mode mode;
@@ -89,7 +89,7 @@ struct served {
 	struct served *again_next;
 
 	struct serve_conn *closer; /* who waits till it is closed */
-	bool suspect;             /* its user's end may be closed without a hang-up */
+	bool suspect;              /* its user's end may be closed without a hang-up */
 	bool dead;
 	struct serve_conn *waiters;
 	struct served *hash_next, *prev, *next, *grave;
@@ -102,7 +102,7 @@ struct serve {
 	const struct ioth_serve_options *options;
 	int epoll, listener, timer;
 	bool paused; /* out of descriptors: nobody is accepted until something is closed */
-	int spare; /* a descriptor kept for the moment when there are no others */
+	int spare;   /* a descriptor kept for the moment when there are no others */
 	char id[REMOTE_NAME_DIGITS + 1];
 	struct serve_source listener_source, timer_source, stop_source;
 	int linger; /* eventfd of linger.c */
@@ -114,9 +114,9 @@ struct serve {
 	struct serve_conn *conns, *conn_graves;
 	struct served *sockets, *graves;
 	struct served *buckets[SERVE_BUCKETS];
-	struct served *again;         /* to be pumped on when others have had their turn */
-	unsigned char *in, *out;      /* a message of each direction */
-	unsigned char *scratch;       /* of the pump */
+	struct served *again;    /* to be pumped on when others have had their turn */
+	unsigned char *in, *out; /* a message of each direction */
+	unsigned char *scratch;  /* of the pump */
 };
 
 /* ------------------------------------------------------------------------------------------------------- serve.c */
@@ -164,7 +164,7 @@ void serve_linger_end(struct serve *serve);
 struct serve_request {
 	struct remote_request head;
 	void *addr, *control, *data;
-	int fd; /* that came along, or -1 */
+	int fd;              /* that came along, or -1 */
 	struct served *sock; /* whose user's end that is, or NULL */
 };
 
@@ -195,7 +195,8 @@ bool serve_may_send(const struct served *sock, const void *data, size_t len);
  * @kind: of a connection, as for serve_sock_join; 0: it is none
  * @user: gets the user's end, to be sent and closed
  */
-int serve_sock_new(struct serve_conn *conn, int file, int domain, int type, int flags, char kind, int *user, struct served **out);
+int serve_sock_new(struct serve_conn *conn, int file, int domain, int type, int flags, char kind, int *user,
+                   struct served **out);
 struct served *serve_sock_find(struct serve *serve, int fd);
 struct served *serve_sock_by_inode(struct serve *serve, ino_t inode);
 
@@ -211,14 +212,16 @@ bool serve_sock_alive(const struct served *sock);
 /** serve_sock_check - release it if it is not */
 void serve_sock_check(struct served *sock);
 
-/** serve_sock_reap - check all sockets of an account that are closed without a hang-up; NULL: all suspects; how many are still suspect */
+/** serve_sock_reap - check all sockets of an account that are closed without a hang-up; NULL: all suspects; how many
+ * are still suspect */
 unsigned int serve_sock_reap(struct serve *serve, const struct serve_account *account);
 
 /** serve_sock_gone - the user's end was closed everywhere: send the rest, then release */
 void serve_sock_gone(struct served *sock);
 void serve_sock_release(struct served *sock);
 
-/** serve_sock_sync - look at the stack's socket and act on it; @told: what has just been reported; @user: the user's end or -1 */
+/** serve_sock_sync - look at the stack's socket and act on it; @told: what has just been reported; @user: the user's
+ * end or -1 */
 void serve_sock_sync(struct served *sock, uint32_t told, int user);
 
 /* -------------------------------------------------------------------------------------------------------- show.c */

@@ -2,15 +2,17 @@
 /*
  * pump.c - the bytes of a TCP connection, between our end of what the client has and the stack's socket.
  *
- * Outwards bytes are *looked at* in our end (MSG_PEEK), offered to the stack, and as many as it takes are removed, less one: what has been
- * sent always leaves its last byte in our end (junk). So nothing is kept here, the client's buffer is full when the stack's is, and our end can be closed
- * with something unread at any time, which is what resets the client's. Inwards a read is a promise, since the stack's buffer cannot be looked at
- * cheaply: what the user's end does not take is kept, at most one chunk (rest), and no more is read till it is gone.
+ * Outwards bytes are *looked at* in our end (MSG_PEEK), offered to the stack, and as many as it takes are removed, less
+ * one: what has been sent always leaves its last byte in our end (junk). So nothing is kept here, the client's buffer
+ * is full when the stack's is, and our end can be closed with something unread at any time, which is what resets the
+ * client's. Inwards a read is a promise, since the stack's buffer cannot be looked at cheaply: what the user's end does
+ * not take is kept, at most one chunk (rest), and no more is read till it is gone.
  *
- * The end of the client's bytes shows as RDHUP of our end, and counts when there is nothing but junk in it. A client that has closed with bytes
- * unread makes ERR there: the connection is reset then, as Linux does.
+ * The end of the client's bytes shows as RDHUP of our end, and counts when there is nothing but junk in it. A client
+ * that has closed with bytes unread makes ERR there: the connection is reset then, as Linux does.
  *
- * Urgent data: the stack shows PRI; its bytes are moved up to the mark, then the urgent one is sent as such on the pair.
+ * Urgent data: the stack shows PRI; its bytes are moved up to the mark, then the urgent one is sent as such on the
+ * pair.
  */
 #include "private.h"
 

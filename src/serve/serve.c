@@ -2,10 +2,11 @@
 /*
  * serve.c - a stack offered to other processes: the server's loop.
  *
- * One thread, one epoll set. In it are the listening socket, the connections of clients (conn.c), and of each socket of a client
- * two descriptors: `file`, that of the stack's socket, and `own`, the other end of what the client has, the user's end
- * (docs/protocol.md). Nothing blocks: the stack's sockets are non-blocking, a call that would wait is answered with EAGAIN.
- * Everything but the listening socket is watched edge-triggered and looked at afresh after each event.
+ * One thread, one epoll set. In it are the listening socket, the connections of clients (conn.c), and of each socket of
+ * a client two descriptors: `file`, that of the stack's socket, and `own`, the other end of what the client has, the
+ * user's end (docs/protocol.md). Nothing blocks: the stack's sockets are non-blocking, a call that would wait is
+ * answered with EAGAIN. Everything but the listening socket is watched edge-triggered and looked at afresh after each
+ * event.
  *
  *     conn.c     a connection: messages in and out, who may
  *     call.c     what each message does; option.c: those with structures in them
@@ -14,14 +15,15 @@
  *     pump.c     the bytes of a TCP connection
  *     linger.c   closing that takes its time
  *
- * Lifetime. A socket lives until its user's end is closed everywhere. A stream's other end hangs up then, and is still emptied before
- * the socket is closed. Of datagram sockets and fresh streams nobody tells us: they become *suspects* when the process that made them
- * is gone or says that it has closed them, and are looked at at once, and every second after that as long as other processes
- * have them. What is released while events of it may be in hand is freed after them (graves).
+ * Lifetime. A socket lives until its user's end is closed everywhere. A stream's other end hangs up then, and is still
+ * emptied before the socket is closed. Of datagram sockets and fresh streams nobody tells us: they become *suspects*
+ * when the process that made them is gone or says that it has closed them, and are looked at at once, and every second
+ * after that as long as other processes have them. What is released while events of it may be in hand is freed after
+ * them (graves).
  *
- * Clients are strangers. What they send is measured before it is read (conn.c); an account for each process limits what it has. When
- * descriptors run out a spare one is used to take a connection and close it, so that nobody hangs in the queue, and nobody is taken until
- * something has been closed.
+ * Clients are strangers. What they send is measured before it is read (conn.c); an account for each process limits what
+ * it has. When descriptors run out a spare one is used to take a connection and close it, so that nobody hangs in the
+ * queue, and nobody is taken until something has been closed.
  */
 #include "private.h"
 
@@ -190,7 +192,8 @@ static int listener_check(int fd)
 	int domain = 0, type = 0, listens = 0;
 	socklen_t len = sizeof(int);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
 		return -EINVAL;
 	return domain == AF_UNIX && type == SOCK_SEQPACKET && listens ? 0 : -EINVAL;
@@ -213,7 +216,8 @@ static int begin(struct serve *serve)
 	serve->listener_source.event = listener_event;
 	serve->timer_source.event = timer_event;
 	serve->stop_source.event = stop_event;
-	/* An edge would be lost on connections that are left in the queue. It must not block when somebody else has taken the connection. */
+	/* An edge would be lost on connections that are left in the queue. It must not block when somebody else has
+	 * taken the connection. */
 	fcntl(serve->listener, F_SETFL, fcntl(serve->listener, F_GETFL) | O_NONBLOCK);
 	result = serve_random(serve->id, REMOTE_NAME_DIGITS);
 	if (result == 0)

@@ -2,12 +2,13 @@
 /*
  * show.c - what poll(2), select(2) and epoll(7) see of a user's end whose bytes do not pass through it.
  *
- * The same moves as in src/usock/ready.c, whose head has the table, with two differences. The user's end is in another process: what needs it
- * (to drain it, to fill it) can be done only while a request holds it, which is enough, because a socket shows less only after a call on it. And a
- * file cannot be put under the number: where that would be necessary sock.c renews it.
+ * The same moves as in src/usock/ready.c, whose head has the table, with two differences. The user's end is in another
+ * process: what needs it (to drain it, to fill it) can be done only while a request holds it, which is enough, because
+ * a socket shows less only after a call on it. And a file cannot be put under the number: where that would be necessary
+ * sock.c renews it.
  *
- * Streams (connecting, listening, and connections in the mode of calls) are watched for being closed, so their end must not be fuller than need
- * be: `junk` bytes lie in our end, at least one, so that closing it is an error for the other.
+ * Streams (connecting, listening, and connections in the mode of calls) are watched for being closed, so their end must
+ * not be fuller than need be: `junk` bytes lie in our end, at least one, so that closing it is an error for the other.
  */
 #include "private.h"
 
@@ -204,7 +205,8 @@ static void show_dgram(struct served *sock, uint32_t want, uint32_t told, int us
 
 void serve_show(struct served *sock, uint32_t want, uint32_t told, int user)
 {
-	if (want == sock->shown && !(told & want & (EPOLLIN | EPOLLERR)) && (sock->shape != SERVE_DGRAM || sock->ballast))
+	if (want == sock->shown && !(told & want & (EPOLLIN | EPOLLERR)) &&
+	    (sock->shape != SERVE_DGRAM || sock->ballast))
 		return;
 	switch (sock->shape) {
 	case SERVE_FRESH:

@@ -5,12 +5,12 @@
  * States of a socket, of which `shape` is what the user's end is and `state` what the stack's socket does:
  *
  *     FRESH  IDLE ──connect──▶ STREAM CONNECTING ──▶ STREAM CONNECTED      (accept makes these at once)
- *              │                     └─failed──▶ STREAM IDLE ──▶ renewed: FRESH IDLE, another user's end under the same number
- *              └────listen───▶ STREAM LISTENING
- *     DGRAM  all its life
+ *              │                     └─failed──▶ STREAM IDLE ──▶ renewed: FRESH IDLE, another user's end under the same
+ * number └────listen───▶ STREAM LISTENING DGRAM  all its life
  *
- * A user's end that is shut down or reset cannot be anything else again. When the stack's socket can (Linux lets a failed connect be tried again)
- * a new user's end goes with the next answer, and the client puts it under the number it knows. The old one still finds the socket.
+ * A user's end that is shut down or reset cannot be anything else again. When the stack's socket can (Linux lets a
+ * failed connect be tried again) a new user's end goes with the next answer, and the client puts it under the number it
+ * knows. The old one still finds the socket.
  */
 #include "private.h"
 
@@ -27,7 +27,8 @@
 /* Connections of strangers that the door can take before it would block: many, in microseconds. */
 #define DOOR_BACKLOG 4096
 
-/* ----------------------------------------------------------------------------------------------------------- finding */
+/* ----------------------------------------------------------------------------------------------------------- finding
+ */
 
 static struct served **bucket(struct serve *serve, ino_t inode)
 {
@@ -139,7 +140,8 @@ static int user_make(struct served *sock, int flags, int *user)
 /** own_watch - of a stream, to hear that the user's end is closed, and of what it writes */
 static int own_watch(struct served *sock)
 {
-	return serve_watch(sock->serve, sock->own, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, &sock->own_source);
+	return serve_watch(sock->serve, sock->own, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
+	                   &sock->own_source);
 }
 
 /** ballast_give - of a stream: a byte in our end, done with, so that closing our end resets the other */
@@ -287,7 +289,8 @@ static int file_watch(struct served *sock)
 	if (st.st_ino == sock->file_ino)
 		return 0;
 	sock->file_ino = st.st_ino;
-	return serve_watch(sock->serve, sock->file, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET, &sock->file_source);
+	return serve_watch(sock->serve, sock->file, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
+	                   &sock->file_source);
 }
 
 /** connected - whether a connect that was under way has ended, and how */
@@ -337,7 +340,8 @@ static int connected_begin(struct served *sock, char kind, int user)
 	return result < 0 ? result : own_watch(sock);
 }
 
-int serve_sock_new(struct serve_conn *conn, int file, int domain, int type, int flags, char kind, int *user, struct served **out)
+int serve_sock_new(struct serve_conn *conn, int file, int domain, int type, int flags, char kind, int *user,
+                   struct served **out)
 {
 	struct serve *serve = conn->serve;
 	struct served *sock = calloc(1, sizeof(*sock));

@@ -75,7 +75,8 @@ int cases_select(char **patterns, struct row **rows)
 	return count;
 }
 
-/** limit_of - is a limit of @name one of @stack? One of the engine is one of the stack that is served, one of remote is of all of those */
+/** limit_of - is a limit of @name one of @stack? One of the engine is one of the stack that is served, one of remote is
+ * of all of those */
 static bool limit_of(const char *name, const char *stack)
 {
 	const char *engine = served_engine(stack);
@@ -83,7 +84,9 @@ static bool limit_of(const char *name, const char *stack)
 
 	if (name[0] == '!')
 		return strcmp(name + 1, real) != 0;
-	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 || (engine != NULL && (strcmp(name, "remote") == 0 || (strcmp(name, "remote+") == 0 && strncmp(stack, name, 7) == 0)));
+	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 ||
+	       (engine != NULL &&
+	        (strcmp(name, "remote") == 0 || (strcmp(name, "remote+") == 0 && strncmp(stack, name, 7) == 0)));
 }
 
 const char *cases_limit(const struct conf_case *test, const char *stack)

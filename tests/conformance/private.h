@@ -63,12 +63,13 @@ const char *served_engine(const char *stack);
 
 /** struct served - a server */
 struct served {
-	pid_t pid; /* 0: none */
-	int stop;  /* closed to end it */
+	pid_t pid;      /* 0: none */
+	int stop;       /* closed to end it */
 	char name[256]; /* of the stack that ioth_newstack makes of it */
 };
 
-/** served_start - serve a stack of @c's engine on @vnl (or NULL) at the file @name in the directory of the case; fails the case when it cannot */
+/** served_start - serve a stack of @c's engine on @vnl (or NULL) at the file @name in the directory of the case; fails
+ * the case when it cannot */
 void served_start(const struct conf *c, struct served *served, const char *vnl, const char *name);
 
 /** served_stop - end it; it must be able to delete its stack, and have nothing left */

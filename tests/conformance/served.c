@@ -2,8 +2,9 @@
 /*
  * served.c - stacks in processes of their own, used through the plugin remote.
  *
- * A stack under test that is called remote+ENGINE (remote-calls+ENGINE: no connection is a stream) has a forked child for each host, which makes the
- * stack and serves it until a pipe is closed. It ends with 0 when ioth_delstack says that no socket is left.
+ * A stack under test that is called remote+ENGINE (remote-calls+ENGINE: no connection is a stream) has a forked child
+ * for each host, which makes the stack and serves it until a pipe is closed. It ends with 0 when ioth_delstack says
+ * that no socket is left.
  */
 #include "private.h"
 

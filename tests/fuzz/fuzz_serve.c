@@ -2,10 +2,11 @@
 /*
  * fuzz_serve.c - any messages to a served stack.
  *
- * Input: messages, each with a head of four bytes - flags, which descriptor comes along, how many bytes follow the request (two bytes) - then a struct
- * remote_request and those bytes. The server runs in a thread, on the test engine, and is asked over a connection that has said hello, or not.
- * Descriptors that it gives are kept for later messages; descriptors of other things come along as well. Every answer must be what it says it is.
- * After each input a client that minds its own business finds its socket as it was.
+ * Input: messages, each with a head of four bytes - flags, which descriptor comes along, how many bytes follow the
+ * request (two bytes) - then a struct remote_request and those bytes. The server runs in a thread, on the test engine,
+ * and is asked over a connection that has said hello, or not. Descriptors that it gives are kept for later messages;
+ * descriptors of other things come along as well. Every answer must be what it says it is. After each input a client
+ * that minds its own business finds its socket as it was.
  */
 #include "../../src/remote/protocol.h"
 
@@ -28,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define KEPT 8 /* descriptors */
 
 enum flag {
-	FLAG_LENGTHS = 1, /* the lengths in the request are made to fit */
+	FLAG_LENGTHS = 1,  /* the lengths in the request are made to fit */
 	FLAG_STRANGER = 2, /* the next message goes over a connection that has not said hello */
 };
 
@@ -46,6 +47,13 @@ static union {
 	struct remote_reply head;
 	char bytes[REMOTE_MESSAGE_MAX + 1];
 } in;
+
+/* The thread of the server goes on for ever, and cannot be looked into for leaks while it does. */
+const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
 
 static void check(bool kept_promise)
 {
@@ -105,13 +113,17 @@ static bool answered(int conn, uint32_t op)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
 	struct iovec iov = {&in, sizeof(in)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	struct pollfd p = {.fd = conn, .events = POLLIN};
 	const struct cmsghdr *cmsg;
 	ssize_t len;
-	int fd;
+	int fd, ready;
 
-	check(poll(&p, 1, 10000) == 1);
+	/* A fuzzer has signals of its own. */
+	while ((ready = poll(&p, 1, 10000)) < 0 && errno == EINTR)
+		;
+	check(ready == 1);
 	len = recvmsg(conn, &msg, MSG_CMSG_CLOEXEC);
 	if (len <= 0)
 		return false;
@@ -140,7 +152,8 @@ static bool put(int conn, size_t len, int fd)
 
 		msg.msg_control = control;
 		msg.msg_controllen = sizeof(control);
-		*cmsg = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+		*cmsg = (struct cmsghdr){
+		        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
 	}
 	return sendmsg(conn, &msg, MSG_NOSIGNAL) >= 0;
@@ -150,7 +163,8 @@ static int greeted(void)
 {
 	int conn = dial();
 
-	out.head = (struct remote_request){.op = REMOTE_HELLO, .arg = {(int32_t)REMOTE_MAGIC, REMOTE_VERSION}, .room_data = 32};
+	out.head = (struct remote_request){
+	        .op = REMOTE_HELLO, .arg = {(int32_t)REMOTE_MAGIC, REMOTE_VERSION}, .room_data = 32};
 	check(put(conn, sizeof(out.head), -1) && answered(conn, REMOTE_HELLO) && in.head.result == 0);
 	return conn;
 }

@@ -23,7 +23,8 @@ static int run(const char *engine, const char *path, struct ioth_serve_options *
 	struct ioth *stack = ioth_newstack(engine, NULL);
 	int listener, lo;
 
-	if (stack == NULL || (lo = ioth_if_nametoindex(stack, "lo")) < 0 || ioth_linksetupdown(stack, (unsigned int)lo, 1) < 0)
+	if (stack == NULL || (lo = ioth_if_nametoindex(stack, "lo")) < 0 ||
+	    ioth_linksetupdown(stack, (unsigned int)lo, 1) < 0)
 		return 2;
 	listener = ioth_listen_unix(path, 0666);
 	if (files != 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {

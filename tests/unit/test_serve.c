@@ -2,8 +2,8 @@
 /*
  * test_serve.c - a served stack when things go wrong: clients and servers that die, strangers, limits.
  *
- * What sockets do is the business of the conformance suite (-s remote+STACK). Here each test has a server of its own, a process with a stack that
- * has lo and nothing else.
+ * What sockets do is the business of the conformance suite (-s remote+STACK). Here each test has a server of its own, a
+ * process with a stack that has lo and nothing else.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,8 @@ static struct ioth *client(void)
 
 static struct sockaddr_in local(int port)
 {
-	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return (struct sockaddr_in){
+	        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 static int port_of(int fd)
@@ -299,7 +300,8 @@ static void no_links(void **state)
 
 /* ---------------------------------------------------------------------------------------------------------- deaths */
 
-/** dying - a client in a process of its own, with sockets of all kinds; killed when it says it has them. Its UDP port. */
+/** dying - a client in a process of its own, with sockets of all kinds; killed when it says it has them. Its UDP port.
+ */
 static int dying(int peer_port)
 {
 	int ready[2], port = 0;
@@ -318,7 +320,8 @@ static int dying(int peer_port)
 		/* A fresh socket at the TCP port of the same number, and a connection with something on its way. */
 		bound(stack, SOCK_STREAM, port);
 		if (ioth_connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-		    ioth_send(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) || write(ready[1], &port, sizeof(port)) != sizeof(port))
+		    ioth_send(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) ||
+		    write(ready[1], &port, sizeof(port)) != sizeof(port))
 			_exit(1);
 		for (;;)
 			pause();
@@ -439,7 +442,8 @@ static int inherited(char *argv[])
 		return 1;
 	if (remote_getsockname(r, fd, (struct sockaddr *)&addr, &len) != 0 || ntohs(addr.sin_port) != atoi(argv[4]))
 		return 2;
-	if (remote_sendto(r, fd, "x", 1, 0, (struct sockaddr *)&addr, len) != 1 || remote_recvfrom(r, fd, &byte, 1, 0, NULL, NULL) != 1)
+	if (remote_sendto(r, fd, "x", 1, 0, (struct sockaddr *)&addr, len) != 1 ||
+	    remote_recvfrom(r, fd, &byte, 1, 0, NULL, NULL) != 1)
 		return 3;
 	return 0;
 }
@@ -493,7 +497,8 @@ static void out_of_descriptors(void **state)
 
 #define CLIENTS 200
 
-/** hostile - as fast as it can: junk, requests with any descriptor, sockets without end, answers that it does not read */
+/** hostile - as fast as it can: junk, requests with any descriptor, sockets without end, answers that it does not read
+ */
 static void hostile(void)
 {
 	unsigned int seed = 7;

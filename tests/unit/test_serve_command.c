@@ -177,7 +177,8 @@ static void sandboxed(void **state)
 
 static void another_user(void **state)
 {
-	const char *const argv[] = {"serve", "-s", "testengine", "-l", path, "--user", "65534", "--allow-uid", "0", "--allow-uid", "65534", NULL};
+	const char *const argv[] = {"serve", "-s",          "testengine", "-l",          path,    "--user",
+	                            "65534", "--allow-uid", "0",          "--allow-uid", "65534", NULL};
 	struct command command;
 	char proc[64];
 	struct stat st;
@@ -267,8 +268,9 @@ static void wrong_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(serves),          cmocka_unit_test(sandboxed),  cmocka_unit_test(another_user),
-	        cmocka_unit_test(socket_activation), cmocka_unit_test(path_taken), cmocka_unit_test(wrong_lines),
+	        cmocka_unit_test(serves),       cmocka_unit_test(sandboxed),
+	        cmocka_unit_test(another_user), cmocka_unit_test(socket_activation),
+	        cmocka_unit_test(path_taken),   cmocka_unit_test(wrong_lines),
 	};
 	int failed;
 

@@ -15,8 +15,9 @@ int sandbox_become(uid_t uid, gid_t gid);
 /**
  * sandbox_enter - from now on only the system calls that a running server makes
  *
- * No file can be opened, no program started, no memory made executable, no socket made but those of AF_UNIX. Others fail with EPERM. All
- * threads of the process are in it. Returns 0 or a negative errno: ENOTSUP it was built without libseccomp.
+ * No file can be opened, no program started, no memory made executable, no socket made but those of AF_UNIX. Others
+ * fail with EPERM. All threads of the process are in it. Returns 0 or a negative errno: ENOTSUP it was built without
+ * libseccomp.
  */
 int sandbox_enter(void);
 

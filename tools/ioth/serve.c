@@ -2,9 +2,10 @@
 /*
  * serve.c - ioth serve: offer a stack to other processes.
  *
- * Order of things: the stack, its networks and addresses, with the privileges that it was started with; the socket; then privileges and
- * system calls are given up, and only then is a client listened to. A service manager may pass the socket (LISTEN_FDS, sd_listen_fds(3)) and be told
- * that the server is ready (NOTIFY_SOCKET, sd_notify(3)): both are a few lines, which is less than a library.
+ * Order of things: the stack, its networks and addresses, with the privileges that it was started with; the socket;
+ * then privileges and system calls are given up, and only then is a client listened to. A service manager may pass the
+ * socket (LISTEN_FDS, sd_listen_fds(3)) and be told that the server is ready (NOTIFY_SOCKET, sd_notify(3)): both are a
+ * few lines, which is less than a library.
  */
 #include "command.h"
 #include "sandbox.h"
@@ -27,22 +28,22 @@
 #define USERS_MAX 64
 #define LISTEN_FD 3 /* SD_LISTEN_FDS_START */
 
-static const char help[] = "usage: ioth serve -s STACK [OPTION...] -l PATH\n"
-			   "\n"
-			   "Makes a stack and offers it to other processes on the UNIX socket PATH, until SIGTERM or SIGINT.\n"
-			   "They use it as 'remote,socket=PATH': ioth run -s remote,socket=PATH -- curl http://10.0.0.1/\n"
-			   "\n" SETUP_HELP
-			   "  -l, --listen PATH       the socket; not needed when a service manager passes one\n"
-			   "      --mode MODE         its permissions, octal: who may write may connect (0600)\n"
-			   "      --allow-uid USER    only this user may connect; several times for several\n"
-			   "      --allow-links       clients may plug the stack into networks of their choice, which can start programs\n"
-			   "      --max-sockets N     sockets of one process (4096)\n"
-			   "      --max-clients N     processes (1024)\n"
-			   "      --user USER         become this user when the stack is set up\n"
-			   "      --sandbox           then allow itself no files, programs or networks any more (seccomp)\n"
-			   "  -h, --help              this text\n"
-			   "\n"
-			   "Exit status: 0 when it was asked to end; 1 when it could not begin; 2 for a wrong command line.\n";
+static const char help[] =
+        "usage: ioth serve -s STACK [OPTION...] -l PATH\n"
+        "\n"
+        "Makes a stack and offers it to other processes on the UNIX socket PATH, until SIGTERM or SIGINT.\n"
+        "They use it as 'remote,socket=PATH': ioth run -s remote,socket=PATH -- curl http://10.0.0.1/\n"
+        "\n" SETUP_HELP "  -l, --listen PATH       the socket; not needed when a service manager passes one\n"
+        "      --mode MODE         its permissions, octal: who may write may connect (0600)\n"
+        "      --allow-uid USER    only this user may connect; several times for several\n"
+        "      --allow-links       clients may plug the stack into networks of their choice, which can start programs\n"
+        "      --max-sockets N     sockets of one process (4096)\n"
+        "      --max-clients N     processes (1024)\n"
+        "      --user USER         become this user when the stack is set up\n"
+        "      --sandbox           then allow itself no files, programs or networks any more (seccomp)\n"
+        "  -h, --help              this text\n"
+        "\n"
+        "Exit status: 0 when it was asked to end; 1 when it could not begin; 2 for a wrong command line.\n";
 
 enum { OPT_MODE = 2000, OPT_ALLOW_UID, OPT_ALLOW_LINKS, OPT_MAX_SOCKETS, OPT_MAX_CLIENTS, OPT_USER, OPT_SANDBOX };
 
@@ -114,7 +115,9 @@ static int parse_one(struct job *job, int opt, const char *value)
 		return 0;
 	case OPT_MODE:
 		job->mode = number(value, 8);
-		return job->mode == 0 || job->mode > 0777 ? usage_error("serve", "'%s' are no permissions: write 0660", value) : 0;
+		return job->mode == 0 || job->mode > 0777
+		               ? usage_error("serve", "'%s' are no permissions: write 0660", value)
+		               : 0;
 	case OPT_ALLOW_UID:
 		if (job->options.allow_count == USERS_MAX)
 			return usage_error("serve", "more than %d users", USERS_MAX);
@@ -131,7 +134,8 @@ static int parse_one(struct job *job, int opt, const char *value)
 		return job->options.max_sockets == 0 ? usage_error("serve", "'%s' is no number of sockets", value) : 0;
 	case OPT_MAX_CLIENTS:
 		job->options.max_clients = number(value, 10);
-		return job->options.max_clients == 0 ? usage_error("serve", "'%s' is no number of processes", value) : 0;
+		return job->options.max_clients == 0 ? usage_error("serve", "'%s' is no number of processes", value)
+		                                     : 0;
 	case OPT_USER:
 		job->become = user_of(value, &job->uid, &job->gid);
 		return job->become ? 0 : usage_error("serve", "there is no user '%s'", value);
@@ -189,7 +193,8 @@ static int parse(struct job *job, int argc, char *argv[])
 
 /* ------------------------------------------------------------------------------------------------------ the server */
 
-/** end_signals - SIGTERM and SIGINT as a descriptor; -1 with errno. Before any thread is started, so that none takes them. */
+/** end_signals - SIGTERM and SIGINT as a descriptor; -1 with errno. Before any thread is started, so that none takes
+ * them. */
 static int end_signals(void)
 {
 	sigset_t set;
@@ -243,7 +248,8 @@ static bool give_up(const struct job *job)
 	int result = job->become ? sandbox_become(job->uid, job->gid) : 0;
 
 	if (result < 0) {
-		complain("serve", result == -EPERM ? "Only root can become another user." : NULL, "--user: %s", strerror(-result));
+		complain("serve", result == -EPERM ? "Only root can become another user." : NULL, "--user: %s",
+		         strerror(-result));
 		return false;
 	}
 	result = job->sandbox ? sandbox_enter() : 0;
@@ -266,8 +272,9 @@ static int serve(struct job *job, struct ioth *stack)
 	tell_ready();
 	result = ioth_serve(stack, job->listener, &job->options);
 	if (result < 0)
-		complain("serve", errno == EINVAL ? "The socket must be a listening one of the type SOCK_SEQPACKET." : NULL, "%s",
-		         strerror(errno));
+		complain("serve",
+		         errno == EINVAL ? "The socket must be a listening one of the type SOCK_SEQPACKET." : NULL,
+		         "%s", strerror(errno));
 	/* In the sandbox it stays: the next server replaces it. */
 	if (job->path != NULL)
 		unlink(job->path);
