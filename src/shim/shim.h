@@ -90,6 +90,7 @@
 	X(int, fexecve, (int, char *const[], char *const[]))                                                           \
 	X(int, getnameinfo, (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int))
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and a declarator */
 #define SHIM_MEMBER(type, name, params) type(*name) params;
 struct shim_next {
 	SHIM_FUNCTIONS(SHIM_MEMBER)
