@@ -157,6 +157,7 @@ EXPORT int execvp(const char *name, char *const argv[])
 	return execvpe(name, argv, environ);
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): names and a statement */
 /* The arguments of a call that has them one by one, behind @first, as an array on the stack; @last is where the list
  * goes on. */
 #define ARGUMENTS(first, argv, after)                                                                                  \
@@ -175,6 +176,7 @@ EXPORT int execvp(const char *name, char *const argv[])
 		argv[i_] = va_arg(args_, char *);                                                                      \
 	after;                                                                                                         \
 	va_end(args_)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 EXPORT int execl(const char *path, const char *arg, ...)
 {

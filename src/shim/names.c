@@ -10,6 +10,7 @@
  * What has nothing to do with the network (numeric addresses, services, the memory of a list) is still the C library's
  * part: an address that was found is given to its getaddrinfo as a text, and it makes the list.
  */
+#include "names.h"
 #include "shim.h"
 
 #include <ares.h>
@@ -48,21 +49,22 @@ static bool asks_servers(const char *path)
 	return found;
 }
 
-/** channel_open - 0, or a status of c-ares */
-static int channel_open(ares_channel *channel)
+int shim_channel_open(ares_channel *channel)
 {
 	char path[128];
 	static char files[] = "f", all[] = "fb";
 	struct ares_options options = {.resolvconf_path = path};
 
+	/* Without a stack nobody is asked. */
+	if (shim_dir() == NULL)
+		return ARES_ENOTINITIALIZED;
 	pthread_once(&once, init);
 	snprintf(path, sizeof(path), "%s/resolv.conf", shim_dir());
 	options.lookups = asks_servers(path) ? all : files;
 	return ares_init_options(channel, &options, ARES_OPT_RESOLVCONF | ARES_OPT_LOOKUPS);
 }
 
-/** channel_run - till every question has its answer */
-static void channel_run(ares_channel channel)
+void shim_channel_run(ares_channel channel)
 {
 	for (;;) {
 		ares_socket_t socks[ARES_GETSOCK_MAXNUM];
@@ -115,12 +117,12 @@ static int lookup(const char *node, int family, bool canonical, struct ares_addr
 	struct ares_addrinfo_hints hints = {.ai_family = family, .ai_flags = canonical ? ARES_AI_CANONNAME : 0};
 	struct found found = {.status = ARES_ENOTFOUND};
 	ares_channel channel;
-	int status = channel_open(&channel);
+	int status = shim_channel_open(&channel);
 
 	if (status != ARES_SUCCESS)
 		return status;
 	ares_getaddrinfo(channel, node, NULL, &hints, on_addrinfo, &found);
-	channel_run(channel);
+	shim_channel_run(channel);
 	ares_destroy(channel);
 	*list = found.list;
 	return found.status;
@@ -305,14 +307,14 @@ static int host(const char *name, const void *addr, int len, int family, struct 
 	ares_channel channel;
 
 	*result = NULL;
-	a->status = channel_open(&channel);
+	a->status = shim_channel_open(&channel);
 	if (a->status == ARES_SUCCESS) {
 		a->status = ARES_ENOTFOUND;
 		if (addr == NULL)
 			ares_gethostbyname(channel, name, family, on_host, a);
 		else
 			ares_gethostbyaddr(channel, addr, len, family, on_host, a);
-		channel_run(channel);
+		shim_channel_run(channel);
 		ares_destroy(channel);
 	}
 	if (a->full) {

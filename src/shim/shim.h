@@ -15,6 +15,7 @@
  *     syscall.c  syscall(2), and prctl(2) when it forbids some
  *     exec.c     what the program executes stays on the stack
  *     names.c    getaddrinfo and its like
+ *     resolver.c res_query and its like
  *     ifs.c      getifaddrs, if_nametoindex and their like
  *     program.c  can this file be executed with a preload library?
  */
@@ -90,6 +91,7 @@
 	X(int, fexecve, (int, char *const[], char *const[]))                                                           \
 	X(int, getnameinfo, (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int))
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type and a declarator */
 #define SHIM_MEMBER(type, name, params) type(*name) params;
 struct shim_next {
 	SHIM_FUNCTIONS(SHIM_MEMBER)

@@ -497,6 +497,9 @@ def getent(net):
     net.client("getent", "hosts", "www.example", status=2)
     output = net.client(*python("import socket; print(socket.getnameinfo(('192.0.2.80', 80), 0), socket.getaddrinfo('www.example', 'http', "
                                 "socket.AF_INET, socket.SOCK_STREAM, 0, socket.AI_CANONNAME))"), options=dns)
+    script = ("import ctypes; libc = ctypes.CDLL(None); buf = ctypes.create_string_buffer(512); n = libc.res_query(b'www.example', 1, 1, buf, 512); "
+              "print(n > 0 and bytes((192, 0, 2, 80)) in buf.raw, libc.res_query(b'nowhere.example', 1, 1, buf, 512))")
+    check(net.client(*python(script), options=dns) == "True -1\n", "res_query")
     check("('www.example', 'http')" in output and "'www.example', ('192.0.2.80', 80)" in output, output)
 
 

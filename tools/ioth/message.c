@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void line(const char *command, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void line(const char *command, const char *format, va_list args)
 {
 	fprintf(stderr, "ioth%s%s: ", *command ? " " : "", command);
 	vfprintf(stderr, format, args);
