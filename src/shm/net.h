@@ -124,10 +124,9 @@ static inline struct shm_table shm_table_of(const struct shm_net *net)
 struct shm_patience {
 	uint32_t port; /* 1 + its number; 0: nobody's */
 	uint32_t generation;
-	int64_t last;       /* when it was last found to be in the way; all times in nanoseconds */
-	int64_t waited;     /* for how long in all, since `head` */
-	int64_t slow_until; /* it is not waited for till then */
-	uint64_t head;      /* of its ring then */
+	int64_t last;   /* when it was last found to be in the way; all times in nanoseconds */
+	int64_t waited; /* for how long in all, since `head` */
+	uint64_t head;  /* of its ring then */
 };
 #define SHM_PATIENCES 16
 

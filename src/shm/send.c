@@ -29,9 +29,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define PATIENCE_NS 20000000  /* of waiting for a receiver that does not move */
+#define PATIENCE_NS 200000000 /* of waiting for one that does not move: on a busy machine its turn may come late */
 #define WAITED_MAX_NS 1000000 /* the time between two attempts counts for no more: we may have been away ourselves */
-#define SLOW_NS 1000000000    /* how long it is not waited for then */
 #define POSITION_BITS 32      /* of a word in a ring; the sender's number is above */
 
 uint32_t shm_now_s(void)
@@ -89,24 +88,21 @@ static bool patient(struct shm_port *port, uint32_t who)
 	uint64_t head = atomic_load(&control->head);
 	int64_t now = shm_now_ns(), gone;
 
-	if (p->port != who + 1 || p->generation != generation)
+	if (p->port != who + 1 || p->generation != generation) {
 		*p = (struct shm_patience){.port = who + 1, .generation = generation, .last = now, .head = head};
-	if (now < p->slow_until)
-		return false;
+		shm_port_bury(port, who);
+	}
 	gone = now - p->last;
 	p->last = now;
-	p->waited += gone < WAITED_MAX_NS ? gone : WAITED_MAX_NS;
 	if (head - p->head >= port->net->geometry.slots / 2) {
 		p->head = head;
 		p->waited = 0;
+	} else if (p->waited < PATIENCE_NS) {
+		p->waited += gone < WAITED_MAX_NS ? gone : WAITED_MAX_NS;
+		if (p->waited >= PATIENCE_NS)
+			shm_port_bury(port, who);
 	}
-	if (p->waited < PATIENCE_NS)
-		return true;
-	p->waited = 0;
-	p->head = head;
-	p->slow_until = now + SLOW_NS;
-	shm_port_bury(port, who);
-	return false;
+	return p->waited < PATIENCE_NS && (atomic_load(&control->generation) & 1);
 }
 
 /* --------------------------------------------------------------------------------------------------------- frames */
