@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CACHED_UNITS 4096 /* 256 KiB: beyond that begin again if possible */
+#define CACHED_UNITS 4096 /* 256 KiB: beyond that begin again if all has been read */
+#define TRY_UNITS 256     /* how often to see whether it has */
 
 /** units_of - lines that a frame takes */
 static uint32_t units_of(size_t len)
@@ -101,26 +102,23 @@ struct shm_record *shm_area_reserve(struct shm_area *area, size_t len, uint32_t 
 	uint32_t units = units_of(len), at = (uint32_t)(area->next % area->units);
 	uint64_t begin = area->next - at + area->units; /* where the next round begins */
 
-	if (area->count == 0)
-		area->floor = area->next;
 	if (at + units > area->units) {
 		area->next = begin;
 		at = 0;
-	} else if (at >= CACHED_UNITS && area->tried != begin) {
-		/* Once a round: a long queue uses the whole area. */
-		area->tried = begin;
+	} else if (at >= CACHED_UNITS && (int64_t)(area->next - area->try_at) >= 0) {
+		area->try_at = area->next + TRY_UNITS;
 		reclaim(area, false);
-		if (fits(area, begin, units)) {
+		if (area->count == 0) {
 			area->next = begin;
 			at = 0;
 		}
 	}
+	if (area->count == 0 && area->floor != area->next) {
+		area->floor = area->next;
+		show_floor(area);
+	}
 	if (!fits(area, area->next, units)) {
 		reclaim(area, true);
-		if (area->count == 0 && area->floor != area->next) {
-			area->floor = area->next;
-			show_floor(area);
-		}
 		if (!fits(area, area->next, units)) {
 			*blocker = area->sent[area->first].port;
 			return NULL;

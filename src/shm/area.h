@@ -17,7 +17,7 @@
  *
  * A frame to several receivers is not waited for: it lives until its space is needed.
  *
- * For the sake of caches an area is not used to its end while everything at its beginning has been read.
+ * For the sake of caches an area is not used to its end while everything in it has been read.
  */
 #ifndef IOTH_SHM_AREA_H
 #define IOTH_SHM_AREA_H
@@ -43,7 +43,7 @@ struct shm_area {
 	_Atomic uint64_t *shown; /* the floor as others see it */
 	uint64_t next;           /* position for the next frame */
 	uint64_t floor;          /* position of the oldest frame that is kept */
-	uint64_t tried;          /* the beginning of the round after that in which we last tried to begin again early */
+	uint64_t try_at;         /* position at which to try again to begin anew early */
 	uint32_t units;
 	uint32_t first, count; /* in sent[] */
 	uint32_t mask;         /* room in sent[] - 1 */

@@ -259,7 +259,10 @@ static void learn(struct shm_port *port, const unsigned char *source, uint32_t n
 /** room_for_all - is there likely to be room for @pieces frames of @len bytes? */
 static bool room_for_all(struct shm_port *port, int to, unsigned int pieces, size_t len)
 {
-	if (!room_for(port, pieces * (len + sizeof(struct shm_record) + SHM_LINE)))
+	size_t all = pieces * (len + sizeof(struct shm_record) + SHM_LINE),
+	       most = (size_t)port->area.units * SHM_LINE / 4;
+
+	if (!room_for(port, all < most ? all : most))
 		return false;
 	if (to >= 0) {
 		struct shm_control *control = shm_control_of(port->net, (uint32_t)to);
