@@ -156,8 +156,7 @@ struct shm_port {
 	uint64_t head;
 	struct shm_count received;
 	uint32_t token; /* what we wrote into `asleep` last */
-	bool noted;     /* it may still be there */
-	bool armed;     /* somebody may have sent us a datagram */
+	bool stirred;   /* when we last lay down the socket was readable */
 };
 
 /* ---------------------------------------------------------------------------------------------------- place.c */
@@ -237,6 +236,9 @@ int shm_port_take(struct shm_port *port);
 /** shm_port_begin - the port is ours: make its structures new, and show it; 0 or -ENOMEM */
 int shm_port_begin(struct shm_port *port, const char *description);
 
+/** shm_port_note - leave a note that the port has to be woken */
+void shm_port_note(struct shm_port *port);
+
 /** shm_port_end - nobody sends to it any more */
 void shm_port_end(struct shm_port *port);
 
@@ -263,7 +265,8 @@ int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const voi
  * @vnet: receives what is left to be done; NULL: only finished frames
  * @sleep: if there is none, see that datafd becomes readable when there is one
  *
- * Never waits. Returns its length, cut to @size; -EAGAIN.
+ * Never waits. Returns its length, cut to @size; -EAGAIN, and port->stirred says whether datafd was readable for
+ * nothing.
  */
 ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep);
 

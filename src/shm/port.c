@@ -72,17 +72,24 @@ int shm_port_begin(struct shm_port *port, const char *description)
 	if (err)
 		return err;
 	atomic_store(&control->features, 0);
-	atomic_store(&control->asleep, 0);
 	clear_counters(&control->sent);
 	clear_counters(&control->received);
 	control->pid = (uint32_t)getpid();
 	control->uid = (uint32_t)getuid();
 	snprintf(control->description, sizeof(control->description), "%s", description ? description : "");
 	port->head = shm_ring_reset(&port->ring);
+	shm_port_note(port); /* it has to be woken for the first frame already */
 	port->generation = atomic_load(&control->generation) | 1;
 	atomic_store(&control->generation, port->generation);
 	atomic_fetch_or(shm_active_of(port->net, port->number), shm_active_bit(port->number));
 	return 0;
+}
+
+void shm_port_note(struct shm_port *port)
+{
+	if (++port->token == 0)
+		port->token = 1;
+	atomic_store(&port->control->asleep, port->token);
 }
 
 void shm_port_end(struct shm_port *port)

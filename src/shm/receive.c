@@ -7,9 +7,12 @@
  * whether it was still there (area.h). Whoever writes nonsense loses frames by it, his own or others', and that is all.
  *
  * Going to sleep: drop the datagrams that have woken us, leave a note (send.c says how it is read), look again. Each
- * note is another number, so that a sender which is slow to take one away leaves the next alone. A receiver that never
- * sleeps makes no system call. On the way it puts right what it shows to others, in case somebody has scribbled over
- * it.
+ * note is another number, so that a sender which is slow to take one away leaves the next alone. All this happens when
+ * the ring is found empty, never before. So whenever there is a frame either the note is still there, and somebody is
+ * just about to wake us, or a datagram is: the socket is readable as long as there is something to receive, and a
+ * receiver that finds its ring filled again and again makes no system call. It may be readable for nothing, once.
+ *
+ * On the way a receiver puts right what it shows to others, in case somebody has scribbled over it.
  */
 #include "net.h"
 
@@ -89,24 +92,12 @@ static void lie_down(struct shm_port *port)
 {
 	char byte;
 
-	for (int i = 0; port->armed && i < DATAGRAMS; i++)
-		if (recv(port->datafd, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno != ECONNREFUSED)
-			break;
+	port->stirred = false;
+	for (int n = 0; n < DATAGRAMS && recv(port->datafd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0; n++)
+		port->stirred = true;
 	put_right(port);
-	if (++port->token == 0)
-		port->token = 1;
-	port->armed = port->noted = true;
+	shm_port_note(port);
 	atomic_store_explicit(&port->control->received.wakes, ++port->received.wakes, memory_order_relaxed);
-	atomic_store(&port->control->asleep, port->token);
-}
-
-/** get_up - there is something: nobody has to wake us */
-static void get_up(struct shm_port *port)
-{
-	uint32_t token = port->token;
-
-	port->noted = false;
-	atomic_compare_exchange_strong(&port->control->asleep, &token, 0);
 }
 
 /** wake_myself - too much nonsense in one go; there may be more, so go on later */
@@ -115,7 +106,6 @@ static void wake_myself(struct shm_port *port)
 	struct sockaddr_un address;
 	socklen_t len = shm_place_address(port->net, 'p', port->number, &address);
 
-	port->armed = true;
 	sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len);
 }
 
@@ -142,8 +132,6 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 		}
 		port->head = shm_ring_next(&port->ring, port->head);
 		count_received(port, len);
-		if (port->noted)
-			get_up(port);
 		ready = !sleep;
 		if (len >= 0)
 			return len;

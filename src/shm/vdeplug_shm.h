@@ -35,7 +35,8 @@ struct vde_shm_ops {
 	 * this table, not vde_recv. @on: 1 or 0. Returns 0.
 	 */
 	int (*offload)(struct vdeconn *conn, int on);
-	/** recv - as vde_recv; @vnet receives what is left to be done, host byte order, as the sender says it: check it
+	/** recv - as vde_recv, 1 being no frame; @vnet receives what is left to be done, host byte order, as the sender
+	 * says it: check it
 	 */
 	ssize_t (*recv)(struct vdeconn *conn, struct virtio_net_hdr *vnet, void *buf, size_t len, int flags);
 	/** send - as vde_send; @vnet: what is left to be done, host byte order; NULL: nothing */

@@ -8,13 +8,14 @@
 #include <stdlib.h>
 
 static const char usage[] =
-        "usage: ioth-conformance [-s STACK]... [-j N] [-v] [-l] [--tap] [--json FILE] [PATTERN...]\n"
+        "usage: ioth-conformance [-s STACK]... [-n MODULE] [-j N] [-v] [-l] [--tap] [--json FILE] [PATTERN...]\n"
         "\n"
         "Runs every case on every stack, and prints failures, the rows of the matrix on which the stacks differ, and "
         "totals.\n"
         "Exit status: 0, 1 when a case failed, 77 when none could run, 2 for a wrong command line.\n"
         "\n"
         "  -s STACK       a stack to test; default: kernel, which is the oracle. STACK may carry options: lwip,pcap=f\n"
+        "  -n MODULE      the VDE network between the two stacks of a case: ptp (default) or shm\n"
         "  -j N           cases at a time (default 2)\n"
         "  -t SECONDS     a case that lasts longer hangs (default 20)\n"
         "  -v             the whole matrix\n"
@@ -46,12 +47,15 @@ static int parse(int argc, char **argv, struct options *options)
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "s:j:t:vlh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "s:n:j:t:vlh", longs, NULL)) != -1) {
 		switch (opt) {
 		case 's':
 			if (options->nstack == CONF_STACKS)
 				return -1;
 			options->stack[options->nstack++] = optarg;
+			break;
+		case 'n':
+			hosts_network(optarg);
 			break;
 		case 'j':
 			options->jobs = atoi(optarg);

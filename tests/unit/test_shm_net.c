@@ -237,6 +237,10 @@ static void a_sleeper_is_woken_once(void **state)
 	char byte;
 
 	(void)state;
+	assert_false(readable(b));
+	say(a, 2, 1, 0); /* one that has never received */
+	assert_true(readable(b));
+	assert_int_equal(heard(b), 0);
 	assert_int_equal(heard(b), -1);
 	assert_false(readable(b));
 	say(a, 2, 1, 1);
@@ -259,6 +263,35 @@ static void a_sleeper_is_woken_once(void **state)
 	assert_int_equal(heard(b), 5);
 	assert_int_equal(heard(b), -1);
 	assert_false(readable(b));
+	vde_close(a);
+	vde_close(b);
+}
+
+/* Programs that receive one frame each time that poll says so. */
+static void it_is_readable_while_there_is_something(void **state)
+{
+	VDECONN *a = port(), *b = port();
+	unsigned char f[64];
+	uint32_t sent = 0, got = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3000; i++) {
+		for (unsigned int n = (unsigned int)random() % 4; n > 0; n--)
+			say(a, 2, 1, sent++);
+		for (unsigned int n = (unsigned int)random() % 4; n > 0 && got < sent; n--) {
+			ssize_t len;
+
+			assert_true(readable(b));
+			len = vde_recv(b, f, sizeof(f), 0);
+			if (len == 1) /* readable for nothing */
+				n++;
+			else
+				got++;
+		}
+	}
+	while (readable(b))
+		got += vde_recv(b, f, sizeof(f), 0) == sizeof(f);
+	assert_int_equal(got, sent);
 	vde_close(a);
 	vde_close(b);
 }
@@ -950,6 +983,7 @@ int main(void)
 	        TEST(frames_of_all_sizes_pass),
 	        TEST(the_mtu_is_the_creators),
 	        TEST(a_sleeper_is_woken_once),
+	        TEST(it_is_readable_while_there_is_something),
 	        TEST(receiving_waits_unless_told_not_to),
 	        TEST(a_sender_waits_for_a_full_queue_but_not_for_ever),
 	        TEST(large_frames_fill_an_area_and_none_is_damaged),
