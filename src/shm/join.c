@@ -144,6 +144,8 @@ static int take_memory(int fd)
 
 	if (poll(&p, 1, ANSWER_MS) != 1 || recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
 		return -EAGAIN;
+	if (msg.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
 	cmsg = CMSG_FIRSTHDR(&msg);
 	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
 	    cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
@@ -182,17 +184,22 @@ static int ask(struct shm_net *net, unsigned int number, int protection)
  * ask_all - ask every member until one answers
  * @clear: remove the sockets of those that are not there
  *
- * Returns 0, -ENOENT nobody answered, -EACCES they were not allowed to be asked. net->number is one that is free.
+ * Returns 0, -ENOENT nobody answered, or why they could not be asked. net->number is one that is free.
  */
 static int ask_all(struct shm_net *net, int protection, bool clear)
 {
 	unsigned char taken[512] = {0};
-	DIR *dir = fdopendir(openat(net->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	int result = -ENOENT, free_number = 0;
+	int fd = openat(net->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = -ENOENT, free_number = 0;
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
 
-	if (!dir)
-		return -errno;
+	if (!dir) {
+		int err = -errno;
+
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
 	while ((entry = readdir(dir))) {
 		unsigned int n;
 		char end;
@@ -209,7 +216,7 @@ static int ask_all(struct shm_net *net, int protection, bool clear)
 			shm_place_remove(net, 'm', n);
 		if (err == -ECONNREFUSED && clear && n < sizeof(taken))
 			taken[n] = 0;
-		if (err == 0 || err == -EACCES)
+		if (err == 0 || err == -EACCES || err == -EMFILE || err == -ENFILE || err == -ENOMEM)
 			result = err;
 	}
 	closedir(dir);
@@ -317,6 +324,18 @@ static void net_put(struct shm_net *net)
 	net_free(net);
 }
 
+/** forsake - we could not join: leave nothing behind, unless others are there; the descriptor of the lock is used up */
+static void forsake(const struct shm_options *options, int lockfd)
+{
+	int dirfd = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dirfd >= 0 && !shm_place_used(lockfd, 0, SHM_PORTS_MAX))
+		shm_place_clear(dirfd, options->path);
+	if (dirfd >= 0)
+		close(dirfd);
+	close(lockfd);
+}
+
 /** attempt - join once; 0, -ESTALE or -EAGAIN: try again, or another negative errno */
 static int attempt(const struct shm_options *options, struct shm_port *port)
 {
@@ -329,20 +348,23 @@ static int attempt(const struct shm_options *options, struct shm_port *port)
 	port->lockfd = shm_place_lock(dirfd, JOIN_MS);
 	if (port->lockfd < 0 || fstat(dirfd, &dir) != 0) {
 		close(dirfd);
+		rmdir(options->path); /* if it is empty, it had better not be there */
 		return port->lockfd < 0 ? port->lockfd : -EIO;
 	}
 	err = net_get(options, dirfd, port->lockfd, &dir, &net);
 	if (err) {
-		close(port->lockfd);
+		forsake(options, port->lockfd);
 		return err;
 	}
 	port->net = net;
 	err = shm_port_take(port);
 	port->datafd = err ? err : shm_place_socket(net, SOCK_DGRAM, 'p', port->number, &dir);
 	if (port->datafd < 0) {
-		close(port->lockfd);
+		err = port->datafd;
+		shm_place_give(port->lockfd, port->number);
 		net_put(net);
-		return port->datafd;
+		forsake(options, port->lockfd);
+		return err;
 	}
 	net->members++;
 	port->next = net->ports;

@@ -84,8 +84,12 @@ int shm_place_open(const struct shm_options *options)
 	if (!made && errno != EEXIST)
 		return -errno;
 	fd = open(options->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESTALE : -errno;
+	if (fd < 0) {
+		err = errno == ENOENT ? -ESTALE : -errno;
+		if (made)
+			rmdir(options->path);
+		return err;
+	}
 	if (!made) {
 		err = faccessat(fd, LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : each(fd, refuse_strangers);
 		if (err)

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -793,6 +794,54 @@ static void a_strange_directory_is_left_alone(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
+static void without_descriptors_nothing_is_left(void **state)
+{
+	struct rlimit limit, tight;
+	VDECONN *keep, *conn = NULL;
+	char other_net[100];
+	unsigned int room = 0;
+	struct stat st;
+
+	(void)state;
+	/* the module stays loaded by this, as loading it takes a descriptor too */
+	keep = port();
+	snprintf(other_net, sizeof(other_net), "%s/other", dir);
+	for (int shared = 0; shared < 2; shared++) {
+		pid_t child = 0;
+
+		if (shared) { /* a network that somebody else has made */
+			snprintf(url, sizeof(url), "shm://%s", other_net);
+			child = other(7, false);
+		}
+		snprintf(url, sizeof(url), "shm://%s", other_net);
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+		tight = limit;
+		tight.rlim_cur = (rlim_t)dup(0);
+		close((int)tight.rlim_cur);
+		for (room = 0; room < 20; room++, tight.rlim_cur++) {
+			assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+			conn = join("");
+			if (conn)
+				break;
+			assert_int_equal(errno, EMFILE);
+			if (!shared)
+				assert_int_equal(stat(other_net, &st), -1);
+		}
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_non_null(conn);
+		assert_true(room > 3);
+		vde_close(conn);
+		if (child) {
+			kill(child, SIGKILL);
+			assert_int_equal(waitpid(child, NULL, 0), child);
+			conn = join(""); /* clears up after it */
+			vde_close(conn);
+		}
+		assert_int_equal(stat(other_net, &st), -1);
+	}
+	vde_close(keep);
+}
+
 static void a_long_path_will_do(void **state)
 {
 	char name[101];
@@ -998,6 +1047,7 @@ int main(void)
 	        TEST(modes_are_as_asked_for),
 	        TEST(others_join_if_the_mode_lets_them),
 	        TEST(a_strange_directory_is_left_alone),
+	        TEST(without_descriptors_nothing_is_left),
 	        TEST(a_long_path_will_do),
 	        TEST(segments_stay_whole_between_ports_that_want_them),
 	        TEST(others_get_finished_frames),
