@@ -60,6 +60,7 @@ struct bench_subject {
 
 enum bench_target_kind {
 	BENCH_AT_MOST,        /* the median, in the unit of the metric */
+	BENCH_AT_LEAST,       /* likewise */
 	BENCH_RATIO_AT_LEAST, /* the ratio to the first reference */
 	BENCH_RATIO_BELOW,
 };
@@ -120,6 +121,7 @@ extern const struct bench_row bench_row_tcp_stream, bench_row_tcp_stream_process
 extern const struct bench_row bench_row_tcp_latency, bench_row_tcp_latency_processes;
 extern const struct bench_row bench_row_tcp_connections, bench_row_tcp_connections_processes;
 extern const struct bench_row bench_row_udp_small, bench_row_udp_small_processes;
+extern const struct bench_row bench_row_frames_small, bench_row_frames_large;
 extern const struct bench_row bench_row_udp_large, bench_row_udp_large_processes;
 
 #endif

@@ -62,6 +62,7 @@ extern const struct network_kind network_ioth_kernel;            /* loopback by 
 extern const struct network_kind network_vdestack_ptp, network_vdestack_switch;
 extern const struct network_kind network_ioth_ptp, network_ioth_switch;
 extern const struct network_kind network_lwip_ptp, network_lwip_switch;
+extern const struct network_kind network_ioth_shm, network_lwip_shm;
 
 /**
  * network_prepare - what has to be done once, before the sides are opened

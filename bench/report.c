@@ -88,6 +88,11 @@ static struct verdict judge(const struct bench_target *target, const struct benc
 		v.known = !isnan(median);
 		v.met = v.known && median <= target->value;
 		break;
+	case BENCH_AT_LEAST:
+		snprintf(v.target, sizeof(v.target), ">= %g %s", target->value, metric->unit);
+		v.known = !isnan(median);
+		v.met = v.known && median >= target->value;
+		break;
 	case BENCH_RATIO_AT_LEAST:
 		snprintf(v.target, sizeof(v.target), ">= %g x", target->value);
 		v.known = !isnan(ratio);

@@ -90,6 +90,7 @@ static const struct bench_metric metrics[] = {
 static const struct bench_target targets[] = {
         {"ioth vdestack *", "p50", BENCH_RATIO_BELOW, 1},
         {"ioth vdestack *", "p99", BENCH_RATIO_BELOW, 1},
+        {"vdestack over shm", "p50", BENCH_RATIO_BELOW, 1.5},
 };
 static const struct traffic threads = {.serve = latency_serve, .drive = latency_drive, .pinned = true};
 static const struct traffic processes = {

@@ -94,6 +94,8 @@ static const struct bench_metric metrics[] = {
 static const struct bench_target targets[] = {
         {"ioth vdestack *", "throughput", BENCH_RATIO_AT_LEAST, 2},
         {"ioth lwip *", "throughput", BENCH_RATIO_AT_LEAST, 2},
+        {"vdestack over shm", "throughput", BENCH_RATIO_AT_LEAST, 0.8},
+        {"lwip over shm", "throughput", BENCH_RATIO_AT_LEAST, 1},
 };
 static const struct traffic threads = {.serve = stream_serve, .drive = stream_drive};
 static const struct traffic processes = {.serve = stream_serve, .drive = stream_drive, .processes = true};

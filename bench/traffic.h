@@ -55,7 +55,7 @@ int traffic_sample(void *state, double *values);
 void traffic_end(void *state);
 
 /* The subjects of all traffic rows, each with its references. */
-#define TRAFFIC_SUBJECT_COUNT 9
+#define TRAFFIC_SUBJECT_COUNT 11
 extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
 
 /** TRAFFIC_ROW - the members of a row of traffic; @metric_array is an array, targets come after it where there are any
