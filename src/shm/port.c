@@ -36,12 +36,13 @@ int shm_port_take(struct shm_port *port)
 {
 	const struct shm_net *net = port->net;
 
-	/* Those that look free first; then those whose owners may have died. */
-	for (int dead = 0; dead < 2; dead++) {
+	/* Those that look free first; then all of them: owners may have died, and what looks free may have been
+	 * scribbled over. */
+	for (int all = 0; all < 2; all++) {
 		for (uint32_t i = 0; i < net->geometry.ports; i++) {
-			bool active = atomic_load(shm_active_of(net, i)) & shm_active_bit(i);
-
-			if (active == (dead == 1) && shm_place_take(port->lockfd, i)) {
+			if (!all && (atomic_load(shm_active_of(net, i)) & shm_active_bit(i)))
+				continue;
+			if (shm_place_take(port->lockfd, i)) {
 				port->number = i;
 				return 0;
 			}
