@@ -35,6 +35,8 @@ static const struct bench_row *const rows[] = {
         &bench_row_udp_small_processes,
         &bench_row_udp_large,
         &bench_row_udp_large_processes,
+        &bench_row_frames_small,
+        &bench_row_frames_large,
 };
 
 struct bench_options bench_options = {.runs = 5};
@@ -178,6 +180,7 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt}, NULL);
 	bench_options.directory = directory;
 	setenv("IOTH_PLUGIN_PATH", BENCH_PLUGIN_PATH, 0);
+	setenv("VDEPLUGIN_PATH", BENCH_VDEPLUGIN_PATH, 0);
 	processors_init();
 	raise_descriptor_limit();
 	print_header();

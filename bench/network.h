@@ -64,6 +64,7 @@ extern const struct network_kind network_lwipv6_ptp;
 extern const struct network_kind network_ioth_ptp, network_ioth_switch;
 extern const struct network_kind network_lwip_ptp, network_lwip_switch;
 extern const struct network_kind network_lwip_memory; /* both sides in one process */
+extern const struct network_kind network_ioth_shm, network_lwip_shm;
 
 /**
  * network_prepare - what has to be done once, before the sides are opened

@@ -96,6 +96,20 @@ const struct network_kind network_lwip_memory = {
         .scheme = {"memory", "memory"},
 };
 
+const struct network_kind network_ioth_shm = {
+        STACKS,
+        .library = &library_ioth_vdestack,
+        .calls = &network_ioth_calls,
+        .scheme = {"shm", "shm"},
+};
+
+const struct network_kind network_lwip_shm = {
+        STACKS,
+        .library = &library_ioth_lwip,
+        .calls = &network_ioth_calls,
+        .scheme = {"shm", "shm"},
+};
+
 const struct network_kind network_ioth_kernel = {
         STACKS,
         .prepare = network_loopback_prepare,

@@ -105,6 +105,8 @@ static const struct bench_target targets[] = {
         {"ioth vdestack *", "throughput", BENCH_RATIO_AT_LEAST, 2, NULL},
         {"ioth lwip *", "throughput", BENCH_RATIO_AT_LEAST, 2, NULL},
         {"ioth lwip ptp", "throughput", BENCH_RATIO_AT_LEAST, 3, "liblwipv6 ptp"},
+        {"vdestack over shm", "throughput", BENCH_RATIO_AT_LEAST, 0.8, "veth"},
+        {"lwip over shm", "throughput", BENCH_RATIO_AT_LEAST, 1, "veth"},
 };
 static const struct traffic threads = {.serve = stream_serve, .drive = stream_drive};
 /* What the network does not limit the window should not either. */

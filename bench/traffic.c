@@ -370,4 +370,6 @@ const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT] = {
         {"ioth vdestack switch", {"libvdestack switch", "veth"}, &network_ioth_switch},
         {"ioth lwip ptp", {"libvdestack ptp", "veth", "liblwipv6 ptp"}, &network_lwip_ptp},
         {"ioth lwip switch", {"libvdestack switch", "veth"}, &network_lwip_switch},
+        {"vdestack over shm", {"veth", "loopback"}, &network_ioth_shm},
+        {"lwip over shm", {"veth", "loopback"}, &network_lwip_shm},
 };

@@ -59,7 +59,7 @@ void traffic_end(void *state);
 extern const struct traffic tcp_stream_traffic_memory;
 
 /* The subjects of all traffic rows, each with its references. */
-#define TRAFFIC_SUBJECT_COUNT 10
+#define TRAFFIC_SUBJECT_COUNT 12
 extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
 
 /** TRAFFIC_ROW - the members of a row of traffic; @metric_array is an array, targets come after it where there are any
