@@ -4,9 +4,9 @@
  *
  * A stack is inet, an engine, and the parts of usock that have state of their own, all under one lock. Whoever takes
  * the lock, to serve a call or because a network had something, does its work and gives it back with usock_unlock; what
- * the work has caused is done there, once for all of it: frames on lo come back (which may cause more), the engine sends
- * what it has put off, then the sockets that have changed wake their threads and show their new state, then the driver is told of the next deadline.
- * The clock is read at most once from lock to unlock.
+ * the work has caused is done there, once for all of it: frames on lo come back (which may cause more), the engine
+ * sends what it has put off, then the sockets that have changed wake their threads and show their new state, then the
+ * driver is told of the next deadline. The clock is read at most once from lock to unlock.
  *
  * After fork(2) the stack of the parent is dead in the child: its lock may be held by a thread that the child does not
  * have. So nothing but `incarnation`, written once, is read there, and every call fails with -ESTALE.
