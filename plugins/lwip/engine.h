@@ -12,6 +12,7 @@
  *     ipout.c   IP packets that go out: routes, fragments
  *     reass.c   fragments that come in           icmp.c    echoes, errors about forwarded packets
  *     tcp.c     what usock asks of a connection  tcp_in.c  what the network does to one
+ *     cross.c   two sides that connect to each other at once
  *     timer.c   clocks that run only while somebody needs them
  *     chksum.c  the Internet checksum            err.c     lwIP's errors
  *
@@ -85,6 +86,7 @@ struct conn {
 	uint32_t unread;       /* bytes that do */
 	bool half_open;        /* counted in its listener */
 	bool connecting;       /* by us */
+	struct crossed *crossed; /* the peer's SYN, which is no answer to ours; NULL: none has come (cross.c) */
 	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
 	bool more;             /* an incomplete segment waits for what follows */
 	int soft_error;        /* negative errno of the last ICMP error */
@@ -140,6 +142,7 @@ struct engine {
 	int soft_error;        /* of the connection that was freed last */
 	unsigned int peer_mss; /* of the SYN that is being processed; 0: none is */
 	uint64_t secret[2];    /* of initial sequence numbers */
+	unsigned int crossed; /* connections with such a SYN */
 	unsigned int connections; /* all that lwIP has memory for, TIME-WAIT too */
 	int64_t slow_due, fast_due, rexmit_due, group_due; /* INET_NEVER: not running */
 	int64_t icmp_when;     /* limit of errors about forwarded packets */
@@ -258,12 +261,23 @@ void conn_end(struct conn *conn, int error);
 
 /* tcp_in.c */
 void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *buffer);
+/** peer_mss - from the options of a SYN */
+unsigned int peer_mss(const unsigned char *segment, size_t len);
 err_t conn_output(struct conn *conn);
 err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
 void on_error(void *arg, err_t err);
+
+/* cross.c */
+/** cross_syn - a SYN without ACK of the connection @conn, which is connecting: it has crossed ours */
+void cross_syn(struct conn *conn, const unsigned char *segment, size_t len);
+/** cross_in - a segment of a connection that is connecting, after such a SYN: the rest of lwIP's handshake, when it is that */
+void cross_in(struct engine *e, struct conn *conn, const struct usock_packet *packet);
+/** cross_out - a segment that is about to leave: our SYN acknowledges the peer's; @amend: to be used for each word that is changed */
+void cross_out(const struct conn *conn, unsigned char *tcp, void (*amend)(unsigned char *tcp, size_t at, unsigned int value));
+void cross_free(struct conn *conn);
 
 /* timer.c */
 int64_t engine_deadline(void *e);

@@ -150,6 +150,7 @@ static void release(memp_t type, void *memory)
 			((struct listener *)conn->pcb.listener)->half_open--;
 		if (conn->tcp && conn->tcp->pcb == conn)
 			conn->tcp->pcb = NULL;
+		cross_free(conn);
 		e->soft_error = conn->soft_error;
 		if (e->current == conn)
 			e->current = NULL;

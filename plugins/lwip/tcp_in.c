@@ -23,8 +23,7 @@
 #define MSS_DEFAULT 536U /* of a peer that does not say */
 #define STRAY_NS 500000000LL /* between answers to segments outside the window */
 
-/** peer_mss - from the options of a SYN */
-static unsigned int peer_mss(const unsigned char *segment, size_t len)
+unsigned int peer_mss(const unsigned char *segment, size_t len)
 {
 	size_t end = (size_t)(segment[12] >> 4) * 4;
 
@@ -102,7 +101,7 @@ static bool genuine(const struct usock_packet *packet)
 	       chksum_fold(chksum_add(sum, packet->payload[0].iov_base, packet->payload_len)) == 0xffff;
 }
 
-/** knock - a SYN that belongs to no connection; true: lwIP shall see it, with @listener alone when there is one */
+/** knock - a SYN that acknowledges nothing; true: lwIP shall see it, with @listener alone when there is one */
 static bool knock(struct engine *e, const struct usock_packet *packet, struct listener **listener)
 {
 	const unsigned char *segment = packet->payload[0].iov_base;
@@ -110,9 +109,13 @@ static bool knock(struct engine *e, const struct usock_packet *packet, struct li
 	*listener = NULL;
 	if (!genuine(packet))
 		return false;
-	for (const struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb; pcb = pcb->next) {
-		if (between(e, pcb, segment))
+	for (struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb; pcb = pcb->next) {
+		if (!between(e, pcb, segment))
+			continue;
+		if (pcb->state != SYN_SENT)
 			return true;
+		cross_syn((struct conn *)pcb, segment, packet->payload_len);
+		return false;
 	}
 	for (struct tcp_pcb *pcb = *e->lw.tcp_tw_pcbs; pcb; pcb = pcb->next) {
 		if (!between(e, pcb, segment))
@@ -216,6 +219,12 @@ void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *
 	    stray(e, segment, len, &open)) {
 		buffer_free(e, buffer);
 		return;
+	}
+	for (struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb && e->crossed > 0; pcb = pcb->next) {
+		if (pcb->state == SYN_SENT && ((struct conn *)pcb)->crossed && between(e, pcb, segment)) {
+			cross_in(e, (struct conn *)pcb, packet);
+			break;
+		}
 	}
 	if (segment[13] & TCP_URG)
 		urged(e, packet);
