@@ -303,9 +303,9 @@ static void adopt_tcp(unsigned char *tcp, const struct record *like, bool answer
 {
 	const unsigned char *ip = like->bytes + ETH_HLEN, *theirs = ip + (ip[0] & 15U) * 4;
 	size_t header = (size_t)(theirs[12] >> 4) * 4, before = (size_t)(theirs + header - like->bytes);
-	uint32_t end = get_number(theirs + 4) + (before < like->len ? (uint32_t)(like->len - before) : 0);
+	uint32_t end = get_number(theirs + 4) + (before < like->len ? (uint32_t)(like->len - before) : 0U);
 
-	end += !!(theirs[13] & 2) + !!(theirs[13] & 1); /* SYN, FIN */
+	end += (theirs[13] & 2U ? 1U : 0U) + (theirs[13] & 1U); /* SYN, FIN */
 	memcpy(tcp, theirs + (answer ? 2 : 0), 2);
 	memcpy(tcp + 2, theirs + (answer ? 0 : 2), 2);
 	add_number(tcp + 4, answer ? get_number(theirs + 8) : end);
