@@ -25,6 +25,8 @@ _Thread_local int world_fd;
 static _Thread_local struct task *self; /* NULL: the scheduler */
 static sem_t back;                      /* the baton is the scheduler's */
 
+/* Visible: the library of AddressSanitizer calls functions of these names, too. */
+#pragma GCC visibility push(default)
 int __real_sem_wait(sem_t *sem);
 int __real_epoll_wait(int epfd, struct epoll_event *events, int count, int timeout);
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
@@ -38,6 +40,7 @@ int __wrap_epoll_pwait2(int epfd, struct epoll_event *events, int count, const s
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+#pragma GCC visibility pop
 int ioth_testengine_delstack(void *stackdata);
 void *ioth_testengine_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions);
 
