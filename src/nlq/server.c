@@ -99,7 +99,8 @@ static int serve_dump(struct request *request, const struct nlq_request_handlers
 		flags |= NLM_F_DUMP_FILTERED;
 	if (result >= 0)
 		result = handlers->get(NULL, msg, attr, &objects, request->stackinfo);
-	/* A dump that has begun ends with NLMSG_DONE, whatever becomes of it. All or nothing: what there is of a failed one is left out. */
+	/* A dump that has begun ends with NLMSG_DONE, whatever becomes of it. All or nothing: what there is of a failed
+	 * one is left out. */
 	if (result < 0)
 		nlq_free(&objects);
 	else

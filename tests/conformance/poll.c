@@ -291,7 +291,8 @@ CASE(select, states, INET, "select shows connections as readable, writable, exce
 	CHECK_INT(selected(p.b, 0), 7);
 }
 
-CASE(poll, urgent_alone, INET, "urgent data with nothing before and behind them are PRI, and not IN", LIMITS(AF_UNIX_PRI))
+CASE(poll, urgent_alone, INET, "urgent data with nothing before and behind them are PRI, and not IN",
+     LIMITS(AF_UNIX_PRI))
 {
 	struct pair p = tcp_pair(c);
 	char byte;
