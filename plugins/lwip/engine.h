@@ -14,6 +14,7 @@
  *     tcp.c     what usock asks of a connection  tcp_in.c  what the network does to one
  *     conns.c   all of them, and how a segment finds its own: table.c
  *     owed.c    acknowledgements that wait until the lock is given back
+ *     cross.c   two sides that connect to each other at once
  *     timer.c   clocks that run only while somebody needs them
  *     chksum.c  the Internet checksum            err.c     lwIP's errors
  *
@@ -118,6 +119,7 @@ struct conn {
 	uint32_t unread;       /* bytes that do */
 	bool half_open;        /* counted in its listener */
 	bool connecting;       /* by us */
+	struct crossed *crossed; /* the peer's SYN, which is no answer to ours; NULL: none has come (cross.c) */
 	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
 	bool more;             /* an incomplete segment waits for what follows */
 	bool owes;             /* an acknowledgement waits: in the engine's list */
@@ -191,6 +193,7 @@ struct engine {
 	int soft_error;                 /* of the connection that was freed last */
 	unsigned int peer_mss;          /* of the SYN that is being processed; 0: none is */
 	uint64_t secret[2];             /* of initial sequence numbers */
+	unsigned int crossed;           /* connections with a SYN that has crossed theirs */
 	unsigned int connections;       /* all that lwIP has memory for, TIME-WAIT too */
 	int64_t due[CLOCKS];            /* INET_NEVER: not running */
 	int64_t icmp_when;              /* limit of errors about forwarded packets */
@@ -316,6 +319,8 @@ void conn_end(struct conn *conn, int error);
 
 /* tcp_in.c */
 void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *buffer);
+/** peer_mss - from the options of a SYN */
+unsigned int peer_mss(const unsigned char *segment, size_t len);
 err_t conn_output(struct conn *conn);
 err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err);
@@ -353,6 +358,16 @@ bool owed_put_off(struct conn *conn);
 void owed_add(struct conn *conn);
 /** owed_forget - the connection is about to be freed */
 void owed_forget(struct conn *conn);
+
+/* cross.c */
+/** cross_syn - a SYN without ACK of the connection @conn, which is connecting: it has crossed ours */
+void cross_syn(struct conn *conn, const unsigned char *segment, size_t len);
+/** cross_in - a segment of a connection that is connecting, after such a SYN: the rest of lwIP's handshake, when it is that;
+ * @conn, or NULL if it is no more */
+struct conn *cross_in(struct engine *e, struct conn *conn, const struct usock_packet *packet);
+/** cross_out - a segment that is about to leave: our SYN acknowledges the peer's; @amend: to be used for each word that is changed */
+void cross_out(const struct conn *conn, unsigned char *tcp, void (*amend)(unsigned char *tcp, size_t at, unsigned int value));
+void cross_free(struct conn *conn);
 
 /* timer.c */
 int64_t engine_deadline(void *e);

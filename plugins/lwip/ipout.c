@@ -284,6 +284,8 @@ static void outgoing(const struct conn *conn, int family, unsigned char *packet,
 		return;
 	if (packet[header + 13] & TCP_SYN)
 		announce(packet + header, len - header);
+	if (conn && conn->crossed)
+		cross_out(conn, packet + header, amend);
 	if (conn && conn->urgent_out)
 		urge(conn, packet + header);
 	if (family == AF_INET && len <= mtu) {

@@ -155,6 +155,7 @@ static void release(memp_t type, void *memory)
 		if (conn->tcp && conn->tcp->pcb == conn)
 			conn->tcp->pcb = NULL;
 		owed_forget(conn);
+		cross_free(conn);
 		e->soft_error = conn->soft_error;
 		if (e->current == conn)
 			e->current = NULL;

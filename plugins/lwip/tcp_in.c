@@ -23,8 +23,7 @@
 #define MSS_DEFAULT 536U /* of a peer that does not say */
 #define STRAY_NS 500000000LL /* between answers to segments outside the window */
 
-/** peer_mss - from the options of a SYN */
-static unsigned int peer_mss(const unsigned char *segment, size_t len)
+unsigned int peer_mss(const unsigned char *segment, size_t len)
 {
 	size_t end = (size_t)(segment[12] >> 4) * 4;
 
@@ -119,6 +118,10 @@ static bool knock(struct engine *e, const struct usock_packet *packet, struct co
 		e->lw.tcp_abandon(&(*conn)->pcb, 0);
 		*conn = NULL;
 	}
+	if (*conn && (*conn)->place == CONN_LIVING && (*conn)->pcb.state == SYN_SENT) {
+		cross_syn(*conn, segment, packet->payload_len);
+		return false;
+	}
 	if (*conn)
 		return true;
 	*listener = choose(e, segment);
@@ -212,6 +215,8 @@ void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *
 		buffer_free(e, buffer);
 		return;
 	}
+	if (conn && conn->place == CONN_LIVING && conn->crossed && conn->pcb.state == SYN_SENT)
+		conn = cross_in(e, conn, packet);
 	if ((segment[13] & TCP_URG) && conn && conn->place == CONN_LIVING)
 		urged(conn, packet);
 	if ((segment[13] & (TCP_SYN | TCP_RST)) == TCP_SYN)

@@ -68,30 +68,38 @@ struct nlq_msg *reply_prepare(const struct request *request)
 	                      NLMSG_HDRLEN + sizeof(int) + echo + tlvs);
 }
 
+/** explain - what nlq_error was told about @error, for a client that wants to know */
+static void explain(const struct request *request, int error, struct nlq_msg *reply)
+{
+	if (error >= 0 || error != request->error || !(request->options & NLQ_EXT_ACK))
+		return;
+	if (request->text[0] != '\0')
+		nlq__addstr(reply, NLMSGERR_ATTR_MSG, request->text);
+	if (request->attr_at != 0)
+		nlq_addattr(reply, NLMSGERR_ATTR_OFFS, &request->attr_at, sizeof(request->attr_at));
+	if (request->text[0] != '\0' || request->attr_at != 0)
+		reply->nlq_packet->nlmsg_flags |= NLM_F_ACK_TLVS;
+}
+
 void reply_status(const struct request *request, int error, struct nlq_msg *reply, struct nlq_msg **replies)
 {
 	bool whole = error < 0 && !(request->options & NLQ_CAP_ACK) && request->msg->nlmsg_len < ECHO_MAX;
-	bool explained = error < 0 && error == request->error && (request->options & NLQ_EXT_ACK);
 
 	nlq_add(reply, &error, sizeof(error));
 	nlq_add(reply, request->msg, whole ? request->msg->nlmsg_len : NLMSG_HDRLEN);
 	if (!whole)
 		reply->nlq_packet->nlmsg_flags |= NLM_F_CAPPED;
-	if (explained && request->text[0] != '\0')
-		nlq__addstr(reply, NLMSGERR_ATTR_MSG, request->text);
-	if (explained && request->attr_at != 0)
-		nlq_addattr(reply, NLMSGERR_ATTR_OFFS, &request->attr_at, sizeof(request->attr_at));
-	if (explained && (request->text[0] != '\0' || request->attr_at != 0))
-		reply->nlq_packet->nlmsg_flags |= NLM_F_ACK_TLVS;
+	explain(request, error, reply);
 	nlq_enqueue(reply, replies);
 }
 
-int reply_done(const struct request *request, uint16_t flags, struct nlq_msg **replies)
+int reply_done(const struct request *request, int error, uint16_t flags, struct nlq_msg **replies)
 {
 	struct nlq_msg *done = nlq_createmsg(NLMSG_DONE, flags, request->msg->nlmsg_seq, request->portid);
-	int status = 0;
 
-	nlq_add(done, &status, sizeof(status));
+	nlq_add(done, &error, sizeof(error));
+	if (done != NULL)
+		explain(request, error, done);
 	return nlq_enqueue(done, replies);
 }
 

@@ -40,8 +40,9 @@ struct nlq_msg *reply_prepare(const struct request *request);
  */
 void reply_status(const struct request *request, int error, struct nlq_msg *reply, struct nlq_msg **replies);
 
-/** reply_done - the end of a dump; 0 or a negative errno */
-int reply_done(const struct request *request, uint16_t flags, struct nlq_msg **replies);
+/** reply_done - the end of a dump, whose status is @error, 0 or a negative errno; 0, or a negative errno: nothing was
+ * queued */
+int reply_done(const struct request *request, int error, uint16_t flags, struct nlq_msg **replies);
 
 /** reply_objects - address what a handler has answered, set and clear flags in it, and move it to @replies */
 void reply_objects(const struct request *request, struct nlq_msg **objects, uint16_t set, uint16_t clear,

@@ -66,6 +66,9 @@ static void drop_unmatched(const struct nlq__filter *filter, struct nlq_msg **qu
 	*queue = matched;
 }
 
+#define SHORT "Message is shorter than the header of its type"
+
+/** serve_dump - answer a request for all objects; a negative errno: it was refused before it began */
 static int serve_dump(struct request *request, const struct nlq_request_handlers *handlers, struct nlq_msg **replies)
 {
 	unsigned char copy[NLMSG_HDRLEN + FIXED_MAX] __attribute__((__aligned__(8)));
@@ -81,25 +84,30 @@ static int serve_dump(struct request *request, const struct nlq_request_handlers
 		return -EOPNOTSUPP;
 	if (request->dumped)
 		return nlq_error(-EBUSY, NULL, "One dump at a time");
-	if (nlq__msgdata(msg, strict ? nlq__headerlen(msg->nlmsg_type) : sizeof(struct rtgenmsg)) == NULL)
-		return nlq_error(-EINVAL, NULL, "Message is shorter than the header of its type");
+	if (nlq__msgdata(msg, sizeof(struct rtgenmsg)) == NULL)
+		return nlq_error(-EINVAL, NULL, SHORT);
 	request->dumped = true;
-	msg = dump_message(msg, copy);
-	result = dump_attrs(msg, attr, strict);
+	if (strict && nlq__msgdata(msg, nlq__headerlen(msg->nlmsg_type)) == NULL) {
+		result = nlq_error(-EINVAL, NULL, SHORT);
+	} else {
+		msg = dump_message(msg, copy);
+		result = dump_attrs(msg, attr, strict);
+	}
 	if (result == 0)
 		result = nlq__filter_dump(&filter, msg, attr, strict);
-	if (result < 0)
-		return result;
 	if (result > 0)
 		flags |= NLM_F_DUMP_FILTERED;
-
-	result = handlers->get(NULL, msg, attr, &objects, request->stackinfo);
-	if (result >= 0) {
+	if (result >= 0)
+		result = handlers->get(NULL, msg, attr, &objects, request->stackinfo);
+	/* A dump that has begun ends with NLMSG_DONE, whatever becomes of it. All or nothing: what there is of a failed
+	 * one is left out. */
+	if (result < 0)
+		nlq_free(&objects);
+	else
 		drop_unmatched(&filter, &objects);
-		reply_objects(request, &objects, flags, 0, &answer);
-		result = reply_done(request, flags, &answer);
-	}
-	if (result < 0) { /* all or nothing */
+	reply_objects(request, &objects, flags, 0, &answer);
+	result = reply_done(request, result < 0 ? result : 0, flags, &answer);
+	if (result < 0) {
 		nlq_free(&objects);
 		nlq_free(&answer);
 	}

@@ -170,6 +170,17 @@ void conf_check_poll_now(const char *text, int fd, int want)
 		          poll_text(p.revents, got, sizeof(got)));
 }
 
+void conf_check_urgent(const char *text, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLPRI};
+
+	if (poll(&p, 1, WAIT_MS) < 0)
+		conf_fail("poll(%s): %s", text, errno_name(errno));
+	if (p.revents != POLLPRI)
+		conf_fail("poll(%s) for urgent data: nothing in %d ms, or 0x%x", text, WAIT_MS,
+		          (unsigned int)p.revents);
+}
+
 void conf_check_mem(const char *file, int line, const char *text, const void *got, const void *want, size_t len)
 {
 	const unsigned char *x = got, *y = want;

@@ -106,13 +106,12 @@ void conf_register(struct conf_case *test);
 #define IN_PROCESS(reason) {"lwip", reason}, {"testengine", reason}
 #define DEAD_IN_CHILD IN_PROCESS("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
 #define ONE_PROCESS IN_PROCESS("a stack that lives in the process has no sockets in another one")
-#define AF_UNIX_BANDS IN_PROCESS("what poll sees is an AF_UNIX socket: PRI comes with IN, and WRBAND with OUT")
 #define HANDED_OVER {"remote+vdestack", "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"}
 #define NOT_STREAMS(reason) {"remote+", reason}
 #define OTHERS_NETWORKS {"remote", "the networks of a served stack are joined by the process that serves it"}
+#define AF_UNIX_PRI IN_PROCESS("what poll sees is an AF_UNIX socket, whose urgent byte is in its queue: PRI never comes without IN")
 #define NO_UDPLITE IN_PROCESS("UDP-Lite is not implemented")
 #define NO_TIMESTAMPS IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
-#define NO_SIMULTANEOUS {"lwip", "lwIP knows no simultaneous open, which a socket that connects to itself is"}
 #define NO_PLAIN_DUP IN_PROCESS("dup(2) copies only what poll(2) sees of a socket that lives in the process: ioth_dup copies it all")
 
 /* ----------------------------------------------------------------------------------------------- the context */
@@ -177,6 +176,9 @@ bool oracle(const struct conf *c);
 /* ... and these bits and no others right now */
 #define CHECK_POLL_NOW(fd, want) (HERE, conf_check_poll_now(#fd, fd, want))
 
+/* PRI comes, whatever else there is */
+#define CHECK_URGENT(fd) (HERE, conf_check_urgent(#fd, fd))
+
 #define CHECK_MEM(got, want, len) (HERE, conf_check_mem(AT, #got, got, want, len))
 #define CHECK_STR(got, want) (HERE, conf_check_str(AT, #got, got, want))
 /* two addresses are the same: family, address, port, scope */
@@ -194,6 +196,7 @@ long long conf_check_ge0(const char *file, int line, const char *text, long long
 void conf_check_err(const char *file, int line, const char *text, long long got, int want);
 void conf_check_poll(const char *text, int fd, int want);
 void conf_check_poll_now(const char *text, int fd, int want);
+void conf_check_urgent(const char *text, int fd);
 void conf_check_mem(const char *file, int line, const char *text, const void *got, const void *want, size_t len);
 void conf_check_str(const char *file, int line, const char *text, const char *got, const char *want);
 void conf_check_addr(const char *file, int line, const char *text, struct addr got, struct addr want);

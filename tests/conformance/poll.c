@@ -151,11 +151,10 @@ CASE(poll, datagram, INET, "a datagram socket is IN|OUT while datagrams wait")
 	CHECK_POLL_NOW(p.b, POLLOUT);
 }
 
-CASE(poll, bands, INET, "RDNORM and WRNORM come with IN and OUT when asked for, RDBAND and WRBAND as Linux gives them",
-     LIMITS(AF_UNIX_BANDS))
+CASE(poll, bands, INET, "RDNORM and WRNORM come with IN and OUT when asked for, RDBAND never, WRBAND with datagrams")
 {
 	struct pair p = tcp_pair(c), q = udp_pair(c);
-	struct pollfd stream = {.fd = p.b, .events = POLLRDNORM | POLLWRNORM | POLLRDBAND | POLLWRBAND};
+	struct pollfd stream = {.fd = p.b, .events = POLLRDNORM | POLLWRNORM | POLLRDBAND};
 	struct pollfd datagram = {.fd = q.b, .events = POLLRDNORM | POLLWRNORM | POLLRDBAND | POLLWRBAND};
 
 	CHECK_INT(poll(&stream, 1, 0), 1);
@@ -274,8 +273,7 @@ static int selected(int fd, int ms)
 	return (FD_ISSET(fd, &r) ? 1 : 0) | (FD_ISSET(fd, &w) ? 2 : 0) | (FD_ISSET(fd, &e) ? 4 : 0);
 }
 
-CASE(select, states, INET, "select shows connections as readable, writable, exceptional",
-     LIMITS(AF_UNIX_BANDS))
+CASE(select, states, INET, "select shows connections as readable, writable, exceptional")
 {
 	struct pair p = tcp_pair(c);
 	int server = listener(c, c->b, NULL);
@@ -287,11 +285,44 @@ CASE(select, states, INET, "select shows connections as readable, writable, exce
 	CHECK_INT(selected(p.b, 0), 3);
 	recv_text(p.b, "x");
 	CHECK_LEN(ioth_send(p.a, "X", 1, MSG_OOB), 1);
-	CHECK_POLL(p.b, POLLPRI | POLLOUT);
-	CHECK_INT(selected(p.b, 0), 6);
+	CHECK_URGENT(p.b);
+	CHECK_INT(selected(p.b, 0) & 6, 6);
 	drop(c, p.a);
 	CHECK_POLL(p.b, POLLIN | POLLPRI | POLLOUT | POLLRDHUP);
 	CHECK_INT(selected(p.b, 0), 7);
+}
+
+CASE(poll, urgent_alone, INET, "urgent data with nothing before and behind them are PRI, and not IN",
+     LIMITS(AF_UNIX_PRI))
+{
+	struct pair p = tcp_pair(c);
+	char byte;
+
+	CHECK_LEN(ioth_send(p.a, "X", 1, MSG_OOB), 1);
+	CHECK_POLL(p.b, POLLPRI | POLLOUT);
+	CHECK_INT(selected(p.b, 0), 6);
+	CHECK_LEN(ioth_recv(p.b, &byte, 1, MSG_OOB), 1);
+	CHECK_POLL_NOW(p.b, POLLOUT);
+	CHECK_INT(selected(p.b, 0), 2);
+}
+
+CASE(poll, urgent_after_data, INET, "urgent data behind others: PRI goes with the urgent byte, IN with the others")
+{
+	struct pair p = tcp_pair(c), q = tcp_pair(c);
+	char byte;
+
+	CHECK_LEN(ioth_send(p.a, "aX", 2, MSG_OOB), 2);
+	CHECK_POLL(p.b, POLLIN | POLLPRI | POLLOUT);
+	CHECK_LEN(ioth_recv(p.b, &byte, 1, MSG_OOB), 1);
+	CHECK_POLL_NOW(p.b, POLLIN | POLLOUT);
+	recv_text(p.b, "a");
+	CHECK_POLL_NOW(p.b, POLLOUT);
+	CHECK_LEN(ioth_send(q.a, "X", 1, MSG_OOB), 1);
+	CHECK_URGENT(q.b);
+	CHECK_LEN(ioth_recv(q.b, &byte, 1, MSG_OOB), 1);
+	CHECK_POLL_NOW(q.b, POLLOUT);
+	send_text(q.a, "b");
+	CHECK_POLL(q.b, POLLIN | POLLOUT);
 }
 
 CASE(select, full_and_refused, INET,

@@ -2,15 +2,19 @@
 /*
  * fuzz_lwip.c - frames to a whole lwip stack: our IP, lwIP's TCP, sockets.
  *
- * A stack talks to itself over lo: a listener, a connection and UDP sockets, with a packet socket that records what passes. The input is
- * a list of steps, each of four bytes - what, a, b, c - and for some as many bytes as a says:
+ * A stack talks to itself over lo: a listener, a connection and UDP sockets, with a packet socket that records what
+ * passes. The input is a list of steps, each of four bytes - what, a, b, c - and for some as many bytes as a says:
  *
  *     send, receive, close and connect again, urgent data, shut down: the program's side
  *     repeat: a recorded frame once more, with bytes changed as the rest says, checksums made right or not
  *     raw: an IP packet of any bytes
+ *     adopt: an IP packet that passed on another network, as one of a living connection: addresses and ports are those
+ * of a recorded frame, sequence numbers are counted from where that one ends. lwip_seeds.py makes such inputs of
+ * captures.
  *
- * So sequence numbers and ports of changed frames are those of living connections. What is read must hold together; the rest is for the
- * sanitizers. lwIP itself is the distribution's and not instrumented, but what it is given and gives is.
+ * So sequence numbers and ports of changed frames are those of living connections. What is read must hold together; the
+ * rest is for the sanitizers. lwIP itself is the distribution's and not instrumented, but what it is given and gives
+ * is.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +31,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions);
 
-/** __asan_default_options - what only lwIP's memory points to, in a linker namespace of its own, is no leak but is not seen */
+/** __asan_default_options - what only lwIP's memory points to, in a linker namespace of its own, is no leak but is not
+ * seen */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
@@ -91,7 +96,8 @@ static int made(int fd)
 
 static struct sockaddr_in loopback(void)
 {
-	return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	return (struct sockaddr_in){
+	        .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 }
 
 /** bring_up - lo; the interface has addresses then */
@@ -101,7 +107,7 @@ static void bring_up(void)
 		struct nlmsghdr head;
 		struct ifinfomsg link;
 	} up = {.head = {.nlmsg_len = sizeof(up), .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
-		.link = {.ifi_index = 1, .ifi_flags = 1, .ifi_change = 1}};
+	        .link = {.ifi_index = 1, .ifi_flags = 1, .ifi_change = 1}};
 	struct nlq_msg *reply;
 
 	usock_lock(stack);
@@ -277,6 +283,61 @@ static void raw(bool right, const uint8_t *bytes, size_t len)
 	inject(frame, ETH_HLEN + len);
 }
 
+static uint32_t get_number(const unsigned char *at)
+{
+	uint32_t number;
+
+	memcpy(&number, at, sizeof(number));
+	return ntohl(number);
+}
+
+static void add_number(unsigned char *at, uint32_t more)
+{
+	uint32_t number = htonl(get_number(at) + more);
+
+	memcpy(at, &number, sizeof(number));
+}
+
+/** adopt_tcp - make the IPv4 segment @tcp continue the recorded one @like, or answer it */
+static void adopt_tcp(unsigned char *tcp, const struct record *like, bool answer)
+{
+	const unsigned char *ip = like->bytes + ETH_HLEN, *theirs = ip + (ip[0] & 15U) * 4;
+	size_t header = (size_t)(theirs[12] >> 4) * 4, before = (size_t)(theirs + header - like->bytes);
+	uint32_t end = get_number(theirs + 4) + (before < like->len ? (uint32_t)(like->len - before) : 0U);
+
+	end += (theirs[13] & 2U ? 1U : 0U) + (theirs[13] & 1U); /* SYN, FIN */
+	memcpy(tcp, theirs + (answer ? 2 : 0), 2);
+	memcpy(tcp + 2, theirs + (answer ? 0 : 2), 2);
+	add_number(tcp + 4, answer ? get_number(theirs + 8) : end);
+	add_number(tcp + 8, answer ? end : get_number(theirs + 8));
+}
+
+/** adopt - a packet of another network as one of ours; what it is not long enough for stays as it is */
+static void adopt(unsigned int which, bool answer, const uint8_t *bytes, size_t len)
+{
+	static const unsigned char here4[4] = {127, 0, 0, 1}, here6[16] = {[15] = 1};
+	const struct record *like = &records[which % RECORDS];
+	unsigned char frame[ETH_HLEN + 256] = {0}, *ip = frame + ETH_HLEN;
+	bool six = len > 0 && bytes[0] >> 4 == 6;
+	size_t header = len == 0 ? 0 : six ? 40 : (bytes[0] & 15U) * 4;
+
+	if (header < 20 || len < header + 8)
+		return;
+	memcpy(ip, bytes, len);
+	frame[12] = six ? 0x86 : 0x08;
+	frame[13] = six ? 0xdd : 0x00;
+	for (size_t at = six ? 8 : 12; at < (six ? 40 : 20); at += six ? 16 : 4)
+		if (ip[at] != 0xff && (six || ip[at] >> 4 != 14)) /* groups stay */
+			memcpy(ip + at, six ? here6 : here4, six ? 16 : 4);
+	if (!six && ip[9] == IPPROTO_TCP && len >= header + 20 && like->len >= ETH_HLEN + 40 &&
+	    like->bytes[ETH_HLEN] == 0x45 && like->bytes[ETH_HLEN + 9] == IPPROTO_TCP)
+		adopt_tcp(ip + header, like, answer);
+	else if (ip[six ? 6 : 9] == IPPROTO_UDP)
+		memcpy(ip + header + 2, (uint16_t[]){htons(PORT)}, 2);
+	make_right(ip, len);
+	inject(frame, ETH_HLEN + len);
+}
+
 /** drain - read what there is */
 static void drain(int fd, int flags)
 {
@@ -302,7 +363,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		again(i, true);
 	record();
 	while (size >= 4) {
-		unsigned int what = data[0] % 10, a = data[1], i = data[2] % CLIENTS, c = data[3];
+		unsigned int what = data[0] % 11, a = data[1], i = data[2] % CLIENTS, c = data[3];
 		const uint8_t *rest = data + 4;
 		size_t len = what >= 7 ? a : 0;
 
@@ -326,8 +387,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			record();
 		else if (what <= 8)
 			repeat(data[-(ptrdiff_t)len - 2], !(c & 1), c >> 1 & 31, rest, len);
-		else
+		else if (what == 9)
 			raw(!(c & 1), rest, len);
+		else
+			adopt(data[-(ptrdiff_t)len - 2], c & 1, rest, len);
 	}
 	record();
 	drain(udp4, 0);

@@ -73,6 +73,12 @@ static inline int status_of(struct nlq_msg *replies)
 		assert_int_equal(head->nlq_packet->nlmsg_seq, SEQ);
 		assert_int_equal(head->nlq_packet->nlmsg_pid, PORT);
 		status = ((struct nlmsgerr *)NLMSG_DATA(head->nlq_packet))->error;
+	} else if (nlq_length(replies) == 1 && head->nlq_packet->nlmsg_type == NLMSG_DONE) { /* of a dump that failed */
+		assert_int_equal(head->nlq_packet->nlmsg_seq, SEQ);
+		assert_int_equal(head->nlq_packet->nlmsg_pid, PORT);
+		assert_true(head->nlq_packet->nlmsg_flags & NLM_F_MULTI);
+		assert_int_not_equal(*(int *)NLMSG_DATA(head->nlq_packet), 0);
+		status = *(int *)NLMSG_DATA(head->nlq_packet);
 	}
 	nlq_free(&replies);
 	return status;

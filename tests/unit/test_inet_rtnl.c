@@ -345,7 +345,7 @@ static void test_refused(void **state)
 		 "Error: A gateway must be of the family of the route.\n"},
 		{"ip route add 10.5.0.0/16 dev d0 realm 5", "Error: Realms are not supported by this stack.\n"},
 		{"ip route get 10.0.0.7 from 10.0.0.9 iif d0", "Error: Routes of forwarded packets cannot be asked for.\n"},
-		{"ip route show table 78", "RTNETLINK answers: No such file or directory\nDump terminated\n"},
+		{"ip route show table 78", "Error: ipv4: FIB table does not exist.\nDump terminated\n"},
 		{"ip link set dev d0 master lo", "Error: Interfaces of this stack have no master.\n"},
 		{"ip link set dev d0 netns 1", "Error: Attribute not supported by this stack.\n"},
 		{"ip link set dev d0 carrier off", "Error: The carrier is that of the network.\n"},

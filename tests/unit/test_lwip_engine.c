@@ -144,8 +144,8 @@ static void transfer(struct sock *from, struct sock *to, size_t total)
 	bool ok = fake_run(a, b, transferred, &t, 1000 * SECOND);
 
 	if (!ok)
-		print_message("%zu of %zu sent, %zu received, %zu unacknowledged, clock %.1f s\n", t.sent, total, to->received,
-			      lwip_engine.tcp_unacked(from->stack->e, &from->tcp), (double)now / 1e9);
+		print_message("%zu of %zu sent, %zu received, %zu unacknowledged, clock %.1f s\n", t.sent, total,
+		              to->received, lwip_engine.tcp_unacked(from->stack->e, &from->tcp), (double)now / 1e9);
 	assert_true(ok);
 	assert_int_equal(from->error, 0);
 	assert_int_equal(to->error, 0);
@@ -258,12 +258,13 @@ static void test_loss(void **state)
 	a->loss = b->loss = 20;
 	begin = now;
 	transfer(sock, b->accepted, 10 << 20);
-	print_message("10 MiB with a loss of 2 %%: %.1f s on the clock, %u frames, %u lost\n", (double)(now - begin) / 1e9,
-		      a->sent, a->lost);
+	print_message("10 MiB with a loss of 2 %%: %.1f s on the clock, %u frames, %u lost\n",
+	              (double)(now - begin) / 1e9, a->sent, a->lost);
 	fake_free(sock);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ window */
+/* ------------------------------------------------------------------------------------------------------------ window
+ */
 
 static uint32_t scale, window;
 
@@ -311,7 +312,8 @@ static void test_window(void **state)
 	fake_free(sock);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- end */
+/* --------------------------------------------------------------------------------------------------------------- end
+ */
 
 static bool over(void *arg)
 {
@@ -431,6 +433,64 @@ static void test_user_timeout(void **state)
 	assert_int_equal(sock->error, -ETIMEDOUT);
 	assert_in_range((now - begin) / SECOND, 5, 6);
 	fake_free(sock);
+}
+
+static bool both_have(void *arg)
+{
+	struct sock *const *sock = arg;
+
+	return sock[0]->received == 5000 && sock[1]->received == 3000;
+}
+
+/** crossing - two that connect to each other at once; @lossy: what one of them answers is lost */
+static void crossing(int family, bool lossy)
+{
+	struct sock *one, *other, *two[2];
+
+	meet();
+	one = fake_connect(a, b, family, 1000, 2000);
+	other = fake_connect(b, a, family, 2000, 1000);
+	if (lossy) {
+		b->loss = 1000;
+		fake_run(a, b, NULL, NULL, SECOND / 10);
+		assert_true(other->connected);
+		assert_false(one->connected);
+		b->loss = 0;
+	}
+	if (lossy)
+		assert_int_equal(fake_send(other, 0, 5000, false), 5000);
+	fake_run(a, b, NULL, NULL, SECOND);
+	assert_true(one->connected && other->connected);
+	assert_int_equal(one->error, 0);
+	assert_int_equal(other->error, 0);
+	if (!lossy)
+		assert_int_equal(fake_send(other, 0, 5000, false), 5000);
+	assert_int_equal(fake_send(one, 0, 3000, false), 3000);
+	two[0] = one;
+	two[1] = other;
+	assert_true(fake_run(a, b, both_have, two, 10 * SECOND));
+	assert_int_equal(one->bad + other->bad, 0);
+	assert_int_equal(((struct engine *)a->e)->crossed, 1);
+	fake_free(one);
+	fake_free(other);
+}
+
+static void test_crossing(void **state)
+{
+	(void)state;
+	crossing(AF_INET, false);
+}
+
+static void test_crossing6(void **state)
+{
+	(void)state;
+	crossing(AF_INET6, false);
+}
+
+static void test_crossing_lossy(void **state)
+{
+	(void)state;
+	crossing(AF_INET, true);
 }
 
 /* ------------------------------------------------------------------------------------------------------ many or few */
@@ -646,8 +706,8 @@ static void test_thousand(void **state)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /**
- * run_apart - each test in a process of its own: sanitizers forbid copies of liblwip, which has a symbol of libc's name, so each
- * stack takes a linker namespace, of which a process has eleven (see private.c)
+ * run_apart - each test in a process of its own: sanitizers forbid copies of liblwip, which has a symbol of libc's
+ * name, so each stack takes a linker namespace, of which a process has eleven (see private.c)
  */
 static int run_apart(const struct CMUnitTest *tests, size_t count)
 {
@@ -683,6 +743,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user_timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crossing6, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crossing_lossy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more, setup, teardown),

@@ -43,20 +43,26 @@ static uint32_t refused(struct nlq_msg *msg, int wanted, unsigned int options)
 	struct nlq_msg *replies;
 	struct nlmsghdr *reply;
 	struct nlattr *attr[NLMSGERR_ATTR_OFFS + 1], *whole;
+	bool dump;
 	size_t at;
 	int error;
 
 	assert_int_equal(nlq_complete(msg), 0);
+	/* A dump has begun when there is as much as a byte of its header, and ends as others do. */
+	dump = (msg->nlq_packet->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && msg->nlq_packet->nlmsg_len > NLMSG_HDRLEN &&
+	       msg->nlq_packet->nlmsg_type % 4 == RTM_GET;
 	replies = nlq_process_datagram(msg->nlq_packet, msg->nlq_size, never, NULL, PORT, options | NLQ_EXT_ACK);
 	nlq_freemsg(msg);
 	assert_int_equal(nlq_length(replies), 1);
 	reply = nlq_head(replies)->nlq_packet;
-	assert_int_equal(reply->nlmsg_type, NLMSG_ERROR);
+	assert_int_equal(reply->nlmsg_type, dump ? NLMSG_DONE : NLMSG_ERROR);
 	memcpy(&error, NLMSG_DATA(reply), sizeof(error));
 	if (error != wanted)
 		fail_msg("%d instead of %d", error, wanted);
 	assert_true(reply->nlmsg_flags & NLM_F_ACK_TLVS);
-	at = NLMSG_HDRLEN + sizeof(int) + ((struct nlmsgerr *)NLMSG_DATA(reply))->msg.nlmsg_len;
+	at = NLMSG_HDRLEN + sizeof(int);
+	if (!dump)
+		at += ((struct nlmsgerr *)NLMSG_DATA(reply))->msg.nlmsg_len;
 	at = NLMSG_ALIGN(at);
 	whole = malloc(4 + reply->nlmsg_len - at);
 	whole->nla_len = (uint16_t)(4 + reply->nlmsg_len - at);
