@@ -236,6 +236,28 @@ static int call_shutdown(struct served *sock, const struct serve_request *reques
 
 /* ------------------------------------------------------------------------------------------------------------ data */
 
+/** kept - an error that was left for this call, as a negative errno; 0: none */
+static int kept(struct served *sock, bool more)
+{
+	int error = sock->error;
+
+	if (error == 0 || sock->pumping)
+		return 0;
+	if (more)
+		return -ECANCELED;
+	sock->error = 0;
+	return -error;
+}
+
+/** keep - the result of a call that was to leave errors alone and has met one: it came after failed() */
+static int keep(struct served *sock, bool more, int result)
+{
+	if (!more || result >= 0 || result == -EAGAIN)
+		return result;
+	sock->error = -result;
+	return -ECANCELED;
+}
+
 /** failed - is there an error that the next call would take? */
 static bool failed(const struct served *sock)
 {
@@ -253,16 +275,20 @@ static int call_send(struct served *sock, struct serve_request *request)
 	                     .msg_iovlen = 1,
 	                     .msg_control = request->head.control > 0 ? request->control : NULL,
 	                     .msg_controllen = request->head.control};
-	int flags = (request->head.arg[0] & SEND_FLAGS) | MSG_DONTWAIT | MSG_NOSIGNAL;
+	int flags = (request->head.arg[0] & SEND_FLAGS) | MSG_DONTWAIT | MSG_NOSIGNAL, result;
+	bool more = request->head.arg[1] != 0;
 
 	if (!serve_may_send(sock, request->data, request->head.data))
 		return -EPERM;
-	if (request->head.arg[1] != 0 && failed(sock))
+	result = kept(sock, more);
+	if (result < 0)
+		return result;
+	if (more && failed(sock))
 		return -ECANCELED;
 	/* It goes behind what was written to the descriptor. */
 	if (sock->pumping && !serve_pump_out(sock))
 		return sock->error != 0 ? -EPIPE : -EAGAIN;
-	return berkeley(ioth_sendmsg(sock->file, &msg, flags));
+	return keep(sock, more, berkeley(ioth_sendmsg(sock->file, &msg, flags)));
 }
 
 static int call_recv(struct served *sock, struct serve_request *request, struct serve_answer *answer)
@@ -279,11 +305,13 @@ static int call_recv(struct served *sock, struct serve_request *request, struct 
 
 	if (sock->pumping && !(flags & MSG_ERRQUEUE))
 		return -EINVAL; /* these bytes are on their way into the descriptor */
+	if (kept(sock, true) < 0 && (ioth_ioctl(sock->file, FIONREAD, &queued) < 0 || queued == 0))
+		return kept(sock, request->head.arg[1] != 0);
 	if (request->head.arg[1] != 0 && failed(sock) && (ioth_ioctl(sock->file, FIONREAD, &queued) < 0 || queued == 0))
 		return -ECANCELED;
 	len = ioth_recvmsg(sock->file, &msg, flags | MSG_DONTWAIT);
 	if (len < 0)
-		return -errno;
+		return keep(sock, request->head.arg[1] != 0, -errno);
 	give_addr(request, answer, msg.msg_namelen);
 	answer->head.flags = (uint32_t)msg.msg_flags;
 	answer->head.control = (uint32_t)msg.msg_controllen;

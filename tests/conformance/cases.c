@@ -82,6 +82,8 @@ static bool limit_of(const char *name, const char *stack)
 	const char *engine = served_engine(stack);
 	const char *real = engine != NULL ? engine : stack;
 
+	if (name[0] == '=')
+		return strcmp(name + 1, stack) == 0;
 	if (name[0] == '!')
 		return strcmp(name + 1, real) != 0;
 	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 ||

@@ -70,7 +70,7 @@ struct conf;
 
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
-	const char *stack; /* "!NAME" means every stack but that one, "remote" every stack that is served */
+	const char *stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "=NAME" only NAME itself */
 	const char *reason;
 };
 
@@ -104,8 +104,9 @@ void conf_register(struct conf_case *test);
 
 /* What stacks that live in the process cannot do, whatever their engine: see docs/lifetime-rules.md, 10 and 15. */
 #define IN_PROCESS(reason) {"lwip", reason}, {"testengine", reason}
-#define DEAD_IN_CHILD IN_PROCESS("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
-#define ONE_PROCESS IN_PROCESS("a stack that lives in the process has no sockets in another one")
+#define HERE_ONLY(reason) {"=lwip", reason}, {"=testengine", reason} /* not when another process serves them */
+#define DEAD_IN_CHILD HERE_ONLY("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
+#define ONE_PROCESS HERE_ONLY("a stack that lives in the process has no sockets in another one")
 #define HANDED_OVER {"remote+vdestack", "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"}
 #define NOT_STREAMS(reason) {"remote+", reason}
 #define OTHERS_NETWORKS {"remote", "the networks of a served stack are joined by the process that serves it"}

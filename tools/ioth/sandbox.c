@@ -128,11 +128,11 @@ static const int allowed[] = {
 /** add_special - system calls that are allowed with some arguments only; 0 or a negative errno */
 static int add_special(scmp_filter_ctx filter)
 {
-	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 
 	if (result == 0)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
-		                          SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		                          SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if (result == 0)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 		                          SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
