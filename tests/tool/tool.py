@@ -266,6 +266,23 @@ def run_nat(world, stay):
 
 
 @test
+def run_delivers_what_was_sent(world, stay):
+    """A program that writes and ends, without waiting for anybody."""
+    said = "".join(f"{i} said\n" for i in range(300000))
+    with open(f"{world.dir}/said", "w", encoding="ascii") as file:
+        file.write(said)
+    for stack in stacks(world):
+        make, join = world.network()
+        server = listener(world, stay, stack, make, "-a", "10.0.0.1/24", "7")
+        server.process.stdin.close()
+        client = subprocess.Popen(on_stack(world, "run", stack, join, "-a", "10.0.0.2/24", "--", "bash", "-c",
+                                           f"cat {world.dir}/said >/dev/tcp/10.0.0.1/7"))
+        heard = server.process.stderr.read()
+        check(client.wait(TIMEOUT) == 0, f"{stack}: status {client.returncode}")
+        check(heard == said, f"{stack}: {len(heard)} of {len(said)} bytes arrived")
+
+
+@test
 def run_on_a_terminal(world, stay):
     """^C is the program's, ^Z stops the job, and a shell in it has job control."""
     with on_terminal([*world.inside(), "sh", "-c", "trap 'echo interrupted; exit 9' INT; echo ready; read line"]) as (pid, terminal):
