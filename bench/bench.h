@@ -17,10 +17,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define BENCH_METRICS_MAX 10   /* metrics of a row */
+#define BENCH_METRICS_MAX 12   /* metrics of a row */
 #define BENCH_SUBJECTS_MAX 16  /* subjects of a row */
 #define BENCH_RUNS_MAX 64      /* rounds that are kept */
-#define BENCH_REFERENCES_MAX 2 /* references of a subject */
+#define BENCH_REFERENCES_MAX 3 /* references of a subject */
 #define BENCH_WHY_MAX 200      /* text that says why something could not be measured, with its final NUL */
 
 /** struct bench_options - what the command line asks for; workers inherit it */
@@ -59,8 +59,11 @@ struct bench_subject {
 };
 
 enum bench_target_kind {
-	BENCH_AT_MOST,        /* the median, in the unit of the metric */
-	BENCH_RATIO_AT_LEAST, /* the ratio to the first reference */
+	BENCH_AT_MOST, /* the median, in the unit of the metric */
+	BENCH_AT_LEAST,
+	BENCH_BELOW,
+	BENCH_RATIO_AT_LEAST, /* the ratio to a reference */
+	BENCH_RATIO_AT_MOST,
 	BENCH_RATIO_BELOW,
 };
 
@@ -70,6 +73,7 @@ struct bench_target {
 	const char *metric;
 	enum bench_target_kind kind;
 	double value;
+	const char *reference; /* of a ratio: one of the subject's, NULL for its first */
 };
 
 struct bench_row {
@@ -81,8 +85,9 @@ struct bench_row {
 	unsigned int subject_count;
 	const struct bench_target *targets;
 	unsigned int target_count;
-	unsigned int runs_max; /* 0: as many as the options say; slow or exact rows need fewer */
-	bool fresh;            /* a new worker for each sample: what is measured does not come twice in a process */
+	unsigned int runs_max;   /* 0: as many as the options say; slow or exact rows need fewer */
+	unsigned int patience_s; /* a worker that is silent for longer hangs; 0: three minutes, for a thousand stacks */
+	bool fresh;              /* a new worker for each sample: what is measured does not come twice in a process */
 
 	/* All three run in the worker. begin prepares and may leave a state; sample fills one value a metric (NAN: no
 	   value). Both return 0, or -1 after bench_fail. end undoes begin. */
@@ -117,9 +122,11 @@ extern const struct bench_row bench_row_sockets;
 extern const struct bench_row bench_row_stack_life, bench_row_stack_first;
 extern const struct bench_row bench_row_stacks;
 extern const struct bench_row bench_row_tcp_stream, bench_row_tcp_stream_processes;
+extern const struct bench_row bench_row_tcp_memory;
 extern const struct bench_row bench_row_tcp_latency, bench_row_tcp_latency_processes;
 extern const struct bench_row bench_row_tcp_connections, bench_row_tcp_connections_processes;
 extern const struct bench_row bench_row_udp_small, bench_row_udp_small_processes;
+extern const struct bench_row bench_row_frames_small, bench_row_frames_large;
 extern const struct bench_row bench_row_udp_large, bench_row_udp_large_processes;
 
 #endif

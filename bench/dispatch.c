@@ -190,9 +190,9 @@ static const struct bench_subject subjects[] = {
         {"vdestack send", {NULL}, &(const struct dispatch_place){"vdestack", &dispatch_send, DISPATCH_IOTH}},
 };
 static const struct bench_target targets[] = {
-        {"foreign *", "extra", BENCH_AT_MOST, 5},
-        {"kernel *", "extra", BENCH_AT_MOST, 5},
-        {"vdestack *", "extra", BENCH_AT_MOST, 5},
+        {"foreign *", "extra", BENCH_AT_MOST, 5, NULL},
+        {"kernel *", "extra", BENCH_AT_MOST, 5, NULL},
+        {"vdestack *", "extra", BENCH_AT_MOST, 5, NULL},
 };
 
 static const struct sharing alone = {1, false}, side_by_side = {2, false}, on_one_socket = {2, true};

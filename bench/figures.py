@@ -26,10 +26,6 @@ def spread(series):
     return f"{number(series['median'])} ({number(series['min'])}–{number(series['max'])})"
 
 
-def first_ratio(series):
-    return next(iter(series["ratios"].items()), None)
-
-
 def header(*columns):
     return ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
 
@@ -45,15 +41,14 @@ def machine(run):
 def targets(run):
     lines = header("row", "subject", "figure", "target", "measured", "met")
     for series in run["series"]:
-        if "target" not in series:
-            continue
-        target, measured = series["target"], f"{spread(series)} {series['unit']}"
-        if target.endswith(" x"):
-            ratio = first_ratio(series)
-            target = target[:-2] + (f" × {ratio[0]}" if ratio else " × its reference")
-            measured = f"{ratio[1]:.2f} ×" if ratio else "–"
-        met = {True: "yes", False: "**no**", None: "not measured"}[series["met"]]
-        lines.append(f"| {series['row']} | {series['subject']} | {series['metric']} | {target} | {measured} | {met} |")
+        for target in series["targets"]:
+            wanted, measured = target["target"], f"{spread(series)} {series['unit']}"
+            if "reference" in target:
+                ratio = series["ratios"].get(target["reference"])
+                wanted = f"{wanted[:-2]} × {target['reference']}"
+                measured = f"{ratio:.2f} ×" if ratio is not None else "–"
+            met = {True: "yes", False: "**no**", None: "not measured"}[target["met"]]
+            lines.append(f"| {series['row']} | {series['subject']} | {series['metric']} | {wanted} | {measured} | {met} |")
     return lines
 
 
@@ -67,10 +62,9 @@ def row_table(name, of_row):
         line = []
         for metric, unit in metrics:
             series = cells[subject, metric]
-            ratio = first_ratio(series)
             text = series.get("why", "") if series["median"] is None else spread(series)
-            if ratio and unit not in UNCOMPARED and series["median"] is not None:
-                text += f"<br>{ratio[1]:.2f} × {ratio[0]}"
+            if unit not in UNCOMPARED and series["median"] is not None:
+                text += "".join(f"<br>{ratio:.2f} × {name}" for name, ratio in series["ratios"].items())
             line.append(text)
         lines.append(f"| {subject} | " + " | ".join(line) + " |")
     return lines

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* library.h - a library of stacks on VDE networks, step by step: libioth, and the reference that it is compared with.
+/* library.h - a library of stacks on VDE networks, step by step: libioth, and the references that it is compared with.
  */
 #ifndef BENCH_LIBRARY_H
 #define BENCH_LIBRARY_H
@@ -17,6 +17,9 @@ struct library {
 
 /** library_vdestack - Debian's libvdestack */
 extern const struct library library_vdestack;
+
+/** library_lwipv6 - Debian's liblwipv6 */
+extern const struct library library_lwipv6;
 
 /** library_ioth_* - plugins of libioth; kernel knows neither networks nor addresses */
 extern const struct library library_ioth_vdestack, library_ioth_lwip, library_ioth_kernel;

@@ -16,15 +16,27 @@
 #include <unistd.h>
 
 static const struct bench_row *const rows[] = {
-        &bench_row_dispatch,        &bench_row_dispatch_threads,
-        &bench_row_dispatch_shared, &bench_row_instructions,
-        &bench_row_sockets,         &bench_row_stack_first,
-        &bench_row_stack_life,      &bench_row_stacks,
-        &bench_row_tcp_stream,      &bench_row_tcp_stream_processes,
-        &bench_row_tcp_latency,     &bench_row_tcp_latency_processes,
-        &bench_row_tcp_connections, &bench_row_tcp_connections_processes,
-        &bench_row_udp_small,       &bench_row_udp_small_processes,
-        &bench_row_udp_large,       &bench_row_udp_large_processes,
+        &bench_row_dispatch,
+        &bench_row_dispatch_threads,
+        &bench_row_dispatch_shared,
+        &bench_row_instructions,
+        &bench_row_sockets,
+        &bench_row_stack_first,
+        &bench_row_stack_life,
+        &bench_row_stacks,
+        &bench_row_tcp_memory,
+        &bench_row_tcp_stream,
+        &bench_row_tcp_stream_processes,
+        &bench_row_tcp_latency,
+        &bench_row_tcp_latency_processes,
+        &bench_row_tcp_connections,
+        &bench_row_tcp_connections_processes,
+        &bench_row_udp_small,
+        &bench_row_udp_small_processes,
+        &bench_row_udp_large,
+        &bench_row_udp_large_processes,
+        &bench_row_frames_small,
+        &bench_row_frames_large,
 };
 
 struct bench_options bench_options = {.runs = 5};
@@ -168,6 +180,7 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &(struct sigaction){.sa_handler = interrupt}, NULL);
 	bench_options.directory = directory;
 	setenv("IOTH_PLUGIN_PATH", BENCH_PLUGIN_PATH, 0);
+	setenv("VDEPLUGIN_PATH", BENCH_VDEPLUGIN_PATH, 0);
 	processors_init();
 	raise_descriptor_limit();
 	print_header();

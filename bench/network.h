@@ -35,8 +35,8 @@ struct network_calls {
 	int (*close)(int fd);
 };
 
-/** network_plain_calls, network_ioth_calls - the system calls; the calls of libioth */
-extern const struct network_calls network_plain_calls, network_ioth_calls;
+/** network_plain_calls, ... - the system calls; the calls of libioth, of liblwipv6 */
+extern const struct network_calls network_plain_calls, network_ioth_calls, network_lwipv6_calls;
 
 /** struct network_kind - a kind of wire; the functions return 0 (or a descriptor), or -1 after bench_fail */
 struct network_kind {
@@ -60,8 +60,11 @@ struct network {
 extern const struct network_kind network_loopback, network_veth; /* inside the kernel */
 extern const struct network_kind network_ioth_kernel;            /* loopback by way of libioth */
 extern const struct network_kind network_vdestack_ptp, network_vdestack_switch;
+extern const struct network_kind network_lwipv6_ptp;
 extern const struct network_kind network_ioth_ptp, network_ioth_switch;
 extern const struct network_kind network_lwip_ptp, network_lwip_switch;
+extern const struct network_kind network_lwip_memory; /* both sides in one process */
+extern const struct network_kind network_ioth_shm, network_lwip_shm;
 
 /**
  * network_prepare - what has to be done once, before the sides are opened

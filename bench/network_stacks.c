@@ -8,6 +8,8 @@
 #include "bench.h"
 #include "library.h"
 
+#include <stdlib.h>
+
 static int stack_open(struct network *network, unsigned int side)
 {
 	const struct library *library = network->kind->library;
@@ -44,6 +46,13 @@ const struct network_kind network_vdestack_switch = {
         .scheme = {"switch", "vde"},
 };
 
+const struct network_kind network_lwipv6_ptp = {
+        STACKS,
+        .library = &library_lwipv6,
+        .calls = &network_lwipv6_calls,
+        .scheme = {"ptp", "ptp"},
+};
+
 const struct network_kind network_ioth_ptp = {
         STACKS,
         .library = &library_ioth_vdestack,
@@ -70,6 +79,35 @@ const struct network_kind network_lwip_switch = {
         .library = &library_ioth_lwip,
         .calls = &network_ioth_calls,
         .scheme = {"switch", "vde"},
+};
+
+/** memory_prepare - let libvdeplug find the module of this network, and no other */
+static int memory_prepare(struct network *network)
+{
+	(void)network;
+	return setenv("VDEPLUGIN_PATH", BENCH_MODULE_PATH, 1) == 0 ? 0 : bench_fail("out of memory");
+}
+
+const struct network_kind network_lwip_memory = {
+        STACKS,
+        .prepare = memory_prepare,
+        .library = &library_ioth_lwip,
+        .calls = &network_ioth_calls,
+        .scheme = {"memory", "memory"},
+};
+
+const struct network_kind network_ioth_shm = {
+        STACKS,
+        .library = &library_ioth_vdestack,
+        .calls = &network_ioth_calls,
+        .scheme = {"shm", "shm"},
+};
+
+const struct network_kind network_lwip_shm = {
+        STACKS,
+        .library = &library_ioth_lwip,
+        .calls = &network_ioth_calls,
+        .scheme = {"shm", "shm"},
 };
 
 const struct network_kind network_ioth_kernel = {

@@ -7,7 +7,11 @@
  */
 #include "processes.h"
 
+#include "bench.h"
+#include "clock.h"
+
 #include <dirent.h>
+#include <stdint.h>
 #include <linux/kcmp.h>
 #include <math.h>
 #include <stdbool.h>
@@ -150,8 +154,8 @@ void processes_survey(struct processes_survey *survey)
 	char text[4096];
 
 	memset(survey, 0, sizeof(*survey));
-	if (read_file("/proc/self/status", text, sizeof(text)))
-		survey->resident = number_after(text, "\nVmRSS:");
+	if (read_file("/proc/self/smaps_rollup", text, sizeof(text)))
+		survey->own = number_after(text, "\nAnonymous:");
 	for (struct dirent *entry; proc && (entry = readdir(proc)) != NULL;)
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_ours(entry->d_name))
 			survey_process(survey, entry->d_name);
@@ -165,6 +169,24 @@ double processes_waits(void)
 
 	processes_survey(&survey);
 	return survey.waits;
+}
+
+/** own_cpu_ns - processor time of all threads of this process */
+static double own_cpu_ns(void)
+{
+	struct timespec time = {0};
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+double processes_idle(void)
+{
+	uint64_t start = clock_ns();
+	double before = own_cpu_ns();
+
+	usleep((useconds_t)(bench_sample_ns() / 1000));
+	return 100 * (own_cpu_ns() - before) / (double)(clock_ns() - start);
 }
 
 #define SETTLE_STEP_US 100000

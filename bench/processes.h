@@ -8,7 +8,7 @@ struct processes_survey {
 	double processes, threads, descriptors;
 	double cpu;       /* seconds their threads have run so far */
 	double waits;     /* voluntary context switches of their threads so far */
-	double resident;  /* memory of the worker alone, KiB */
+	double own;       /* memory of the worker alone that is backed by no file, KiB */
 	double anonymous; /* memory of all of them that is backed by no file, KiB */
 };
 
@@ -17,6 +17,9 @@ void processes_survey(struct processes_survey *survey);
 
 /** processes_waits - how often any thread of the worker and its helpers has gone to sleep so far */
 double processes_waits(void);
+
+/** processes_idle - how much of a core the worker alone uses while nobody asks it for anything, per cent */
+double processes_idle(void);
 
 /** struct processes_memory - memory that is in use, in KiB */
 struct processes_memory {

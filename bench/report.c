@@ -62,44 +62,67 @@ static double ratio_of(const struct bench_answers *answers, const struct bench_a
 	return count ? statistics_median(ratio, count) : NAN;
 }
 
-static const struct bench_target *target_of(const struct bench_row *row, const char *subject, unsigned int metric)
-{
-	for (unsigned int i = 0; i < row->target_count; i++)
-		if (!fnmatch(row->targets[i].subject, subject, 0) &&
-		    !strcmp(row->targets[i].metric, row->metrics[metric].name))
-			return &row->targets[i];
-	return NULL;
-}
-
-/** struct verdict - a figure held against its target */
+/** struct verdict - a figure held against a target */
 struct verdict {
-	char target[48]; /* "<= 5 ns" */
+	const char *reference; /* of a ratio, or NULL */
+	char target[64];       /* "<= 5 ns", ">= 2 x" */
 	bool known, met;
 };
 
-static struct verdict judge(const struct bench_target *target, const struct bench_metric *metric, double median,
-                            double ratio)
+/** judge - hold @value, a figure or a ratio, against @target; @unit stands behind the number */
+static void judge(struct verdict *v, const struct bench_target *target, double value, const char *unit)
 {
-	struct verdict v = {"", false, false};
+	static const char *const sign[] = {
+	        [BENCH_AT_MOST] = "<=",        [BENCH_AT_LEAST] = ">=",      [BENCH_BELOW] = "<",
+	        [BENCH_RATIO_AT_LEAST] = ">=", [BENCH_RATIO_AT_MOST] = "<=", [BENCH_RATIO_BELOW] = "<"};
 
+	snprintf(v->target, sizeof(v->target), "%s %g %s", sign[target->kind], target->value, unit);
+	v->known = !isnan(value);
 	switch (target->kind) {
 	case BENCH_AT_MOST:
-		snprintf(v.target, sizeof(v.target), "<= %g %s", target->value, metric->unit);
-		v.known = !isnan(median);
-		v.met = v.known && median <= target->value;
+	case BENCH_RATIO_AT_MOST:
+		v->met = v->known && value <= target->value;
 		break;
-	case BENCH_RATIO_AT_LEAST:
-		snprintf(v.target, sizeof(v.target), ">= %g x", target->value);
-		v.known = !isnan(ratio);
-		v.met = v.known && ratio >= target->value;
-		break;
+	case BENCH_BELOW:
 	case BENCH_RATIO_BELOW:
-		snprintf(v.target, sizeof(v.target), "< %g x", target->value);
-		v.known = !isnan(ratio);
-		v.met = v.known && ratio < target->value;
+		v->met = v->known && value < target->value;
+		break;
+	case BENCH_AT_LEAST:
+	case BENCH_RATIO_AT_LEAST:
+		v->met = v->known && value >= target->value;
 		break;
 	}
-	return v;
+}
+
+/**
+ * verdict_next - the next target that a figure has
+ * @from: where in the targets of the row to go on; 0 at first
+ *
+ * Returns false when there is none left.
+ */
+static bool verdict_next(const struct bench_result *result, unsigned int index, unsigned int metric, unsigned int *from,
+                         struct verdict *v)
+{
+	const struct bench_row *row = result->row;
+	const struct bench_subject *subject = &row->subjects[index];
+	const struct bench_answers *answers = &result->answers[index], *reference;
+	const struct bench_target *target;
+
+	do {
+		if (*from == row->target_count)
+			return false;
+		target = &row->targets[(*from)++];
+	} while (fnmatch(target->subject, subject->name, 0) != 0 ||
+	         strcmp(target->metric, row->metrics[metric].name) != 0);
+	*v = (struct verdict){.reference = NULL};
+	if (target->kind == BENCH_AT_MOST || target->kind == BENCH_AT_LEAST || target->kind == BENCH_BELOW) {
+		judge(v, target, summarize(answers, metric).median, row->metrics[metric].unit);
+		return true;
+	}
+	v->reference = target->reference ? target->reference : subject->reference[0];
+	reference = find(result, v->reference);
+	judge(v, target, reference ? ratio_of(answers, reference, metric) : NAN, "x");
+	return true;
 }
 
 /** number - @value with about four digits, whatever its size */
@@ -118,9 +141,9 @@ static void table_line(FILE *out, const struct bench_result *result, unsigned in
 	const struct bench_subject *subject = &result->row->subjects[index];
 	const struct bench_answers *answers = &result->answers[index];
 	const struct bench_metric *m = &result->row->metrics[metric];
-	const struct bench_target *target = target_of(result->row, subject->name, metric);
 	struct summary s = summarize(answers, metric);
-	double first_ratio = NAN;
+	unsigned int from = 0;
+	struct verdict v;
 	char a[24], b[24], c[24];
 
 	if (s.count == 0)
@@ -131,16 +154,14 @@ static void table_line(FILE *out, const struct bench_result *result, unsigned in
 		const struct bench_answers *reference = find(result, subject->reference[i]);
 		double ratio = reference ? ratio_of(answers, reference, metric) : NAN;
 
-		if (i == 0)
-			first_ratio = ratio;
 		if (!isnan(ratio))
 			fprintf(out, "  %.2f x %s", ratio, subject->reference[i]);
 	}
-	if (target) {
-		struct verdict v = judge(target, m, s.median, first_ratio);
-
-		fprintf(out, "  [target %s: %s]", v.target, !v.known ? "unknown" : v.met ? "met" : "missed");
-	}
+	while (verdict_next(result, index, metric, &from, &v))
+		fprintf(out, "  [target %s%s%s: %s]", v.target, v.reference ? " " : "", v.reference ? v.reference : "",
+		        !v.known ? "unknown"
+		        : v.met  ? "met"
+		                 : "missed");
 	fputc('\n', out);
 }
 
@@ -191,6 +212,27 @@ static void json_member(FILE *out, const char *name, double value)
 	json_number(out, value);
 }
 
+/** json_targets - the targets of a figure, with its place in the row, as an array */
+static void json_targets(FILE *out, const struct bench_result *result, unsigned int index, unsigned int metric)
+{
+	const char *comma = "";
+	unsigned int from = 0;
+	struct verdict v;
+
+	fputs(", \"targets\": [", out);
+	while (verdict_next(result, index, metric, &from, &v)) {
+		fprintf(out, "%s{\"target\": ", comma);
+		json_string(out, v.target);
+		if (v.reference) {
+			fputs(", \"reference\": ", out);
+			json_string(out, v.reference);
+		}
+		fprintf(out, ", \"met\": %s}", !v.known ? "null" : v.met ? "true" : "false");
+		comma = ", ";
+	}
+	fputc(']', out);
+}
+
 /** json_series - one subject, one metric, as an object */
 static void json_series(FILE *out, const struct bench_result *result, unsigned int index, unsigned int metric)
 {
@@ -199,9 +241,7 @@ static void json_series(FILE *out, const struct bench_result *result, unsigned i
 	const struct bench_subject *subject = &row->subjects[index];
 	const struct bench_answers *answers = &result->answers[index];
 	const struct bench_metric *m = &row->metrics[metric];
-	const struct bench_target *target = target_of(row, subject->name, metric);
 	struct summary s = summarize(answers, metric);
-	double first_ratio = NAN;
 	const char *comma = "";
 
 	fputs("    {\"row\": ", out);
@@ -226,8 +266,6 @@ static void json_series(FILE *out, const struct bench_result *result, unsigned i
 		const struct bench_answers *reference = find(result, subject->reference[i]);
 		double ratio = reference ? ratio_of(answers, reference, metric) : NAN;
 
-		if (i == 0)
-			first_ratio = ratio;
 		if (isnan(ratio))
 			continue;
 		fputs(comma, out);
@@ -236,13 +274,7 @@ static void json_series(FILE *out, const struct bench_result *result, unsigned i
 		comma = ", ";
 	}
 	fputc('}', out);
-	if (target) {
-		struct verdict v = judge(target, m, s.median, first_ratio);
-
-		fputs(", \"target\": ", out);
-		json_string(out, v.target);
-		fprintf(out, ", \"met\": %s", !v.known ? "null" : v.met ? "true" : "false");
-	}
+	json_targets(out, result, index, metric);
 	if (answers->why[0]) {
 		fputs(", \"why\": ", out);
 		json_string(out, answers->why);

@@ -117,9 +117,9 @@ static const struct bench_subject subjects[] = {
         {"ioth lwip", {"libvdestack", "plain"}, &network_lwip_ptp},
 };
 static const struct bench_target targets[] = {
-        {"ioth vdestack", "UDP", BENCH_AT_MOST, 15},
-        {"ioth vdestack", "TCP", BENCH_AT_MOST, 15},
-        {"ioth vdestack", "TCP, 100 open", BENCH_AT_MOST, 15},
+        {"ioth vdestack", "UDP", BENCH_AT_MOST, 15, NULL},
+        {"ioth vdestack", "TCP", BENCH_AT_MOST, 15, NULL},
+        {"ioth vdestack", "TCP, 100 open", BENCH_AT_MOST, 15, NULL},
 };
 
 const struct bench_row bench_row_sockets = {

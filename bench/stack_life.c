@@ -129,9 +129,9 @@ static const struct bench_subject subjects[] = {
         {"ioth lwip", {"libvdestack"}, &library_ioth_lwip},
 };
 static const struct bench_target targets[] = {
-        {"ioth vdestack", "create+configure", BENCH_AT_MOST, 3},
-        {"ioth vdestack", "delete", BENCH_AT_MOST, 3},
-        {"ioth lwip", "create+configure", BENCH_AT_MOST, 1},
+        {"ioth vdestack", "create+configure", BENCH_AT_MOST, 3, NULL},
+        {"ioth vdestack", "delete", BENCH_AT_MOST, 3, NULL},
+        {"ioth lwip", "create+configure", BENCH_AT_MOST, 1, NULL},
 };
 
 const struct bench_row bench_row_stack_first = {

@@ -53,9 +53,10 @@ static int visit(const struct endpoint *self, const struct sockaddr_in *to, char
 
 	if (fd < 0)
 		return -1;
-	if (self->calls->setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0 ||
-	    self->calls->connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
-	    self->calls->send(fd, &byte, 1, MSG_NOSIGNAL) != 1 || self->calls->recv(fd, &byte, 1, 0) != 1)
+	if (self->calls->setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) < 0)
+		result = bench_fail("SO_LINGER: %s", strerror(errno));
+	else if (self->calls->connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
+	         self->calls->send(fd, &byte, 1, MSG_NOSIGNAL) != 1 || self->calls->recv(fd, &byte, 1, 0) != 1)
 		result = bench_fail("a connection: %s", strerror(errno));
 	self->calls->close(fd);
 	return result;

@@ -88,8 +88,10 @@ static const struct bench_metric metrics[] = {
         {"waits", "each", BENCH_LESS},
 };
 static const struct bench_target targets[] = {
-        {"ioth vdestack *", "p50", BENCH_RATIO_BELOW, 1},
-        {"ioth vdestack *", "p99", BENCH_RATIO_BELOW, 1},
+        {"ioth vdestack *", "p50", BENCH_RATIO_BELOW, 1, NULL},
+        {"ioth vdestack *", "p99", BENCH_RATIO_BELOW, 1, NULL},
+        {"ioth lwip ptp", "p50", BENCH_RATIO_AT_MOST, 1.5, "veth"},
+        {"vdestack over shm", "p50", BENCH_RATIO_AT_MOST, 1.5, "veth"},
 };
 static const struct traffic threads = {.serve = latency_serve, .drive = latency_drive, .pinned = true};
 static const struct traffic processes = {

@@ -29,6 +29,7 @@ struct traffic {
 	bool processes; /* the sides are two processes, not two threads */
 	bool pinned;    /* each role on a processor of its own; what carries the frames runs where it wants to */
 	size_t size;    /* bytes of a message, for those that come in sizes */
+	int rcvbuf;     /* SO_RCVBUF of a stream; 0: as the system has it */
 };
 
 int endpoint_socket(const struct endpoint *self, int type);
@@ -54,8 +55,11 @@ int traffic_begin(const struct bench_subject *subject, void **state);
 int traffic_sample(void *state, double *values);
 void traffic_end(void *state);
 
+/** tcp_stream_traffic_memory - bulk TCP; fills in two values, throughput (Gbit/s) and processor time (s/GB) */
+extern const struct traffic tcp_stream_traffic_memory;
+
 /* The subjects of all traffic rows, each with its references. */
-#define TRAFFIC_SUBJECT_COUNT 9
+#define TRAFFIC_SUBJECT_COUNT 12
 extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
 
 /** TRAFFIC_ROW - the members of a row of traffic; @metric_array is an array, targets come after it where there are any
@@ -63,7 +67,7 @@ extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
 #define TRAFFIC_ROW(row_name, row_title, row_traffic, metric_array)                                                    \
 	.name = (row_name), .title = (row_title), .metrics = (metric_array),                                           \
 	.metric_count = BENCH_COUNT(metric_array), .subjects = traffic_subjects,                                       \
-	.subject_count = TRAFFIC_SUBJECT_COUNT, .begin = traffic_begin, .sample = traffic_sample, .end = traffic_end,  \
-	.arg = (row_traffic)
+	.subject_count = TRAFFIC_SUBJECT_COUNT, .patience_s = 40, .begin = traffic_begin, .sample = traffic_sample,    \
+	.end = traffic_end, .arg = (row_traffic)
 
 #endif

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ANSWER_TIMEOUT_MS 180000 /* a thousand stacks on a busy machine take their time */
+#define PATIENCE_S 180
 
 enum request {
 	REQUEST_SAMPLE = 's',
@@ -107,7 +107,7 @@ static int hear(struct worker *worker, struct reply *reply)
 	int n;
 
 	do
-		n = poll(&ready, 1, ANSWER_TIMEOUT_MS);
+		n = poll(&ready, 1, (int)worker->patience_s * 1000);
 	while (n < 0 && errno == EINTR && !bench_interrupted);
 	if (n == 1 && recv(worker->control, reply, sizeof(*reply), 0) == (ssize_t)sizeof(*reply)) {
 		if (reply->status < 0)
@@ -115,7 +115,7 @@ static int hear(struct worker *worker, struct reply *reply)
 		return reply->status;
 	}
 	if (n == 0)
-		snprintf(worker->why, sizeof(worker->why), "no answer within %d s", ANSWER_TIMEOUT_MS / 1000);
+		snprintf(worker->why, sizeof(worker->why), "no answer within %u s", worker->patience_s);
 	else
 		snprintf(worker->why, sizeof(worker->why), "%s", n < 0 ? "interrupted" : "the worker died");
 	reap(worker);
@@ -129,6 +129,7 @@ int worker_start(struct worker *worker, const struct bench_row *row, const struc
 	int pair[2];
 
 	memset(worker, 0, sizeof(*worker));
+	worker->patience_s = row->patience_s ? row->patience_s : PATIENCE_S;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		snprintf(worker->why, sizeof(worker->why), "socketpair: %s", strerror(errno));
 		return -1;
@@ -189,7 +190,7 @@ void worker_stop(struct worker *worker)
 	/* Not the end of the pair but a pidfd: a process that the worker has left behind may hold the other end. */
 	gone.fd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
 	if (gone.fd >= 0) {
-		while (poll(&gone, 1, ANSWER_TIMEOUT_MS) < 0 && errno == EINTR && !bench_interrupted)
+		while (poll(&gone, 1, (int)worker->patience_s * 1000) < 0 && errno == EINTR && !bench_interrupted)
 			continue;
 		close(gone.fd);
 	}

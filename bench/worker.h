@@ -10,6 +10,7 @@
 struct worker {
 	pid_t pid;               /* its process group as well; 0: there is no process */
 	int control;             /* our end of a SOCK_SEQPACKET pair */
+	unsigned int patience_s; /* of the row */
 	char why[BENCH_WHY_MAX]; /* why it could not do what it was asked to do */
 };
 

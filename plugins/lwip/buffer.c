@@ -3,45 +3,52 @@
  * buffer.c - memory of received and sent packets.
  *
  * A received frame is read into a buffer that begins with a pbuf of lwIP's: it goes through lwIP's queues, and through those
- * of usock to the program, without being copied on the way. Small buffers are kept in a list when they are given back, the
- * number of which is limited, and all are freed when the stack has nothing to do.
+ * of usock to the program, without being copied on the way. What lwIP allocates for segments to be sent (mem_malloc) is a buffer as
+ * well, of which it sees the data only.
+ *
+ * Buffers of the size of a frame are kept in a list when they are given back, as the C library's own lists have no room for blocks of
+ * that size. Received and sent ones are alike, so that the acknowledged segments of one connection serve the next frames. The number of
+ * those kept is limited, and all are freed when the stack has nothing to do. What lwIP notes of each segment to be sent is kept likewise.
  *
  * What the network can make us keep is limited by windows and by the limits of reassembly; as lwIP itself does not limit the number of small
- * segments out of order, there is a limit of all bytes in use as well, beyond which frames are not received.
+ * segments out of order, there is a limit of all received bytes as well, beyond which frames are not received. What is sent has limits
+ * of its own: those of each connection (tcp.c).
  */
 #include "engine.h"
 
 #include <stdlib.h>
 
-#define KEEP 64U             /* free buffers kept */
+#define SMALL 512U           /* up to here the C library is as fast */
+#define STEP 512U            /* others are multiples of this, so that one serves as well as the next */
+#define KEEP 256U            /* free buffers kept: more than a connection has on its way (tcp.c) */
 #define KEEP_SIZE 4096U      /* larger ones are not */
-#define USED_MAX (64U << 20) /* bytes in use by one stack */
+#define USED_MAX (64U << 20) /* received bytes in use by one stack */
 #define ALIGN 2U             /* so that the IP header behind that of Ethernet is aligned */
 
-struct buffer *buffer_new(struct engine *e, size_t size)
+/** take - a buffer for @size bytes; NULL: no memory */
+static struct buffer *take(struct engine *e, size_t size)
 {
 	struct buffer *buffer = e->buffers;
 
-	if (buffer && buffer->size >= size) {
+	if (size > SMALL)
+		size = (size + STEP - 1) & ~(size_t)(STEP - 1);
+	if (size > SMALL && buffer && buffer->size >= size) {
 		e->buffers = buffer->next;
 		e->buffers_free--;
-	} else {
-		if (e->buffers_used + size > USED_MAX)
-			return NULL;
-		buffer = malloc(sizeof(*buffer) + size);
-		if (!buffer)
-			return NULL;
-		buffer->e = e;
-		buffer->size = (uint32_t)size;
+		return buffer;
 	}
-	e->buffers_used += buffer->size;
+	buffer = malloc(sizeof(*buffer) + size);
+	if (!buffer)
+		return NULL;
+	buffer->e = e;
+	buffer->size = (uint32_t)size;
 	return buffer;
 }
 
-void buffer_free(struct engine *e, struct buffer *buffer)
+/** give - back */
+static void give(struct engine *e, struct buffer *buffer)
 {
-	e->buffers_used -= buffer->size;
-	if (e->buffers_free >= KEEP || buffer->size > KEEP_SIZE) {
+	if (buffer->size <= SMALL || buffer->size > KEEP_SIZE || e->buffers_free >= KEEP) {
 		free(buffer);
 		return;
 	}
@@ -50,8 +57,69 @@ void buffer_free(struct engine *e, struct buffer *buffer)
 	e->buffers_free++;
 }
 
+struct buffer *buffer_new(struct engine *e, size_t size)
+{
+	struct buffer *buffer = e->buffers_used + size > USED_MAX ? NULL : take(e, size);
+
+	if (buffer)
+		e->buffers_used += buffer->size;
+	return buffer;
+}
+
+void buffer_free(struct engine *e, struct buffer *buffer)
+{
+	e->buffers_used -= buffer->size;
+	give(e, buffer);
+}
+
+void *buffer_memory(struct engine *e, size_t size)
+{
+	struct buffer *buffer = take(e, size);
+
+	return buffer ? buffer->data : NULL;
+}
+
+void buffer_memory_free(void *memory)
+{
+	struct buffer *buffer = memory ? (struct buffer *)((char *)memory - offsetof(struct buffer, data)) : NULL;
+
+	if (buffer)
+		give(buffer->e, buffer);
+}
+
+void *buffer_segment(struct engine *e)
+{
+	struct segment *segment = e->segments;
+
+	if (!segment)
+		return malloc(sizeof(*segment));
+	e->segments = segment->next;
+	e->segments_free--;
+	return segment;
+}
+
+void buffer_segment_free(struct engine *e, void *memory)
+{
+	struct segment *segment = memory;
+
+	if (e->segments_free >= KEEP) {
+		free(segment);
+		return;
+	}
+	segment->next = e->segments;
+	e->segments = segment;
+	e->segments_free++;
+}
+
 void buffer_trim(struct engine *e)
 {
+	while (e->segments) {
+		struct segment *segment = e->segments;
+
+		e->segments = segment->next;
+		free(segment);
+	}
+	e->segments_free = 0;
 	while (e->buffers) {
 		struct buffer *buffer = e->buffers;
 

@@ -25,20 +25,20 @@ static void engine_close(void *arg)
 {
 	struct engine *e = engine_enter(arg);
 
-	if (e->lw.copy && e->lw.tcp_active_pcbs) {
-		/* What was closed politely and is not through yet is forgotten without a word, as on a machine that is switched off. */
-		while (*e->lw.tcp_active_pcbs) {
-			/* lwIP would send an acknowledgement that it owes, and there are no routes any more. */
-			(*e->lw.tcp_active_pcbs)->flags &= (tcpflags_t)~TF_ACK_DELAY;
-			e->lw.tcp_abandon(*e->lw.tcp_active_pcbs, 0);
-		}
-		while (*e->lw.tcp_tw_pcbs)
-			e->lw.tcp_abandon(*e->lw.tcp_tw_pcbs, 0);
-		while (e->lw.tcp_listen_pcbs->pcbs)
-			e->lw.tcp_close(e->lw.tcp_listen_pcbs->pcbs);
-		if (e->any.e)
-			e->lw.netif_remove(&e->any.netif);
+	/* What was closed politely and is not through yet is forgotten without a word, as on a machine that is switched
+	   off. usock has closed all listeners before. */
+	while (!TAILQ_EMPTY(&e->living)) {
+		struct tcp_pcb *pcb = &TAILQ_FIRST(&e->living)->pcb;
+
+		/* lwIP would send an acknowledgement that it owes, and there are no routes any more. */
+		pcb->flags &= (tcpflags_t)~TF_ACK_DELAY;
+		e->lw.tcp_abandon(pcb, 0);
 	}
+	while (!TAILQ_EMPTY(&e->over))
+		e->lw.tcp_abandon(&TAILQ_FIRST(&e->over)->pcb, 0);
+	if (e->any.e)
+		e->lw.netif_remove(&e->any.netif);
+	conns_close(e);
 	reass_close(e);
 	buffer_trim(e);
 	image_close(&e->lw);
@@ -61,8 +61,10 @@ static int engine_open(struct usock_stack *stack, const char *options, void **ou
 	engine_enter(e);
 	e->stack = stack;
 	e->generation = 1;
-	e->slow_due = e->fast_due = e->rexmit_due = e->group_due = INET_NEVER;
+	for (unsigned int i = 0; i < CLOCKS; i++)
+		e->due[i] = INET_NEVER;
 	usock_random(stack, e->secret, sizeof(e->secret));
+	conns_open(e);
 	err = image_open(&e->lw, engine_slots, engine_slot_count);
 	if (err == 0) {
 		e->lw.lwip_init();
@@ -82,6 +84,7 @@ const struct usock_engine lwip_engine = {
 	.close = engine_close,
 	.deadline = engine_deadline,
 	.timers = engine_timers,
+	.settle = engine_settle,
 	.iface_add = engine_iface_add,
 	.iface_del = engine_iface_del,
 	.iface_change = engine_iface_change,

@@ -12,6 +12,8 @@
  *     ipout.c   IP packets that go out: routes, fragments
  *     reass.c   fragments that come in           icmp.c    echoes, errors about forwarded packets
  *     tcp.c     what usock asks of a connection  tcp_in.c  what the network does to one
+ *     conns.c   all of them, and how a segment finds its own: table.c
+ *     owed.c    acknowledgements that wait until the lock is given back
  *     timer.c   clocks that run only while somebody needs them
  *     chksum.c  the Internet checksum            err.c     lwIP's errors
  *
@@ -28,7 +30,10 @@
 
 #include "image.h"
 
+#include <sys/queue.h>
 #include <usock.h>
+
+#include "table.h"
 
 #define IFF_UP_ 0x1U /* net/if.h and linux/if.h do not go together */
 #define IFF_LOOPBACK_ 0x8U
@@ -42,13 +47,21 @@
 
 struct engine;
 
-/** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock */
+/** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock; or memory that lwIP asked for */
 struct buffer {
 	struct pbuf_custom custom; /* first: lwIP knows it by its pbuf */
 	struct engine *e;
 	struct buffer *next;       /* in the list of free ones */
 	uint32_t size;             /* bytes at data */
 	_Alignas(16) unsigned char data[];
+};
+
+/** struct segment - what lwIP notes of one to be sent; while it is free, the next free one */
+struct segment {
+	union {
+		struct tcp_seg seg;
+		struct segment *next;
+	};
 };
 
 /** struct packet - to be sent, made by usock */
@@ -76,17 +89,39 @@ struct route {
 	unsigned int mtu, hop_limit;
 };
 
-/** struct conn - a connection; allocated in place of lwIP's structure, which it begins with, and living exactly as long */
+/** enum conn_place - in which list of the engine a connection is */
+enum conn_place { CONN_NEW, CONN_LIVING, CONN_OVER /* TIME-WAIT */ };
+
+/**
+ * enum engine_clock - what happens at a certain time; the first ones look at connections that need them
+ *
+ * CLOCK_SLOW: lwIP's clock of half a second. CLOCK_FAST: delayed acknowledgements. CLOCK_REXMIT: sending again.
+ * CLOCK_GROUPS: reports about groups.
+ */
+enum engine_clock { CLOCK_SLOW, CLOCK_FAST, CLOCK_REXMIT, CONN_CLOCKS, CLOCK_GROUPS = CONN_CLOCKS, CLOCKS };
+
+LIST_HEAD(conn_list, conn);
+TAILQ_HEAD(conn_queue, conn);
+
+/** struct conn - a connection; allocated in place of lwIP's structure, which it begins with, and living exactly as long
+ */
 struct conn {
 	struct tcp_pcb pcb; /* first */
 	struct engine *e;
 	struct usock_tcp *tcp; /* NULL: not accepted yet, or closed by the program */
+	struct hashed hashed;  /* by its endpoints, unless it is new */
+	enum conn_place place;
+	TAILQ_ENTRY(conn) all;
+	LIST_ENTRY(conn) clock[CONN_CLOCKS]; /* of those that look at it: bits in clocks */
+	uint8_t clocks;
 	uint32_t limit;        /* bytes that may wait for the program */
 	uint32_t unread;       /* bytes that do */
 	bool half_open;        /* counted in its listener */
 	bool connecting;       /* by us */
 	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
 	bool more;             /* an incomplete segment waits for what follows */
+	bool owes;             /* an acknowledgement waits: in the engine's list */
+	struct conn *owes_next;
 	int soft_error;        /* negative errno of the last ICMP error */
 	int64_t stray_at;      /* when an empty segment outside the window was last let through */
 	int64_t progress;      /* when something was last acknowledged or sent again, or sent with nothing on the way */
@@ -112,6 +147,7 @@ struct listener {
 	struct tcp_pcb_listen pcb; /* first */
 	struct engine *e;
 	struct usock_tcp *tcp;
+	struct hashed hashed; /* by its port */
 	unsigned int half_open;
 };
 
@@ -124,7 +160,9 @@ struct engine {
 	struct interface any; /* lwIP's route to everywhere */
 	struct buffer *buffers;
 	unsigned int buffers_free;
-	size_t buffers_used; /* bytes of those that are not in the list */
+	struct segment *segments; /* free ones */
+	unsigned int segments_free;
+	size_t buffers_used; /* bytes of those that hold received packets */
 	unsigned char *scratch; /* PACKET_MAX bytes with INET_HEADROOM before them; NULL: never needed */
 	struct route routes[ROUTES];
 	unsigned int generation;
@@ -135,14 +173,27 @@ struct engine {
 		struct inet_iface *iface;
 	} mine; /* who last wrote to which address of ours, found to be all right */
 	struct reass *reass;
-	struct conn *current; /* whose callback runs; becomes NULL when it is freed meanwhile */
+	struct table conns, listeners;
+	struct conn_queue living,
+	        over; /* all of them: the youngest first; TIME-WAIT: who came to it, or was heard of, last */
+	struct conn_list clocked[CONN_CLOCKS];
+	unsigned int over_count;
+	struct {
+		uint64_t factor;
+		uint32_t key[10];
+	} hash;                         /* secret */
+	struct conn *youngest;          /* made last; NULL when it is freed meanwhile */
+	struct conn *seen;              /* that lwIP works on: likewise */
+	struct conn *current;           /* whose callback runs; becomes NULL when it is freed meanwhile */
 	const struct tcp_pcb *building; /* whose segments are being built */
-	int soft_error;        /* of the connection that was freed last */
-	unsigned int peer_mss; /* of the SYN that is being processed; 0: none is */
-	uint64_t secret[2];    /* of initial sequence numbers */
-	unsigned int connections; /* all that lwIP has memory for, TIME-WAIT too */
-	int64_t slow_due, fast_due, rexmit_due, group_due; /* INET_NEVER: not running */
-	int64_t icmp_when;     /* limit of errors about forwarded packets */
+	bool input;                     /* lwIP is looking at a segment that has come */
+	struct conn *owing;             /* owed.c */
+	int soft_error;                 /* of the connection that was freed last */
+	unsigned int peer_mss;          /* of the SYN that is being processed; 0: none is */
+	uint64_t secret[2];             /* of initial sequence numbers */
+	unsigned int connections;       /* all that lwIP has memory for, TIME-WAIT too */
+	int64_t due[CLOCKS];            /* INET_NEVER: not running */
+	int64_t icmp_when;              /* limit of errors about forwarded packets */
 	unsigned int icmp_left;
 };
 
@@ -189,6 +240,13 @@ struct buffer *buffer_new(struct engine *e, size_t size);
 void buffer_free(struct engine *e, struct buffer *buffer);
 /** buffer_pbuf - make @len bytes at @data, in the buffer, a pbuf, which owns the buffer from then on */
 struct pbuf *buffer_pbuf(struct engine *e, struct buffer *buffer, unsigned char *data, size_t len);
+/** buffer_memory, buffer_memory_free - @size bytes for lwIP itself; NULL */
+void *buffer_memory(struct engine *e, size_t size);
+void buffer_memory_free(void *memory);
+/** buffer_segment, buffer_segment_free - room for a struct tcp_seg; NULL */
+void *buffer_segment(struct engine *e);
+void buffer_segment_free(struct engine *e, void *segment);
+/** buffer_trim - free what is kept */
 void buffer_trim(struct engine *e);
 
 /* ip.c */
@@ -265,15 +323,46 @@ err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
 void on_error(void *arg, err_t err);
 
+/* conns.c */
+void conns_open(struct engine *e);
+void conns_close(struct engine *e);
+/** conns_find - the connection between the two, living or in TIME-WAIT; NULL */
+struct conn *conns_find(const struct engine *e, const ip_addr_t *local, unsigned int lport, const ip_addr_t *remote,
+                        unsigned int rport);
+/** listeners_first, listeners_next - all that listen to a port; NULL: no more */
+struct listener *listeners_first(const struct engine *e, unsigned int port);
+struct listener *listeners_next(const struct listener *listener);
+/** conns_registered - lwIP has put something into one of its lists; conns_forget, listeners_forget - it frees something
+ */
+void conns_registered(struct engine *e);
+void conns_forget(struct engine *e, struct conn *conn);
+void listeners_forget(struct engine *e, struct listener *listener);
+/** conns_refresh - TIME-WAIT of a connection begins again */
+void conns_refresh(struct engine *e, struct conn *conn);
+/** conns_input - a segment for lwIP, which sees only @conn and @listener (NULL: none); @conn, or NULL if it is no more
+ */
+struct conn *conns_input(struct engine *e, struct pbuf *p, struct netif *netif, struct conn *conn,
+                         struct listener *listener);
+
+/* owed.c */
+/** engine_settle - send what waits */
+void engine_settle(void *e);
+/** owed_put_off - does lwIP want to send nothing but an acknowledgement that can wait? Then it does */
+bool owed_put_off(struct conn *conn);
+/** owed_add - an acknowledgement is to be sent, at the latest when the lock is given back; TF_ACK_NOW is set */
+void owed_add(struct conn *conn);
+/** owed_forget - the connection is about to be freed */
+void owed_forget(struct conn *conn);
+
 /* timer.c */
 int64_t engine_deadline(void *e);
 void engine_timers(void *e);
-/** timer_tcp - there are connections: lwIP's slow clock has to run; timer_ack - an acknowledgement is being delayed;
-    timer_groups - a report may be pending; timer_rexmit - something is on the way */
-void timer_tcp(struct engine *e);
-void timer_ack(struct engine *e);
+/** timer_conn - something has happened to a connection: start the clocks that it needs now */
+void timer_conn(struct engine *e, struct conn *conn);
+/** timer_leave - no clock looks at a connection any more */
+void timer_leave(struct conn *conn);
+/** timer_groups - a report may be pending */
 void timer_groups(struct engine *e);
-void timer_rexmit(struct engine *e, struct conn *conn);
 
 /** ip_size - bytes of an address */
 static inline size_t ip_size(int family)

@@ -135,24 +135,25 @@ int engine_iface_add(void *arg, struct inet_iface *iface)
 	return 0;
 }
 
-/** forget - no connection is bound to an interface that goes */
-static void forget(struct tcp_pcb *list, uint8_t index)
+/** forget - a connection is not bound to an interface that goes */
+static void forget(struct conn *conn, uint8_t index)
 {
-	for (; list; list = list->next) {
-		if (list->netif_idx == index)
-			list->netif_idx = NETIF_NO_INDEX;
-	}
+	if (conn->pcb.netif_idx == index)
+		conn->pcb.netif_idx = NETIF_NO_INDEX;
 }
 
 void engine_iface_del(void *arg, struct inet_iface *iface)
 {
 	struct engine *e = engine_enter(arg);
 	struct interface *interface = iface->engine;
+	struct conn *conn;
 
 	if (!interface)
 		return;
-	forget(*e->lw.tcp_active_pcbs, netif_get_index(&interface->netif));
-	forget(*e->lw.tcp_tw_pcbs, netif_get_index(&interface->netif));
+	TAILQ_FOREACH(conn, &e->living, all)
+	forget(conn, netif_get_index(&interface->netif));
+	TAILQ_FOREACH(conn, &e->over, all)
+	forget(conn, netif_get_index(&interface->netif));
 	/* Without addresses nothing is told to connections. */
 	set_v4(&interface->netif.ip_addr, 0);
 	memset(interface->netif.ip6_addr_state, 0, sizeof(interface->netif.ip6_addr_state));

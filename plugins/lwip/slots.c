@@ -47,9 +47,10 @@ static void no_timeout(u32_t ms, void (*handler)(void *), void *arg)
 	(void)arg;
 }
 
-static void tcp_needs_timer(void)
+/** registered - lwIP asks for its clock whenever it has put something into a list */
+static void registered(void)
 {
-	timer_tcp(engine_current);
+	conns_registered(engine_current);
 }
 
 static int unpredictable(void)
@@ -135,6 +136,8 @@ static void *allocate(memp_t type)
 			listener->e = e;
 		return listener;
 	}
+	if (type == MEMP_TCP_SEG)
+		return buffer_segment(e);
 	return malloc((*e->lw.memp_pools)[type]->size);
 }
 
@@ -146,16 +149,41 @@ static void release(memp_t type, void *memory)
 		struct conn *conn = memory;
 		struct engine *e = conn->e;
 
+		conns_forget(e, conn);
 		if (conn->half_open && conn->pcb.listener)
 			((struct listener *)conn->pcb.listener)->half_open--;
 		if (conn->tcp && conn->tcp->pcb == conn)
 			conn->tcp->pcb = NULL;
+		owed_forget(conn);
 		e->soft_error = conn->soft_error;
 		if (e->current == conn)
 			e->current = NULL;
 		e->connections--;
+	} else if (type == MEMP_TCP_SEG) {
+		buffer_segment_free(engine_current, memory);
+		return;
 	}
+	if (type == MEMP_TCP_PCB_LISTEN)
+		listeners_forget(((struct listener *)memory)->e, memory);
 	free(memory);
+}
+
+/** segment_memory, _clear, _release - what lwIP sends is put together in memory like that of what it receives */
+static void *segment_memory(mem_size_t size)
+{
+	return buffer_memory(engine_current, size);
+}
+
+static void *segment_clear(mem_size_t count, mem_size_t size)
+{
+	void *memory = size == 0 || count <= (mem_size_t)-1 / size ? buffer_memory(engine_current, (size_t)count * size) : NULL;
+
+	return memory ? memset(memory, 0, (size_t)count * size) : NULL;
+}
+
+static void segment_release(void *memory)
+{
+	buffer_memory_free(memory);
 }
 
 /** fresh - a new connection: what its build has as constants, and Linux otherwise */
@@ -302,6 +330,9 @@ const struct plt_slot engine_slots[] = {
 	SLOT(ip_chksum_pseudo, verify, false),
 	SLOT(lwip_chksum_copy, copy_sum16, false),
 	SLOT(lwip_standard_chksum, sum16, false),
+	SLOT(mem_calloc, segment_clear, true),
+	SLOT(mem_free, segment_release, true),
+	SLOT(mem_malloc, segment_memory, true),
 	SLOT(memp_free, release, true),
 	SLOT(memp_malloc, allocate, true),
 	SLOT(nd6_reachability_hint, nothing, false),
@@ -318,6 +349,6 @@ const struct plt_slot engine_slots[] = {
 	SLOT(tcp_next_iss, initial_sequence, true),
 	SLOT(tcp_output, output, true),
 	SLOT(tcp_rexmit_fast, loss, true),
-	SLOT(tcp_timer_needed, tcp_needs_timer, true),
+	SLOT(tcp_timer_needed, registered, true),
 };
 const size_t engine_slot_count = sizeof(engine_slots) / sizeof(*engine_slots);

@@ -91,7 +91,7 @@ void conn_window(struct conn *conn)
 	/* Acknowledgements will tell, unless there is little reason for any: then we do. */
 	if (opened > 0 && (opened >= limit / 4 || before < 2U * pcb->mss)) {
 		pcb->flags |= TF_ACK_NOW;
-		conn_output(conn);
+		owed_add(conn);
 	}
 }
 
@@ -108,6 +108,7 @@ static void set_option(struct conn *conn, enum usock_tcp_option option, int valu
 		break;
 	case USOCK_TCP_KEEPALIVE:
 		pcb->so_options = (u8_t)(value ? pcb->so_options | SOF_KEEPALIVE : pcb->so_options & ~SOF_KEEPALIVE);
+		timer_conn(conn->e, conn);
 		break;
 	case USOCK_TCP_KEEPIDLE:
 		if (value > 0)
@@ -187,29 +188,16 @@ void conn_end(struct conn *conn, int error)
 		usock_tcp_finished(tcp);
 }
 
-/** find - the connection between the two in a list of lwIP's */
-static struct tcp_pcb *find(struct tcp_pcb *pcb, const ip_addr_t *local, unsigned int lport, const ip_addr_t *remote,
-			    unsigned int rport)
-{
-	while (pcb && !(pcb->local_port == lport && pcb->remote_port == rport && ip_addr_cmp(&pcb->local_ip, local) &&
-			ip_addr_cmp(&pcb->remote_ip, remote)))
-		pcb = pcb->next;
-	return pcb;
-}
-
 /** in_use - is there a connection between the two? One in TIME-WAIT gives way: its numbers are behind those to come */
 static bool in_use(struct engine *e, const ip_addr_t *local, unsigned int lport, const ip_addr_t *remote, unsigned int rport)
 {
-	struct tcp_pcb *old;
+	struct conn *old = conns_find(e, local, lport, remote, rport);
 
-	if (find(*e->lw.tcp_active_pcbs, local, lport, remote, rport))
-		return true;
-	old = find(*e->lw.tcp_tw_pcbs, local, lport, remote, rport);
-	if (old) {
-		e->lw.tcp_pcb_remove(e->lw.tcp_tw_pcbs, old);
-		e->lw.tcp_free(old);
+	if (old && old->place == CONN_OVER) {
+		e->lw.tcp_abandon(&old->pcb, 0);
+		return false;
 	}
-	return false;
+	return old;
 }
 
 int engine_tcp_connect(void *arg, struct usock_tcp *tcp)
@@ -432,26 +420,33 @@ int engine_tcp_shutdown(void *arg, struct usock_tcp *tcp)
 	err = e->lw.tcp_shutdown(&conn->pcb, 0, 1);
 	if (err == ERR_CONN)
 		return 0;
-	timer_ack(e); /* where lwIP tries again when there was no memory for a FIN */
+	timer_conn(e, conn); /* lwIP tries again by its clock when there was no memory for a FIN */
 	return lwip_errno(err);
 }
 
 static void close_listener(struct engine *e, struct usock_tcp *tcp)
 {
 	struct listener *listener = tcp->pcb;
+	struct conn *conn;
 
 	tcp->pcb = NULL;
-	if (listener)
-		e->lw.tcp_close((struct tcp_pcb *)&listener->pcb);
+	if (!listener)
+		return;
+	/* lwIP would do so if it saw them. */
+	TAILQ_FOREACH(conn, &e->living, all)
+	{
+		if (conn->pcb.listener == &listener->pcb)
+			conn->pcb.listener = NULL;
+	}
+	e->lw.tcp_close((struct tcp_pcb *)&listener->pcb);
 }
 
 void engine_tcp_close(void *arg, struct usock_tcp *tcp)
 {
 	struct engine *e = engine_enter(arg);
-	struct conn *conn = conn_of(tcp);
+	struct conn *conn = conn_of(tcp), *outer = e->current;
 	struct tcp_pcb *pcb;
 	tcpwnd_size_t window;
-	bool freed;
 
 	if (!conn) {
 		close_listener(e, tcp);
@@ -461,14 +456,19 @@ void engine_tcp_close(void *arg, struct usock_tcp *tcp)
 	pcb = &conn->pcb;
 	if (pcb->state == TIME_WAIT)
 		return;
-	/* lwIP takes another window than its own for a sign of data that nobody read, and would reset the connection. */
-	freed = pcb->state == CLOSED || pcb->state == SYN_SENT;
+	/* lwIP takes another window than its own for a sign of data that nobody read, and would reset the connection.
+	 */
 	window = pcb->rcv_wnd;
 	pcb->rcv_wnd = TCP_WND;
+	e->current = conn;
 	e->lw.tcp_close(pcb);
-	if (!freed)
+	if (e->current) {
 		pcb->rcv_wnd = window;
-	timer_ack(e);
+		timer_conn(e, conn);
+	} else if (outer == conn) {
+		outer = NULL;
+	}
+	e->current = outer;
 }
 
 void engine_tcp_abort(void *arg, struct usock_tcp *tcp)
@@ -566,11 +566,13 @@ void engine_tcp_icmp(void *arg, int family, const struct usock_endpoint *local, 
 
 	lwip_addr(e, family, &local->ip, local->scope, &from);
 	lwip_addr(e, family, &remote->ip, remote->scope, &to);
-	pcb = find(*e->lw.tcp_active_pcbs, &from, local->port, &to, remote->port);
-	/* Somebody who can only guess does not know what is on its way. */
-	if (!pcb || TCP_SEQ_LT(seq, pcb->lastack) || TCP_SEQ_GT(seq, pcb->snd_nxt))
+	conn = conns_find(e, &from, local->port, &to, remote->port);
+	if (!conn || conn->place == CONN_OVER)
 		return;
-	conn = (struct conn *)pcb;
+	pcb = &conn->pcb;
+	/* Somebody who can only guess does not know what is on its way. */
+	if (TCP_SEQ_LT(seq, pcb->lastack) || TCP_SEQ_GT(seq, pcb->snd_nxt))
+		return;
 	if (mtu > 0) {
 		engine_routes_changed(e);
 		mss = conn_mss(e, pcb, &pcb->remote_ip);
@@ -594,8 +596,7 @@ bool engine_tcp_left(void *arg, int family, const struct usock_endpoint *local, 
 
 	lwip_addr(e, family, &local->ip, local->scope, &from);
 	lwip_addr(e, family, &remote->ip, remote->scope, &to);
-	return find(*e->lw.tcp_active_pcbs, &from, local->port, &to, remote->port) ||
-	       find(*e->lw.tcp_tw_pcbs, &from, local->port, &to, remote->port);
+	return conns_find(e, &from, local->port, &to, remote->port);
 }
 
 void conn_opened(struct conn *conn)

@@ -42,21 +42,26 @@ static unsigned int peer_mss(const unsigned char *segment, size_t len)
 	return MSS_DEFAULT;
 }
 
-/** between - is it the connection that the segment is about? */
-static bool between(const struct engine *e, const struct tcp_pcb *pcb, const unsigned char *segment)
+/** addressed - the connection that the segment is about; NULL */
+static struct conn *addressed(const struct engine *e, const unsigned char *segment)
 {
-	return pcb->remote_port == get16(segment) && pcb->local_port == get16(segment + 2) &&
-	       ip_addr_cmp(&pcb->remote_ip, &e->lw.ip_data->current_iphdr_src) &&
-	       ip_addr_cmp(&pcb->local_ip, &e->lw.ip_data->current_iphdr_dest);
+	const struct ip_globals *data = e->lw.ip_data;
+	struct conn *conn =
+	        conns_find(e, &data->current_iphdr_dest, get16(segment + 2), &data->current_iphdr_src, get16(segment));
+
+	/* One that is bound to another interface has nothing to do with it. */
+	if (conn && conn->pcb.netif_idx != NETIF_NO_INDEX &&
+	    conn->pcb.netif_idx != netif_get_index(data->current_input_netif))
+		return NULL;
+	return conn;
 }
 
-/** rank - how well a listener fits: 2 its very address, 1 any address, 0 not at all */
-static int rank(const struct engine *e, const struct tcp_pcb_listen *pcb, unsigned int port)
+/** rank - how well a listener to the port fits: 2 its very address, 1 any address, 0 not at all */
+static int rank(const struct engine *e, const struct tcp_pcb_listen *pcb)
 {
 	const struct ip_globals *data = e->lw.ip_data;
 
-	if (pcb->local_port != port || (pcb->netif_idx != NETIF_NO_INDEX &&
-					pcb->netif_idx != netif_get_index(data->current_input_netif)))
+	if (pcb->netif_idx != NETIF_NO_INDEX && pcb->netif_idx != netif_get_index(data->current_input_netif))
 		return 0;
 	if (IP_IS_ANY_TYPE_VAL(pcb->local_ip))
 		return 1;
@@ -67,14 +72,15 @@ static int rank(const struct engine *e, const struct tcp_pcb_listen *pcb, unsign
 	return ip_addr_isany_val(pcb->local_ip) ? 1 : 0;
 }
 
-/** choose - the listener that a SYN is for: the best, one of the best by hash */
+/** choose - the listener that a segment is for: the best, one of the best by hash */
 static struct listener *choose(const struct engine *e, const unsigned char *segment)
 {
 	unsigned int port = get16(segment + 2), count = 0, wanted;
+	struct listener *listener;
 	int best = 1;
 
-	for (struct tcp_pcb_listen *pcb = e->lw.tcp_listen_pcbs->listen_pcbs; pcb; pcb = pcb->next) {
-		int fit = rank(e, pcb, port);
+	for (listener = listeners_first(e, port); listener; listener = listeners_next(listener)) {
+		int fit = rank(e, &listener->pcb);
 
 		if (fit > best) {
 			best = fit;
@@ -85,11 +91,11 @@ static struct listener *choose(const struct engine *e, const unsigned char *segm
 	if (count == 0)
 		return NULL;
 	wanted = count > 1 ? (get16(segment) * 2654435761U >> 16) % count : 0;
-	for (struct tcp_pcb_listen *pcb = e->lw.tcp_listen_pcbs->listen_pcbs; pcb; pcb = pcb->next) {
-		if (rank(e, pcb, port) == best && wanted-- == 0)
-			return (struct listener *)pcb;
+	for (listener = listeners_first(e, port); listener; listener = listeners_next(listener)) {
+		if (rank(e, &listener->pcb) == best && wanted-- == 0)
+			break;
 	}
-	return NULL;
+	return listener;
 }
 
 /** genuine - is the checksum right? Before anything is given up for a SYN */
@@ -102,66 +108,46 @@ static bool genuine(const struct usock_packet *packet)
 	       chksum_fold(chksum_add(sum, packet->payload[0].iov_base, packet->payload_len)) == 0xffff;
 }
 
-/** knock - a SYN that belongs to no connection; true: lwIP shall see it, with @listener alone when there is one */
-static bool knock(struct engine *e, const struct usock_packet *packet, struct listener **listener)
+/** knock - a SYN; true: lwIP shall see it, with the connection or the listener that it is for */
+static bool knock(struct engine *e, const struct usock_packet *packet, struct conn **conn, struct listener **listener)
 {
 	const unsigned char *segment = packet->payload[0].iov_base;
 
-	*listener = NULL;
 	if (!genuine(packet))
 		return false;
-	for (const struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb; pcb = pcb->next) {
-		if (between(e, pcb, segment))
-			return true;
+	if (*conn && (*conn)->place == CONN_OVER && TCP_SEQ_GT(get32(segment + 4), (*conn)->pcb.rcv_nxt)) {
+		e->lw.tcp_abandon(&(*conn)->pcb, 0);
+		*conn = NULL;
 	}
-	for (struct tcp_pcb *pcb = *e->lw.tcp_tw_pcbs; pcb; pcb = pcb->next) {
-		if (!between(e, pcb, segment))
-			continue;
-		if (!TCP_SEQ_GT(get32(segment + 4), pcb->rcv_nxt))
-			return true;
-		e->lw.tcp_pcb_remove(e->lw.tcp_tw_pcbs, pcb);
-		e->lw.tcp_free(pcb);
-		break;
-	}
+	if (*conn)
+		return true;
 	*listener = choose(e, segment);
 	return !*listener || usock_tcp_may_accept((*listener)->tcp, (*listener)->half_open);
 }
 
-/** admit - give a SYN to one listener, and count what becomes of it */
-static void admit(struct engine *e, struct pbuf *p, struct netif *netif, struct listener *listener)
+/** admitted - count what became of a SYN that a listener got */
+static void admitted(struct engine *e, struct listener *listener)
 {
-	struct tcp_pcb_listen *head = e->lw.tcp_listen_pcbs->listen_pcbs, *next = listener->pcb.next;
-	struct tcp_pcb *first = *e->lw.tcp_active_pcbs, *made;
+	struct conn *made = e->youngest;
 
-	/* lwIP does nothing but to make a connection and to answer: the list is whole again before anyone else looks at it. */
-	e->lw.tcp_listen_pcbs->listen_pcbs = &listener->pcb;
-	listener->pcb.next = NULL;
-	e->lw.tcp_input(p, netif);
-	listener->pcb.next = next;
-	e->lw.tcp_listen_pcbs->listen_pcbs = head;
-	made = *e->lw.tcp_active_pcbs;
-	if (made && made != first && made->state == SYN_RCVD && made->listener == &listener->pcb) {
-		struct conn *conn = (struct conn *)made;
-
-		conn->half_open = true;
-		listener->half_open++;
-		if (made->flags & TF_WND_SCALE)
-			made->rcv_scale = WINDOW_SHIFT;
-	}
+	if (!made || made->pcb.state != SYN_RCVD || made->pcb.listener != &listener->pcb)
+		return;
+	made->half_open = true;
+	listener->half_open++;
+	if (made->pcb.flags & TF_WND_SCALE)
+		made->pcb.rcv_scale = WINDOW_SHIFT;
 }
 
-/** urged - a segment says where an urgent byte is: note it, if it is still to come (as Linux, on the last byte that is meant) */
-static void urged(struct engine *e, const struct usock_packet *packet)
+/** urged - a segment says where an urgent byte is: note it, if it is still to come (as Linux, on the last byte that is
+ * meant) */
+static void urged(struct conn *conn, const struct usock_packet *packet)
 {
 	const unsigned char *segment = packet->payload[0].iov_base;
 	uint32_t ahead = get16(segment + 18), at = get32(segment + 4) + (ahead > 0 ? ahead - 1 : 0);
-	struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs;
-	struct conn *conn;
+	const struct tcp_pcb *pcb = &conn->pcb;
 
-	while (pcb && !between(e, pcb, segment))
-		pcb = pcb->next;
-	conn = (struct conn *)pcb;
-	if (!pcb || pcb->state < ESTABLISHED || TCP_SEQ_LT(at, pcb->rcv_nxt) || (conn->urgent_in && !TCP_SEQ_GT(at, conn->urgent_at)))
+	if (pcb->state < ESTABLISHED || TCP_SEQ_LT(at, pcb->rcv_nxt) ||
+	    (conn->urgent_in && !TCP_SEQ_GT(at, conn->urgent_at)))
 		return;
 	if (at - pcb->rcv_nxt > pcb->rcv_wnd + 0xffffU || !genuine(packet))
 		return;
@@ -173,65 +159,80 @@ static void urged(struct engine *e, const struct usock_packet *packet)
  * stray - an empty segment outside the window of a connection, which lwIP answers with an empty one: to be dropped?
  *
  * Two ends that are at odds would go on answering each other for ever, so one in STRAY_NS is let through, as in Linux
- * (tcp_invalid_ratelimit). What is in order but meets a closed window is not outside it: @open becomes the connection whose window is
+ * (tcp_invalid_ratelimit). What is in order but meets a closed window is not outside it: @open says that the window is
  * to look open meanwhile.
  */
-static bool stray(struct engine *e, const unsigned char *segment, size_t len, struct tcp_pcb **open)
+static bool stray(struct conn *conn, const unsigned char *segment, size_t len, bool *open)
 {
-	struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs;
-	struct conn *conn;
+	const struct tcp_pcb *pcb = &conn->pcb;
+	int64_t now = usock_now(conn->e->stack);
 	u32_t seq = get32(segment + 4);
 
-	if (len != (segment[12] >> 4) * 4U || (segment[13] & (TCP_SYN | TCP_FIN | TCP_RST)))
-		return false;
-	while (pcb && !between(e, pcb, segment))
-		pcb = pcb->next;
-	if (!pcb || pcb->state < ESTABLISHED)
+	if (len != (segment[12] >> 4) * 4U || (segment[13] & (TCP_SYN | TCP_FIN | TCP_RST)) || pcb->state < ESTABLISHED)
 		return false;
 	if (pcb->rcv_wnd == 0 && seq == pcb->rcv_nxt) {
-		*open = pcb;
+		*open = true;
 		return false;
 	}
 	if (TCP_SEQ_BETWEEN(seq, pcb->rcv_nxt, pcb->rcv_nxt + pcb->rcv_wnd - 1))
 		return false;
-	conn = (struct conn *)pcb;
-	if (conn->stray_at != 0 && usock_now(e->stack) - conn->stray_at < STRAY_NS)
+	if (conn->stray_at != 0 && now - conn->stray_at < STRAY_NS)
 		return true;
-	conn->stray_at = usock_now(e->stack);
+	conn->stray_at = now;
 	return false;
+}
+
+/** admissible - shall lwIP see the segment? If so, with what it is for */
+static bool admissible(struct engine *e, const struct usock_packet *packet, struct conn **conn,
+                       struct listener **listener, bool *open)
+{
+	const unsigned char *segment = packet->payload[0].iov_base;
+	size_t len = packet->payload_len;
+
+	if (len < 20 || packet->pieces != 1)
+		return false;
+	*conn = addressed(e, segment);
+	if ((segment[13] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_SYN)
+		return knock(e, packet, conn, listener);
+	if (!*conn)
+		*listener = choose(e, segment);
+	return !*conn || (*conn)->place != CONN_LIVING || !stray(*conn, segment, len, open);
 }
 
 void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *buffer)
 {
 	struct interface *interface = packet->iface->engine;
 	unsigned char *segment = packet->payload[0].iov_base;
-	size_t len = packet->payload_len;
 	struct listener *listener = NULL;
-	struct tcp_pcb *open = NULL;
+	struct conn *conn = NULL;
+	bool open = false;
 	struct pbuf *p;
-	bool syn;
 
-	syn = len >= 20 && (segment[13] & (TCP_SYN | TCP_RST)) == TCP_SYN;
-	if (len < 20 || packet->pieces != 1 || (syn && !(segment[13] & TCP_ACK) && !knock(e, packet, &listener)) ||
-	    stray(e, segment, len, &open)) {
+	if (!admissible(e, packet, &conn, &listener, &open)) {
 		buffer_free(e, buffer);
 		return;
 	}
-	if (segment[13] & TCP_URG)
-		urged(e, packet);
-	if (syn)
-		e->peer_mss = peer_mss(segment, len);
-	p = buffer_pbuf(e, buffer, segment, len);
+	if ((segment[13] & TCP_URG) && conn && conn->place == CONN_LIVING)
+		urged(conn, packet);
+	if ((segment[13] & (TCP_SYN | TCP_RST)) == TCP_SYN)
+		e->peer_mss = peer_mss(segment, packet->payload_len);
+	p = buffer_pbuf(e, buffer, segment, packet->payload_len);
 	if (open)
-		open->rcv_wnd++;
-	if (listener)
-		admit(e, p, &interface->netif, listener);
-	else
-		e->lw.tcp_input(p, &interface->netif);
+		conn->pcb.rcv_wnd++;
+	e->youngest = NULL;
+	e->input = true;
+	conn = conns_input(e, p, &interface->netif, conn, listener);
+	e->input = false;
 	e->peer_mss = 0;
-	for (struct tcp_pcb *pcb = open ? *e->lw.tcp_active_pcbs : NULL; pcb; pcb = pcb->next)
-		if (pcb == open)
-			pcb->rcv_wnd--; /* unless it has ended */
+	if (listener)
+		admitted(e, listener);
+	if (!conn)
+		return;
+	if (open)
+		conn->pcb.rcv_wnd--;
+	if (conn->place == CONN_OVER && conn->pcb.tmr == *e->lw.tcp_ticks)
+		conns_refresh(e, conn);
+	timer_conn(e, conn);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- output */
@@ -263,11 +264,13 @@ err_t conn_output(struct conn *conn)
 	uint32_t sent = pcb->snd_nxt;
 	struct tcp_seg **link = NULL, *held = hold_back(conn, &link), **end;
 	u16_t oversize = pcb->unsent_oversize;
-	err_t err;
+	err_t err = ERR_OK;
 
-	e->building = pcb;
-	err = e->lw.tcp_output(pcb);
-	e->building = outer;
+	if (!owed_put_off(conn)) {
+		e->building = pcb;
+		err = e->lw.tcp_output(pcb);
+		e->building = outer;
+	}
 	if (held) {
 		for (end = &pcb->unsent; *end; end = &(*end)->next)
 			;
@@ -283,8 +286,8 @@ err_t conn_output(struct conn *conn)
 			conn->timed_at = now;
 			conn->timed_seq = pcb->snd_nxt;
 		}
-		timer_rexmit(e, conn);
 	}
+	timer_conn(e, conn);
 	if (conn->finishing && (pcb->state == FIN_WAIT_2 || pcb->state == TIME_WAIT)) {
 		conn->finishing = false;
 		if (conn->tcp)
@@ -429,8 +432,6 @@ err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 			e->lw.pbuf_free(p);
 		p = next;
 	}
-	if (e->current && (pcb->flags & TF_ACK_DELAY))
-		timer_ack(e);
 	return done(e, outer);
 }
 
@@ -450,6 +451,19 @@ static void measure(struct conn *conn, int64_t now)
 	conn->srtt = conn->srtt - conn->srtt / 8 + us / 8;
 }
 
+/**
+ * grow - let the congestion window grow by all that an acknowledgement covers while it is to double in a round trip (RFC 3465)
+ *
+ * lwIP has let it grow by two segments at most, though a peer, or we (owed.c), may acknowledge a whole batch at once.
+ */
+static void grow(struct tcp_pcb *pcb, u16_t len)
+{
+	tcpwnd_size_t more = len > 2U * pcb->mss ? len - 2U * pcb->mss : 0;
+
+	if (pcb->cwnd < pcb->ssthresh && !(pcb->flags & (TF_INFR | TF_RTO)))
+		pcb->cwnd += LWIP_MIN(more, pcb->ssthresh - pcb->cwnd);
+}
+
 err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct conn *conn = (struct conn *)pcb, *outer = conn->e->current;
@@ -457,7 +471,6 @@ err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	int64_t now = usock_now(e->stack);
 
 	(void)arg;
-	(void)len;
 	conn->progress = now;
 	conn->stalled_since = pcb->unacked ? now : 0;
 	conn->backoff = 0;
@@ -481,6 +494,7 @@ err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 		e->lw.tcp_rexmit(pcb);
 	} else {
 		conn->recovering = false;
+		grow(pcb, len);
 	}
 	e->current = conn;
 	if (conn->tcp)

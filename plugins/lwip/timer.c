@@ -2,10 +2,14 @@
 /*
  * timer.c - clocks that run only while somebody needs them.
  *
- * lwIP counts in ticks: half a second for most of TCP (retransmissions it has not been told of, keep-alives, TIME-WAIT), a tenth for
- * reports of group membership. They tick while there is a connection, or a report pending, and stand still otherwise, so an idle
- * stack wakes nobody. Delayed acknowledgements go out after 40 ms as Linux's do (lwIP alone: 250), by a clock that is started when
- * one is delayed.
+ * lwIP counts in ticks: half a second for most of TCP (retransmissions it has not been told of, keep-alives,
+ * TIME-WAIT), a tenth for reports of group membership. They tick while there is a connection that needs it, or a report
+ * pending, and stand still otherwise, so an idle stack wakes nobody, with open connections or without. Delayed
+ * acknowledgements go out after 40 ms as Linux's do (lwIP alone: 250), by a clock that is started when one is delayed.
+ *
+ * Each clock has a list of the connections that it has to look at, which lwIP's functions for it are shown and no
+ * others. A connection enters when something happens to it (timer_conn), and leaves when the clock finds that it has no
+ * reason to be there. So what a tick costs depends on how many connections are at work, not on how many there are.
  *
  * Retransmissions have a clock of their own. lwIP measures round trips in ticks and cannot send again before a second has passed;
  * here they are measured in microseconds and the time-out follows RFC 6298, from 200 ms on as on Linux. When it passes, what
@@ -16,45 +20,103 @@
 
 #include <errno.h>
 
-#define SLOW (500 * MILLISECOND)
-#define FAST (40 * MILLISECOND)
-#define GROUPS (100 * MILLISECOND)
-#define REXMIT (50 * MILLISECOND) /* how often connections are looked at */
-#define RTO_MIN 200000U           /* microseconds */
+#define RTO_MIN 200000U /* microseconds */
 #define RTO_FIRST 1000000U
 #define RTO_MAX 120000000U
 #define TIME_WAIT_TICKS 120U      /* a minute, as Linux */
 #define TIME_WAITS_MAX 16384U
+#define ORPHAN_ATTEMPTS_MAX 8U    /* of one that its program has closed: as net.ipv4.tcp_orphan_retries */
 #define ATTEMPTS_MAX 15U          /* as net.ipv4.tcp_retries2 */
 #define SYN_ATTEMPTS 6U
 
-static void arm(struct engine *e, int64_t *due, int64_t after)
+static const int64_t period[CLOCKS] = {[CLOCK_SLOW] = 500 * MILLISECOND,
+                                       [CLOCK_FAST] = 40 * MILLISECOND,
+                                       [CLOCK_REXMIT] = 50 * MILLISECOND,
+                                       [CLOCK_GROUPS] = 100 * MILLISECOND};
+
+static void arm(struct engine *e, enum engine_clock clock)
 {
-	if (*due != INET_NEVER)
+	if (e->due[clock] != INET_NEVER)
 		return;
-	*due = usock_now(e->stack) + after;
+	e->due[clock] = usock_now(e->stack) + period[clock];
 	usock_deadline_changed(e->stack);
 }
 
-void timer_tcp(struct engine *e)
+/** needs - does a living connection need a clock? */
+static bool needs(const struct conn *conn, enum engine_clock clock)
 {
-	arm(e, &e->slow_due, SLOW);
+	const struct tcp_pcb *pcb = &conn->pcb;
+
+	if (clock == CLOCK_FAST)
+		return pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND);
+	if (clock == CLOCK_REXMIT)
+		return pcb->unacked;
+	/* lwIP's has much to do, but nothing for a connection on which nothing happens and nobody asked for
+	 * keep-alives. */
+	return (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT) || pcb->unsent || pcb->unacked || pcb->ooseq ||
+	       pcb->refused_data || pcb->persist_backoff > 0 || (pcb->so_options & SOF_KEEPALIVE) ||
+	       (pcb->flags & TF_CLOSEPEND);
 }
 
-void timer_ack(struct engine *e)
+void timer_conn(struct engine *e, struct conn *conn)
 {
-	arm(e, &e->fast_due, FAST);
+	if (conn->place == CONN_OVER)
+		arm(e, CLOCK_SLOW);
+	for (enum engine_clock clock = 0; conn->place == CONN_LIVING && clock < CONN_CLOCKS; clock++) {
+		if (conn->clocks >> clock & 1 || !needs(conn, clock))
+			continue;
+		LIST_INSERT_HEAD(&e->clocked[clock], conn, clock[clock]);
+		conn->clocks |= (uint8_t)(1U << clock);
+		arm(e, clock);
+	}
+}
+
+static void leave(struct conn *conn, enum engine_clock clock)
+{
+	if (conn->clocks >> clock & 1)
+		LIST_REMOVE(conn, clock[clock]);
+	conn->clocks &= (uint8_t) ~(1U << clock);
+}
+
+void timer_leave(struct conn *conn)
+{
+	for (enum engine_clock clock = 0; clock < CONN_CLOCKS; clock++)
+		leave(conn, clock);
+}
+
+/** prune - those that need a clock no longer leave it, and it goes on if there are others */
+static void prune(struct engine *e, enum engine_clock clock)
+{
+	struct conn *next;
+
+	for (struct conn *conn = LIST_FIRST(&e->clocked[clock]); conn; conn = next) {
+		next = LIST_NEXT(conn, clock[clock]);
+		if (!needs(conn, clock))
+			leave(conn, clock);
+	}
+	if (!LIST_EMPTY(&e->clocked[clock]))
+		arm(e, clock);
+}
+
+/** shown - let a function of lwIP's walk the connections of a clock */
+static void shown(struct engine *e, enum engine_clock clock, void (*function)(void))
+{
+	struct tcp_pcb *list = NULL;
+	struct conn *conn;
+
+	LIST_FOREACH(conn, &e->clocked[clock], clock[clock])
+	{
+		conn->pcb.next = list;
+		list = &conn->pcb;
+	}
+	*e->lw.tcp_active_pcbs = list;
+	function();
+	*e->lw.tcp_active_pcbs = NULL;
 }
 
 void timer_groups(struct engine *e)
 {
-	arm(e, &e->group_due, GROUPS);
-}
-
-void timer_rexmit(struct engine *e, struct conn *conn)
-{
-	(void)conn;
-	arm(e, &e->rexmit_due, REXMIT);
+	arm(e, CLOCK_GROUPS);
 }
 
 int64_t engine_deadline(void *arg)
@@ -62,10 +124,9 @@ int64_t engine_deadline(void *arg)
 	const struct engine *e = arg;
 	int64_t due = reass_deadline(e);
 
-	due = e->slow_due < due ? e->slow_due : due;
-	due = e->fast_due < due ? e->fast_due : due;
-	due = e->rexmit_due < due ? e->rexmit_due : due;
-	return e->group_due < due ? e->group_due : due;
+	for (enum engine_clock clock = 0; clock < CLOCKS; clock++)
+		due = e->due[clock] < due ? e->due[clock] : due;
+	return due;
 }
 
 /** timeout - of retransmission, in nanoseconds */
@@ -116,7 +177,7 @@ static bool given_up(const struct conn *conn, int64_t now)
 	}
 	if (limit > 0 && conn->stalled_since && now - conn->stalled_since >= limit * MILLISECOND)
 		return true;
-	return conn->backoff >= ATTEMPTS_MAX && now - conn->progress >= timeout(conn);
+	return conn->backoff >= (conn->tcp ? ATTEMPTS_MAX : ORPHAN_ATTEMPTS_MAX) && now - conn->progress >= timeout(conn);
 }
 
 /** fail - end a connection that got no answer */
@@ -132,70 +193,55 @@ static void fail(struct conn *conn)
 static void rexmit(struct engine *e)
 {
 	int64_t now = usock_now(e->stack);
-	struct tcp_pcb *next;
-	bool more = false;
+	struct conn *next;
 
-	for (struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb; pcb = next) {
-		struct conn *conn = (struct conn *)pcb;
-
-		next = pcb->next;
-		if (!pcb->unacked)
+	for (struct conn *conn = LIST_FIRST(&e->clocked[CLOCK_REXMIT]); conn; conn = next) {
+		next = LIST_NEXT(conn, clock[CLOCK_REXMIT]);
+		if (!conn->pcb.unacked)
 			continue;
-		more = true;
 		if (given_up(conn, now))
 			fail(conn);
 		else if (now - conn->progress >= timeout(conn))
 			again(conn);
 	}
-	if (more)
-		arm(e, &e->rexmit_due, REXMIT);
-}
-
-/** before_tick - lwIP shall neither send again by itself nor give up before its time */
-static void before_tick(struct engine *e)
-{
-	for (struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb; pcb = pcb->next) {
-		if (pcb->unacked) {
-			pcb->rtime = 0;
-			pcb->nrtx = 0;
-		}
-	}
+	prune(e, CLOCK_REXMIT);
 }
 
 /** time_wait - connections that are over for a minute, or too many of them */
 static void time_wait(struct engine *e)
 {
-	unsigned int count = 0;
-	struct tcp_pcb *next;
+	struct conn *oldest;
 
-	for (struct tcp_pcb *pcb = *e->lw.tcp_tw_pcbs; pcb; pcb = next) {
-		next = pcb->next;
-		if (++count > TIME_WAITS_MAX || *e->lw.tcp_ticks - pcb->tmr > TIME_WAIT_TICKS) {
-			e->lw.tcp_pcb_remove(e->lw.tcp_tw_pcbs, pcb);
-			e->lw.tcp_free(pcb);
-			count--;
-		}
-	}
+	while ((oldest = TAILQ_LAST(&e->over, conn_queue)) &&
+	       (e->over_count > TIME_WAITS_MAX || *e->lw.tcp_ticks - oldest->pcb.tmr > TIME_WAIT_TICKS))
+		e->lw.tcp_abandon(&oldest->pcb, 0);
+	if (oldest)
+		arm(e, CLOCK_SLOW);
 }
 
 static void slow(struct engine *e)
 {
-	before_tick(e);
-	e->lw.tcp_slowtmr();
+	struct conn *conn;
+
+	/* lwIP shall neither send again by itself nor give up before its time. */
+	LIST_FOREACH(conn, &e->clocked[CLOCK_SLOW], clock[CLOCK_SLOW])
+	{
+		if (conn->pcb.unacked) {
+			conn->pcb.rtime = 0;
+			conn->pcb.nrtx = 0;
+		}
+	}
+	shown(e, CLOCK_SLOW, e->lw.tcp_slowtmr);
+	prune(e, CLOCK_SLOW);
 	time_wait(e);
-	if (*e->lw.tcp_active_pcbs || *e->lw.tcp_tw_pcbs)
-		arm(e, &e->slow_due, SLOW);
-	else
+	if (e->due[CLOCK_SLOW] == INET_NEVER)
 		buffer_trim(e);
 }
 
 static void fast(struct engine *e)
 {
-	e->lw.tcp_fasttmr();
-	for (const struct tcp_pcb *pcb = *e->lw.tcp_active_pcbs; pcb; pcb = pcb->next) {
-		if (pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND))
-			arm(e, &e->fast_due, FAST);
-	}
+	shown(e, CLOCK_FAST, e->lw.tcp_fasttmr);
+	prune(e, CLOCK_FAST);
 }
 
 /** reports_pending - does a group of any interface still have something to tell? */
@@ -215,11 +261,11 @@ static bool reports_pending(struct engine *e)
 }
 
 /** due - is it time? Then the clock is stopped, for what it calls to start it again */
-static bool is_due(int64_t *due, int64_t now)
+static bool is_due(struct engine *e, enum engine_clock clock, int64_t now)
 {
-	if (*due > now)
+	if (e->due[clock] > now)
 		return false;
-	*due = INET_NEVER;
+	e->due[clock] = INET_NEVER;
 	return true;
 }
 
@@ -228,17 +274,17 @@ void engine_timers(void *arg)
 	struct engine *e = engine_enter(arg);
 	int64_t now = usock_now(e->stack);
 
-	if (is_due(&e->fast_due, now))
+	if (is_due(e, CLOCK_FAST, now))
 		fast(e);
-	if (is_due(&e->rexmit_due, now))
+	if (is_due(e, CLOCK_REXMIT, now))
 		rexmit(e);
-	if (is_due(&e->slow_due, now))
+	if (is_due(e, CLOCK_SLOW, now))
 		slow(e);
-	if (is_due(&e->group_due, now)) {
+	if (is_due(e, CLOCK_GROUPS, now)) {
 		e->lw.igmp_tmr();
 		e->lw.mld6_tmr();
 		if (reports_pending(e))
-			arm(e, &e->group_due, GROUPS);
+			arm(e, CLOCK_GROUPS);
 	}
 	reass_timers(e);
 }

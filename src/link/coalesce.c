@@ -201,6 +201,12 @@ static void flow_end(struct flow *flow)
 	};
 }
 
+/** has_work - is it a segment already, or one whose checksum says nothing? */
+static bool has_work(const struct link_frame *frame)
+{
+	return frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE || (frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
+}
+
 unsigned int link__coalesce(struct link_frame *frames, unsigned int count)
 {
 	struct flow flows[FLOWS] = {0};
@@ -210,7 +216,7 @@ unsigned int link__coalesce(struct link_frame *frames, unsigned int count)
 		struct flow *flow = NULL;
 		struct segment s;
 
-		if (!measure(&s, &frames[i])) {
+		if (has_work(&frames[i]) || !measure(&s, &frames[i])) {
 			/* It might belong to any connection. */
 			for (unsigned int j = 0; j < FLOWS; j++)
 				flows[j].open = false;

@@ -11,6 +11,10 @@
  * (cmd): O_NONBLOCK would tear frames apart, so it is polled too; a program that writes half a frame and stops, or
  * stops reading, does block the loop. Use it with programs that you trust.
  *
+ * A network in shared memory (shm, src/shm) waits for nothing when it is told not to, and its module has functions for
+ * more than finished frames. There is no descriptor that says when there is room again: who has to wait looks again
+ * after a while.
+ *
  * An end of a ptp network finds out that its peer has gone when it next sends a frame, which is lost. Until then the
  * kernel counts it as connected, and vde_open of a new peer fails with EPERM: nothing tells a datagram socket before.
  *
@@ -18,8 +22,10 @@
  */
 #include "private.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libvdeplug_mod.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +71,14 @@ static int make_nonblocking(struct link__conn *conn)
 	return 0;
 }
 
+/** find_shm - the functions that only a module for shared memory has; NULL: it is another */
+static const struct vde_shm_ops *find_shm(const VDECONN *vde)
+{
+	const struct vde_shm_ops *ops = vde->handle ? dlsym(vde->handle, "vdeplug_shm_ops") : NULL;
+
+	return ops && ops->size >= sizeof(*ops) ? ops : NULL;
+}
+
 int link__conn_open(struct link__conn *conn, const char *vnl, const char *description)
 {
 	char *url = strdup(vnl), *descr = strdup(description);
@@ -79,6 +93,7 @@ int link__conn_open(struct link__conn *conn, const char *vnl, const char *descri
 		err = error_of();
 		goto out;
 	}
+	conn->shm = find_shm(conn->vde);
 	conn->datafd = vde_datafd(conn->vde);
 	conn->ctlfd = vde_ctlfd(conn->vde);
 	err = conn->datafd < 0 ? -EOPNOTSUPP : make_nonblocking(conn);
@@ -155,6 +170,8 @@ int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool read
 {
 	ssize_t len;
 
+	if (conn->shm)
+		return (int)conn->shm->recv(conn->vde, NULL, frame, size, MSG_DONTWAIT);
 	if (conn->guarded && !ready) {
 		struct pollfd p = {.fd = conn->datafd, .events = POLLIN};
 
@@ -172,4 +189,21 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len)
 {
 	errno = 0;
 	return vde_send(conn->vde, frame, len, MSG_DONTWAIT) < 0 ? error_of() : 0;
+}
+
+void link__conn_offload(struct link__conn *conn)
+{
+	conn->offload = conn->shm && conn->shm->offload(conn->vde, 1) == 0;
+}
+
+int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame)
+{
+	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, LINK_SEGMENT_MAX, MSG_DONTWAIT);
+}
+
+int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame)
+{
+	ssize_t n = conn->shm->send(conn->vde, &frame->vnet, frame->data, frame->len, MSG_DONTWAIT);
+
+	return n < 0 ? (int)n : 0;
 }

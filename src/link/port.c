@@ -17,9 +17,13 @@
  * not there (a ptp network whose other end is closed, a switch gone) is no reason to wait: frames for it are dropped,
  * as on a cable that is unplugged.
  *
+ * A network in shared memory never says that there is room again. There a port with pending frames looks every ROOM_NS;
+ * the network itself sees to it that this comes to an end.
+ *
  * Both ways frames may change their size at the border: what a device gives may be segments that have to be cut
  * (finish.c), and what a batch brings may be merged for a device that takes segments (coalesce.c). The network and the
- * capture see finished frames.
+ * capture see finished frames. Where the network is shared memory and the device takes segments, frames stay as they
+ * are, both ways, and so they are captured.
  *
  * Death. A port dies when its switch hangs up, when its device fails, or when receiving fails again and again. It
  * tells the device once, and its descriptors are not watched any more. link_port_close buries it.
@@ -27,6 +31,7 @@
  * fork(2). In the child a port of the parent can only be closed; see loop.c and conn.c.
  */
 #include "capture.h"
+#include "clock.h"
 #include "offload.h"
 #include "private.h"
 
@@ -35,9 +40,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define GUARDED_ATTEMPTS 16 /* frames received in a turn from a network whose queues are short */
-#define APPETITE_MIN 4 /* frames that are asked of a device at least */
+#define APPETITE_MIN 4      /* frames that are asked of a device at least */
+#define ROOM_NS 100000      /* after which a network in shared memory may have room again */
 #define FAILURES_MAX 16 /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
 
 /** struct pending - what the network had no room for, oldest first */
@@ -50,6 +57,7 @@ struct pending {
 
 struct link_port {
 	struct link__member member;
+	struct link__alarm alarm; /* only for networks in shared memory */
 	struct link__conn conn;
 	const struct link_device *ops;
 	void *device;
@@ -128,16 +136,21 @@ static void port_input(struct link_port *port, uint32_t events)
 
 	if (port->solo && round == port->round + 1)
 		port->solo = false; /* there was another */
+	if (port->conn.shm)
+		port->solo = false; /* looking costs nothing, and has to be done before it is quiet */
 	limit = port->solo ? 1 : port->conn.guarded ? GUARDED_ATTEMPTS : LINK_BATCH;
 	port->round = round;
 	while (attempts < limit) {
 		struct link_frame *frame = &batch->frame[n];
 
-		len = link__conn_recv(&port->conn, frame->data, LINK_FRAME_MAX + 1, attempts == 0);
+		if (port->conn.offload)
+			len = link__conn_recv_frame(&port->conn, frame);
+		else
+			len = link__conn_recv(&port->conn, frame->data, LINK_FRAME_MAX + 1, attempts == 0);
 		if (len < 0 && !link__peer_error(len))
 			break;
 		attempts++;
-		if (len < LINK_FRAME_MIN || len > LINK_FRAME_MAX) {
+		if (len < LINK_FRAME_MIN || (len > LINK_FRAME_MAX && !port->conn.offload)) {
 			dropped += len >= 0 && len != 1; /* 1: the module has dealt with the frame itself */
 			continue;
 		}
@@ -188,20 +201,21 @@ static struct pending *pending_new(const struct link_frame *frames, unsigned int
 	return pending;
 }
 
-/** port_send - send one finished frame, capture it and count it; returns false when there is no room for it now */
-static bool port_send(struct link_port *port, const unsigned char *data, uint32_t len)
+/** port_send - send one frame, which the network takes, capture it and count it; returns false when there is no room
+ * for it now */
+static bool port_send(struct link_port *port, const struct link_frame *frame)
 {
-	struct link_frame frame = {.data = (unsigned char *)(uintptr_t)data, .len = len};
-	int err = link__conn_send(&port->conn, data, len);
+	int err = port->conn.offload ? link__conn_send_frame(&port->conn, frame)
+	                             : link__conn_send(&port->conn, frame->data, frame->len);
 
 	if (err == -EAGAIN)
 		return false;
-	port_capture(port, &frame, 1);
+	port_capture(port, frame, 1);
 	if (err) {
 		count(&port->output_dropped, 1);
 	} else {
 		count(&port->output_frames, 1);
-		count(&port->output_bytes, len);
+		count(&port->output_bytes, frame->len);
 	}
 	return true;
 }
@@ -214,7 +228,9 @@ static bool port_send_all(struct link_port *port, struct link__finisher *finishe
 	uint32_t len;
 
 	while ((len = link__finish_next(finisher, room, &data)) > 0) {
-		if (!port_send(port, data, len)) {
+		struct link_frame piece = {.data = (unsigned char *)(uintptr_t)data, .len = len};
+
+		if (!port_send(port, &piece)) {
 			link__finish_back(finisher);
 			return false;
 		}
@@ -222,9 +238,33 @@ static bool port_send_all(struct link_port *port, struct link__finisher *finishe
 	return true;
 }
 
+/** port_look_again - at a network in shared memory, after a while */
+static void port_look_again(struct link_port *port)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	link__loop_deadline(&port->member, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec + ROOM_NS);
+}
+
+/** port_send_pending - send what is left of the first pending frame; as port_send_all */
+static bool port_send_pending(struct link_port *port, struct pending *pending)
+{
+	struct link__finisher finisher;
+	bool sent;
+
+	if (port->conn.offload)
+		return port_send(port, &pending->frame[pending->next]);
+	link__finish(&finisher, &pending->frame[pending->next]);
+	finisher.done = pending->done;
+	sent = port_send_all(port, &finisher);
+	pending->done = sent ? 0 : finisher.done;
+	return sent;
+}
+
 /**
- * port_throttle - the network has no room for these frames, but for @done bytes of the first: keep them, wait for room, and
- * leave the device alone meanwhile
+ * port_throttle - the network has no room for these frames, but for @done bytes of the first: keep them, wait for room,
+ * and leave the device alone meanwhile
  */
 static void port_throttle(struct link_port *port, const struct link_frame *frames, unsigned int n, uint32_t done)
 {
@@ -233,7 +273,8 @@ static void port_throttle(struct link_port *port, const struct link_frame *frame
 	/* An epoll set never says that there is room. */
 	if (!port->conn.guarded)
 		pending = pending_new(frames, n, done);
-	if (!pending || link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, EPOLLIN | EPOLLOUT, false) != 0) {
+	if (!pending || (!port->conn.shm && link__loop_watch(&port->member, LINK_DATA, port->conn.datafd,
+	                                                     EPOLLIN | EPOLLOUT, false) != 0)) {
 		free(pending);
 		count(&port->output_dropped, n);
 		return;
@@ -241,6 +282,8 @@ static void port_throttle(struct link_port *port, const struct link_frame *frame
 	link__loop_unwatch(&port->member, port->device_fd);
 	port->pending = pending;
 	port->stalls = 0;
+	if (port->conn.shm)
+		port_look_again(port);
 }
 
 /** port_unthrottle - a turn: there should be room now for pending frames */
@@ -250,16 +293,11 @@ static void port_unthrottle(struct link_port *port)
 	struct pending *pending = port->pending;
 	int err;
 
-	for (; pending->next < pending->count; pending->next++) {
-		struct link__finisher finisher;
-		bool sent;
-
-		link__finish(&finisher, &pending->frame[pending->next]);
-		finisher.done = pending->done;
-		sent = port_send_all(port, &finisher);
-		pending->done = sent ? 0 : finisher.done;
-		if (!sent)
-			break;
+	while (pending->next < pending->count && port_send_pending(port, pending))
+		pending->next++;
+	if (pending->next < pending->count && port->conn.shm) {
+		port_look_again(port);
+		return;
 	}
 	port->stalls = atomic_load_explicit(&port->output_frames, memory_order_relaxed) > before ? 0 : port->stalls + 1;
 	if (pending->next < pending->count && port->stalls < FAILURES_MAX)
@@ -288,7 +326,8 @@ static unsigned int port_appetite(const struct link_port *port, unsigned int got
 {
 	unsigned int room = 128 * 1024, frames = LINK_BATCH, more = got < LINK_BATCH / 2 ? got * 2 : LINK_BATCH;
 
-	/* Asking for many costs something too: a message header for each. Somebody who gives one at a time is asked for a few. */
+	/* Asking for many costs something too: a message header for each. Somebody who gives one at a time is asked for
+	 * a few. */
 	more = more > APPETITE_MIN ? more : APPETITE_MIN;
 	if (!port->conn.guarded)
 		return more;
@@ -299,6 +338,21 @@ static unsigned int port_appetite(const struct link_port *port, unsigned int got
 	if (frames == 0)
 		frames = 1;
 	return frames < more ? frames : more;
+}
+
+/** port_pass - frames of the device go to a network that takes them as they are */
+static void port_pass(struct link_port *port, const struct link_frame *frames, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if (frames[i].len == 0) { /* the device did not get it whole */
+			count(&port->output_dropped, 1);
+		} else if (!port_send(port, &frames[i])) {
+			port_throttle(port, frames + i, n - i, 0);
+			break;
+		}
+	}
+	if (n > 0)
+		port->appetite = port_appetite(port, n, n, 0);
 }
 
 /** port_output - a turn: send what the device has */
@@ -319,6 +373,10 @@ static void port_output(struct link_port *port, uint32_t events)
 	port->idle = got == 0 && (events & (EPOLLERR | EPOLLHUP)) ? port->idle + 1 : 0;
 	if (port->idle >= FAILURES_MAX) {
 		port_die(port, -EIO);
+		return;
+	}
+	if (port->conn.offload) {
+		port_pass(port, frame, (unsigned int)got);
 		return;
 	}
 	for (int i = 0; i < got; i++) {
@@ -378,6 +436,8 @@ static void port_event(struct link__member *member, enum link__source source, ui
 		port_control(port, events);
 		break;
 	case LINK_ALARM:
+		if (port->pending)
+			port_unthrottle(port);
 		break;
 	}
 }
@@ -415,6 +475,8 @@ static int port_join(struct link_port *port, const char *vnl)
 
 	port->member.event = port_event;
 	port->member.network = network_id(vnl);
+	if (port->conn.shm)
+		port->member.alarm = &port->alarm;
 	err = link__loop_join(&port->member);
 	if (err)
 		return err;
@@ -448,6 +510,8 @@ int link_port_open(const char *vnl, const char *ifname, const char *pcap, const 
 	err = link__conn_open(&port->conn, vnl, ifname);
 	if (err)
 		goto fail_capture;
+	if (ops->offload)
+		link__conn_offload(&port->conn);
 	port->appetite = APPETITE_MIN;
 	err = port_join(port, vnl);
 	if (err) {

@@ -22,6 +22,8 @@
 
 #include "link.h"
 
+#include "vdeplug_shm.h"
+
 #include <libvdeplug.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -114,8 +116,10 @@ uint32_t link__loop_incarnation(void);
 struct link__conn {
 	VDECONN *vde;
 	int datafd;
-	int ctlfd;    /* -1 when the network has none */
-	bool guarded; /* vde_recv blocks whatever flags one gives it: poll first */
+	int ctlfd;                     /* -1 when the network has none */
+	bool guarded;                  /* vde_recv blocks whatever flags one gives it: poll first */
+	bool offload;                  /* frames with work left to do pass as they are */
+	const struct vde_shm_ops *shm; /* the network is in shared memory; NULL: it is not */
 };
 
 /** link__conn_open - vde_open(3); returns 0 or a negative errno */
@@ -142,5 +146,14 @@ int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool read
 
 /** link__conn_send - send one frame without blocking; 0, or -EAGAIN when there is no room now, or a negative errno */
 int link__conn_send(struct link__conn *conn, const void *frame, size_t len);
+
+/**
+ * link__conn_offload - from now on frames with work left to do pass as they are, if the network can: conn->offload
+ *
+ * Then the two functions below are to be used, which are like those above: frame->vnet says what is left to be done.
+ */
+void link__conn_offload(struct link__conn *conn);
+int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame);
+int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame);
 
 #endif

@@ -207,12 +207,10 @@ static int call_bind(struct served *sock, const struct serve_request *request)
 {
 	int result = berkeley(ioth_bind(sock->file, request->addr, request->head.addr));
 
-	/* The port may be that of a socket of which we do not know yet that it is closed. */
 	if (result != -EADDRINUSE)
 		return result;
-	for (struct served *other = sock->serve->sockets; other != NULL; other = other->next)
-		other->suspect = other->suspect || other->shape != SERVE_STREAM;
-	serve_sock_reap(sock->serve, NULL);
+	/* The port may be that of a socket of which we do not know yet that it is closed. */
+	serve_sock_sweep(sock->serve);
 	return berkeley(ioth_bind(sock->file, request->addr, request->head.addr));
 }
 

@@ -127,15 +127,19 @@ static void wait_cancel(struct serve_conn *conn)
 
 void serve_conn_awake(struct served *sock)
 {
-	/* An answer may close its connection, which changes the list. */
-	for (struct serve_conn *conn = sock->waiters, *next; conn != NULL; conn = next) {
+	struct serve_conn *conn = sock->waiters;
+
+	while (conn != NULL) {
 		uint32_t got = sock->seen & (conn->wait_events | POLLERR | POLLHUP);
 
-		next = conn->wait_next;
-		if (got == 0 && !sock->dead)
+		if (got == 0 && !sock->dead) {
+			conn = conn->wait_next;
 			continue;
+		}
 		wait_cancel(conn);
 		simple(conn, REMOTE_WAIT, (int)(got != 0 ? got : POLLHUP), 0);
+		/* The answer may have closed its connection, and that others: from the beginning. */
+		conn = sock->waiters;
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "../remote/protocol.h"
 
@@ -108,6 +109,7 @@ struct serve {
 	int linger; /* eventfd of linger.c */
 	struct serve_source linger_source;
 	struct serve_job *jobs;
+	time_t swept; /* the second in which all sockets were looked at last */
 	bool timing, stop;
 	struct serve_account *accounts;
 	unsigned int clients;
@@ -207,7 +209,7 @@ int serve_sock_join(struct served *sock, int user, char kind);
 int serve_sock_renew(struct served *sock, bool fresh, bool nonblock, int *fd);
 
 /** serve_sock_alive - is the user's end open anywhere? */
-bool serve_sock_alive(const struct served *sock);
+bool serve_sock_alive(struct served *sock);
 
 /** serve_sock_check - release it if it is not */
 void serve_sock_check(struct served *sock);
@@ -215,6 +217,10 @@ void serve_sock_check(struct served *sock);
 /** serve_sock_reap - check all sockets of an account that are closed without a hang-up; NULL: all suspects; how many
  * are still suspect */
 unsigned int serve_sock_reap(struct serve *serve, const struct serve_account *account);
+
+/** serve_sock_sweep - check all that are closed without a hang-up, because what one of them may hold is wanted; once a
+ * second at most */
+void serve_sock_sweep(struct serve *serve);
 
 /** serve_sock_gone - the user's end was closed everywhere: send the rest, then release */
 void serve_sock_gone(struct served *sock);
@@ -242,6 +248,9 @@ void serve_pump(struct served *sock, uint32_t events);
 
 /** serve_pump_out - move what the client has written to the stack; true: all of it */
 bool serve_pump_out(struct served *sock);
+
+/** serve_pump_forget - it is released */
+void serve_pump_forget(struct served *sock);
 
 /** serve_pump_again - go on with those who had more to move than was their turn */
 void serve_pump_again(struct serve *serve);

@@ -34,6 +34,16 @@ static void again(struct served *sock)
 	sock->serve->again = sock;
 }
 
+void serve_pump_forget(struct served *sock)
+{
+	for (struct served **p = &sock->serve->again; *p != NULL; p = &(*p)->again_next) {
+		if (*p == sock) {
+			*p = sock->again_next;
+			return;
+		}
+	}
+}
+
 void serve_pump_again(struct serve *serve)
 {
 	struct served *sock = serve->again;

@@ -171,7 +171,7 @@ static void dgram_error(struct served *sock)
 
 	if (!sock->ballast || getpeername(sock->own, (struct sockaddr *)&name, &len) < 0)
 		return;
-	connect(sock->own, &nobody, sizeof(nobody.sa_family));
+	(void)!connect(sock->own, &nobody, sizeof(nobody.sa_family));
 	sock->ballast = false;
 	sock->shown |= EPOLLERR | EPOLLOUT;
 	if (connect(sock->own, (struct sockaddr *)&name, len) < 0)

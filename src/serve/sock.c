@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Connections of strangers that the door can take before it would block: many, in microseconds. */
@@ -67,7 +68,7 @@ struct served *serve_sock_by_inode(struct serve *serve, ino_t inode)
 
 struct served *serve_sock_find(struct serve *serve, int fd)
 {
-	struct sockaddr_un name;
+	struct sockaddr_un name = {.sun_family = AF_UNSPEC};
 	socklen_t len = sizeof(name);
 	struct served *sock;
 	struct stat st;
@@ -244,17 +245,26 @@ int serve_sock_renew(struct served *sock, bool fresh, bool nonblock, int *fd)
 	return 0;
 }
 
-bool serve_sock_alive(const struct served *sock)
+bool serve_sock_alive(struct served *sock)
 {
 	struct sockaddr_un name;
 	socklen_t len = name_of(sock, &name);
-	int fd = socket(AF_UNIX, (sock->shape == SERVE_DGRAM ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
-	bool taken;
+	int type = (sock->shape == SERVE_DGRAM ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC;
+	int fd = socket(AF_UNIX, type, 0);
+	bool taken = true;
 
-	if (fd < 0)
-		return true;
-	taken = bind(fd, (struct sockaddr *)&name, len) < 0 && errno == EADDRINUSE;
-	close(fd);
+	/* Without a descriptor to ask with nothing would ever be found closed: that is what the spare one is for. */
+	if (fd < 0 && sock->serve->spare >= 0) {
+		close(sock->serve->spare);
+		sock->serve->spare = -1;
+		fd = socket(AF_UNIX, type, 0);
+	}
+	if (fd >= 0) {
+		taken = bind(fd, (struct sockaddr *)&name, len) < 0 && errno == EADDRINUSE;
+		close(fd);
+	}
+	if (sock->serve->spare < 0)
+		sock->serve->spare = fcntl(sock->serve->listener, F_DUPFD_CLOEXEC, 0);
 	return taken;
 }
 
@@ -366,8 +376,10 @@ int serve_sock_new(struct serve_conn *conn, int file, int domain, int type, int 
 			result = connected_begin(sock, kind, *user);
 		if (result == 0)
 			result = file_watch(sock);
-		if (result < 0 && *user >= 0)
+		if (result < 0 && *user >= 0) {
 			close(*user);
+			*user = -1;
+		}
 		if (result < 0 && sock->own >= 0)
 			close(sock->own);
 	}
@@ -419,6 +431,7 @@ void serve_sock_release(struct served *sock)
 	}
 	free(sock->rest);
 	sock->rest = NULL;
+	serve_pump_forget(sock);
 	sock->account->sockets--;
 	sock->grave = serve->graves;
 	serve->graves = sock;
@@ -445,6 +458,22 @@ static bool unheard(const struct served *sock)
 	return sock->shape != SERVE_STREAM || sock->own < 0;
 }
 
+void serve_sock_sweep(struct serve *serve)
+{
+	struct timespec now;
+
+	/* Whoever makes it necessary again and again does not make us look again and again. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec == serve->swept)
+		return;
+	serve->swept = now.tv_sec;
+	for (struct served *sock = serve->sockets, *next; sock != NULL; sock = next) {
+		next = sock->next;
+		if (unheard(sock))
+			serve_sock_check(sock);
+	}
+}
+
 unsigned int serve_sock_reap(struct serve *serve, const struct serve_account *account)
 {
 	unsigned int left = 0;
@@ -453,9 +482,10 @@ unsigned int serve_sock_reap(struct serve *serve, const struct serve_account *ac
 		next = sock->next;
 		if (!unheard(sock) || !(account != NULL ? sock->account == account : sock->suspect))
 			continue;
-		sock->suspect = true;
+		/* As long as its process is there it is not watched for long. */
+		sock->suspect = sock->suspect || (account != NULL && account->connections == 0);
 		serve_sock_check(sock);
-		left += !sock->dead;
+		left += !sock->dead && sock->suspect;
 	}
 	if (left > 0)
 		serve_alarm(serve);

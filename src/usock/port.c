@@ -482,6 +482,7 @@ static bool put(struct usock_stack *stack, struct inet_iface *iface, const unsig
 		return lo_put(stack, iface, frame, len);
 	if (!port)
 		return iface->vnl == NULL; /* of kind "dummy": it takes everything, and nothing comes of it */
+	usock__show_changed(stack);
 	stack->drive->moved = true;
 	return link_conn_send(port->conn, frame, len) == 0;
 }

@@ -80,6 +80,7 @@ struct usock_stack {
 	struct usock *sockets;    /* all, dead ones too */
 	unsigned int open;        /* those that are not dead */
 	struct usock *changed;    /* those to be looked at when the lock is given back */
+	bool unshown;             /* since usock__show_changed there has been a change */
 
 	struct usock__drive *drive;       /* drive.c */
 	struct usock__loopback *loopback; /* port.c: frames on lo that have not come back yet */
@@ -95,6 +96,9 @@ bool usock__here(const struct usock_stack *stack);
 
 /** usock__later - wake whoever drives the stack so that it runs usock__turn soon; lock held (drive.c) */
 void usock__later(struct usock_stack *stack);
+
+/** usock__show_changed - before a frame leaves, which may acknowledge what has come: have descriptors show that; lock held */
+void usock__show_changed(struct usock_stack *stack);
 
 /** usock__turn - everything that is due: frames of lo, timers of inet, engine and sockets; lock held */
 void usock__turn(struct usock_stack *stack);
@@ -171,6 +175,7 @@ struct usock__ready {
 	enum usock__shape shape;
 	uint32_t shown;         /* EPOLL* that the descriptor shows */
 	uint32_t told;          /* what usock__changed has said, for usock__ready_sync */
+	uint32_t early;         /* what usock__ready_show has shown of that */
 	unsigned int waiting;   /* bytes or datagrams in the program's end: IN */
 	bool ballast;           /* there is something unread in our end, which makes ERR possible */
 	bool watched;           /* our end is in the set of the driver */
@@ -190,6 +195,9 @@ int usock__ready_pair(struct usock *sock);
 
 /** usock__ready_sync - make the descriptor show what kind->poll says; lock held */
 void usock__ready_sync(struct usock *sock);
+
+/** usock__ready_show - the same for a stream, in the middle of what happens to it: nothing is taken back, no socket found dead */
+void usock__ready_show(struct usock *sock);
 
 /** usock__ready_close - close our end, and the program's unless it has been closed behind our back */
 void usock__ready_close(struct usock *sock, bool user_too);

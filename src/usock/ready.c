@@ -22,6 +22,9 @@
  *                           up: it is given again when the error is taken.
  *              RDHUP, HUP   the program's end is shut down
  *
+ * A socket is brought up to date when the lock of its stack is given back, and when a frame leaves before that: what is
+ * acknowledged can be read (usock__show_changed).
+ *
  * An event that comes when it is shown already (a second segment, a second connection) is one more byte, because it is
  * one more edge for EPOLLET. Everything else costs a system call only when something changes.
  *
@@ -617,9 +620,10 @@ static uint32_t wanted(struct usock *sock)
 void usock__ready_sync(struct usock *sock)
 {
 	struct usock__ready *ready = &sock->ready;
-	uint32_t want, told = sock->readers > 0 ? 0 : ready->told;
+	/* What was shown early has had its edge. */
+	uint32_t want, told = sock->readers > 0 ? 0 : ready->told & ~ready->early;
 
-	ready->told = 0;
+	ready->told = ready->early = 0;
 	if (ready->user < 0 || sock->dead)
 		return;
 	want = wanted(sock);
@@ -640,4 +644,20 @@ void usock__ready_sync(struct usock *sock)
 		show_dgram(sock, want, told);
 		break;
 	}
+}
+
+void usock__ready_show(struct usock *sock)
+{
+	struct usock__ready *ready = &sock->ready;
+	uint32_t want, add;
+
+	if (ready->shape != USOCK_SHAPE_STREAM || ready->user < 0 || ready->own < 0 || sock->dead)
+		return;
+	want = wanted(sock);
+	add = want & ~ready->shown;
+	/* An error ends a connection, and nothing is acknowledged then. */
+	if (add == 0 || (ready->shown & ~want) != 0 || (want & (EPOLLERR | EPOLLHUP)) != 0)
+		return;
+	show_stream(sock, want, 0);
+	ready->early |= add;
 }

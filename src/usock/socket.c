@@ -28,6 +28,7 @@ void usock__changed(struct usock *sock, uint32_t events)
 {
 	usock_assert_locked(sock->stack);
 	sock->changed |= events;
+	sock->stack->unshown = true;
 	if (sock->is_changed)
 		return;
 	sock->is_changed = true;

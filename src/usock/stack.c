@@ -4,9 +4,9 @@
  *
  * A stack is inet, an engine, and the parts of usock that have state of their own, all under one lock. Whoever takes
  * the lock, to serve a call or because a network had something, does its work and gives it back with usock_unlock; what
- * the work has caused is done there, once for all of it: frames on lo come back (which may cause more), then the
- * sockets that have changed wake their threads and show their new state, then the driver is told of the next deadline.
- * The clock is read at most once from lock to unlock.
+ * the work has caused is done there, once for all of it: frames on lo come back (which may cause more), the engine
+ * sends what it has put off, then the sockets that have changed wake their threads and show their new state, then the
+ * driver is told of the next deadline. The clock is read at most once from lock to unlock.
  *
  * After fork(2) the stack of the parent is dead in the child: its lock may be held by a thread that the child does not
  * have. So nothing but `incarnation`, written once, is read there, and every call fails with -ESTALE.
@@ -178,13 +178,37 @@ static void tell_changed(struct usock_stack *stack)
 	}
 }
 
+/*
+ * On Linux the acknowledgement of a segment leaves when the segment can be read. Who sees it, as by a close that
+ * lingers, may be in the same process and poll the other socket next, without asking for our lock.
+ */
+void usock__show_changed(struct usock_stack *stack)
+{
+	usock_assert_locked(stack);
+	if (!stack->unshown)
+		return;
+	stack->unshown = false;
+	for (struct usock *sock = stack->changed; sock; sock = sock->changed_next)
+		usock__ready_show(sock);
+}
+
+/** come_back - frames on lo, and what the engine sends now, which may be such frames; false: there was nothing on lo */
+static bool come_back(struct usock_stack *stack)
+{
+	bool some = usock__loopback_run(stack);
+
+	if (stack->e != NULL && stack->engine->settle != NULL)
+		stack->engine->settle(stack->e);
+	return some;
+}
+
 void usock_unlock(struct usock_stack *stack)
 {
 	unsigned int rounds = 0;
 
 	usock_assert_locked(stack);
 	do {
-		while (rounds < ROUNDS && usock__loopback_run(stack))
+		while (rounds < ROUNDS && come_back(stack))
 			rounds++;
 		tell_changed(stack);
 		/* A descriptor found closed ends its connection, which may send something on lo. */

@@ -69,6 +69,7 @@ struct usock__stream {
 	unsigned int ring_size, ring_head, ring_count;
 	size_t queued;             /* bytes in the ring, the urgent one included */
 	size_t consumed;           /* bytes at the head chunk that are taken already */
+	size_t taken;              /* bytes that the program has taken since SO_RCVBUF last grew */
 	bool done;                 /* the peer's FIN is in */
 	bool urgent, urgent_valid; /* there is an urgent byte in the ring; and MSG_OOB has not taken it */
 	unsigned int urgent_slot;  /* the chunk of the urgent byte: place in the ring */

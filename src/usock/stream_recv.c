@@ -24,8 +24,9 @@
 #include <time.h>
 
 #define RING_FIRST 8U
-#define SMALL 256U  /* segments of at most this are copied when others wait */
-#define BLOCK 2048U /* our own blocks */
+#define SMALL 256U            /* segments of at most this are copied when others wait */
+#define BLOCK 2048U           /* our own blocks */
+#define RCVBUF_MOST (1 << 18) /* where SO_RCVBUF was not set; half of it is the window */
 
 static struct usock__chunk *chunk_at(const struct usock__stream *s, unsigned int i)
 {
@@ -265,16 +266,19 @@ static void control(struct usock__stream *s, struct usock__xfer *xfer, int64_t w
 
 	xfer->controllen = 0; /* an earlier part of the same call may have written some */
 	if (when != 0 && options->timestampns) {
-		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD, &time, sizeof(time));
+		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD,
+		                &time, sizeof(time));
 	} else if (when != 0 && options->timestamp) {
 		struct timeval micro = {.tv_sec = time.tv_sec, .tv_usec = time.tv_nsec / 1000};
 
-		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, &micro, sizeof(micro));
+		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD, &micro,
+		                sizeof(micro));
 	}
 	if (when != 0 && (options->timestamping & SOF_TIMESTAMPING_SOFTWARE)) {
 		struct scm_timestamping stamps = {.ts = {time}};
 
-		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD, &stamps, sizeof(stamps));
+		usock__cmsg_put(xfer, SOL_SOCKET, options->timestamp_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD,
+		                &stamps, sizeof(stamps));
 	}
 	if (s->options.inq) {
 		size_t left = s->queued;
@@ -378,6 +382,27 @@ static int nothing(struct usock__stream *s, const struct usock__xfer *xfer)
 	return s->state == STREAM_CLOSE ? -ENOTCONN : -EAGAIN;
 }
 
+/**
+ * widen - let the receive buffer grow while the program keeps up, as Linux does (tcp_moderate_rcvbuf)
+ *
+ * A window is what can be on its way in one round trip, and here one round trip is a batch of frames. Each time that a
+ * program has taken as much as the window holds, the buffer doubles, unless it has said how large it shall be.
+ */
+static void widen(struct usock__stream *s, size_t taken)
+{
+	struct usock__options *options = &s->inet.sock.options;
+
+	if (options->rcvbuf_set || s->options.window_clamp != 0 || options->rcvbuf >= RCVBUF_MOST)
+		return;
+	s->taken += taken;
+	if (s->taken < (size_t)options->rcvbuf / 2)
+		return;
+	s->taken = 0;
+	options->rcvbuf *= 2;
+	if (usock__stream_option_changed(&s->inet.sock, SO_RCVBUF) != 0)
+		options->rcvbuf /= 2;
+}
+
 int usock__stream_recv(struct usock *sock, struct usock__xfer *xfer)
 {
 	struct usock__stream *s = usock__stream_of(sock);
@@ -408,6 +433,8 @@ int usock__stream_recv(struct usock *sock, struct usock__xfer *xfer)
 		usock__stream_tell(s, 0);
 		if (usock__stream_attached(s))
 			stack->engine->tcp_recved(stack->e, &s->tcp, opened);
+		if (usock__stream_attached(s))
+			widen(s, opened);
 	}
 	if (xfer->done > before && (stamped(options) || s->options.inq))
 		control(s, xfer, when);

@@ -109,6 +109,8 @@ struct usock_engine {
 	/* When timers has to be called next; INET_NEVER while nothing goes on: an idle stack wakes nothing. */
 	int64_t (*deadline)(void *e);
 	void (*timers)(void *e);
+	/* The lock is about to be given back: send what was put off until it was known how much of it there would be. May be NULL. */
+	void (*settle)(void *e);
 
 	/* See struct inet_ops. */
 	int (*iface_add)(void *e, struct inet_iface *iface);

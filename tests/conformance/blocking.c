@@ -79,6 +79,7 @@ CASE(blocking, send_reset, INET,
 	CHECK(call.buf != NULL);
 	call_start(&call);
 	call_blocked(&call);
+	CHECK_POLL(p.b, POLLIN | POLLOUT);
 	drop(c, p.b); /* with data unread: a reset */
 	call_end(&call);
 	CHECK(call.result > 0 && (size_t)call.result < size);

@@ -2,8 +2,8 @@
 /*
  * hosts.c - two hosts on one Ethernet.
  *
- * A stack under test gives two stacks on a ptp:// network in the directory of the case, configured by the library's own
- * netlink functions. The oracle gets the same picture out of the kernel: two network namespaces with a veth pair, whose
+ * A stack under test gives two stacks on a VDE network, ptp:// unless another is asked for, in the directory of the case,
+ * configured by the library's own netlink functions. The oracle gets the same picture out of the kernel: two network namespaces with a veth pair, whose
  * ends are called vde0 as well. The stack "kernel" is the native stack of the thread that calls, so on() moves the
  * thread to a host's namespace before a socket is made; a socket stays where it was made. Nothing else tells the two
  * apart.
@@ -54,13 +54,20 @@ static void prepare_namespace(struct conf *c, int n)
 	must("IPv6 address", netns_addr_add(CONF_IFNAME, AF_INET6, address, 64));
 }
 
+static const char *network = "ptp";
+
+void hosts_network(const char *module)
+{
+	network = module;
+}
+
 void hosts_prepare(struct conf *c)
 {
 	static char vnl[512];
 	int ret;
 
 	if (!oracle(c)) {
-		snprintf(vnl, sizeof(vnl), "ptp://%s/p", c->dir);
+		snprintf(vnl, sizeof(vnl), "%s://%s/p", network, c->dir);
 		c->vnl = vnl;
 		return;
 	}

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 static const char usage[] =
-        "usage: ioth-conformance [-s STACK]... [-j N] [-v] [-l] [--tap] [--json FILE] [PATTERN...]\n"
+        "usage: ioth-conformance [-s STACK]... [-n MODULE] [-j N] [-v] [-l] [--tap] [--json FILE] [PATTERN...]\n"
         "\n"
         "Runs every case on every stack, and prints failures, the rows of the matrix on which the stacks differ, and "
         "totals.\n"
@@ -16,6 +16,7 @@ static const char usage[] =
         "\n"
         "  -s STACK       a stack to test; default: kernel, which is the oracle. STACK may carry options: lwip,pcap=f\n"
         "                 remote+STACK is one in another process, remote-calls+STACK the same without streams\n"
+        "  -n MODULE      the VDE network between the two stacks of a case: ptp (default) or shm\n"
         "  -j N           cases at a time (default 2)\n"
         "  -t SECONDS     a case that lasts longer hangs (default 20)\n"
         "  -v             the whole matrix\n"
@@ -47,12 +48,15 @@ static int parse(int argc, char **argv, struct options *options)
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "s:j:t:vlh", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "s:n:j:t:vlh", longs, NULL)) != -1) {
 		switch (opt) {
 		case 's':
 			if (options->nstack == CONF_STACKS)
 				return -1;
 			options->stack[options->nstack++] = optarg;
+			break;
+		case 'n':
+			hosts_network(optarg);
 			break;
 		case 'j':
 			options->jobs = atoi(optarg);

@@ -52,6 +52,7 @@ int cases_select(char **patterns, struct row **rows); /* how many, sorted by are
 const char *cases_limit(const struct conf_case *test, const char *stack);
 
 /* hosts.c */
+void hosts_network(const char *module); /* of the VDE network between the hosts; ptp if nobody says */
 void hosts_prepare(struct conf *c); /* the place: before accounts are taken */
 void hosts_create(struct conf *c);  /* the stacks, configured, a datagram having crossed */
 void hosts_delete(struct conf *c);

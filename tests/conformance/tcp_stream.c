@@ -204,6 +204,22 @@ CASE(tcp, linger_waits, INET, "close with a linger time returns when everything 
 	recv_text(p.b, "delivered");
 }
 
+CASE(tcp, acked_is_readable, INET, "what the peer's stack has acknowledged, the peer can read: poll shows it at once")
+{
+	struct linger linger = {1, 10};
+
+	/* An acknowledgement is on its way for no time: once would show little. */
+	for (int round = 0; round < 40; round++) {
+		struct pair p = tcp_pair(c);
+
+		CHECK_OK(ioth_setsockopt(p.a, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+		send_text(p.a, "delivered");
+		drop(c, p.a);
+		CHECK_POLL_NOW(p.b, POLLIN | POLLOUT | POLLRDHUP);
+		drop(c, p.b);
+	}
+}
+
 /** sender - a thread that sends call->len bytes of the pattern */
 static long sender(struct call *call)
 {
@@ -408,8 +424,7 @@ CASE(tcp, data_before_accept, INET, "what a client sends before accept is there 
 	CHECK_LEN(ioth_recv(fd, &byte, 1, 0), 0);
 }
 
-CASE(tcp, self_connect, INET, "a socket can be connected to itself",
-     LIMITS(NO_SIMULTANEOUS))
+CASE(tcp, self_connect, INET, "a socket can be connected to itself", LIMITS(NO_SIMULTANEOUS))
 {
 	struct addr addr;
 	int fd = bound(c, c->a, SOCK_STREAM, &addr);

@@ -43,6 +43,11 @@ def wait_until(condition, text):
         time.sleep(0.01)
 
 
+def text_of(command):
+    """The words of a command, those that are programs themselves not in full."""
+    return " ".join(word if "\n" not in word else "..." for word in command)
+
+
 class Task:
     """A program in the background: it says "ready", works, and prints its result."""
 
@@ -56,7 +61,7 @@ class Task:
             if re.search(pattern, line):
                 return line
         self.process.wait()
-        raise Failed(f"{' '.join(self.command)} ended with status {self.process.returncode} before it was ready")
+        raise Failed(f"{text_of(self.command)} ended with status {self.process.returncode} before it was ready")
 
     def finish(self):
         """Let it end by itself; its remaining output."""
@@ -64,8 +69,8 @@ class Task:
             output, _ = self.process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise Failed(f"{' '.join(self.command)} hangs") from None
-        check(self.process.returncode == 0, f"{' '.join(self.command)} ended with status {self.process.returncode}")
+            raise Failed(f"{text_of(self.command)} hangs") from None
+        check(self.process.returncode == 0, f"{text_of(self.command)} ended with status {self.process.returncode}")
         return output
 
     def kill(self):
@@ -82,9 +87,9 @@ def run(command, status=0, **kwargs):
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, **kwargs)
     except subprocess.TimeoutExpired:
-        raise Failed(f"{' '.join(command)} hangs") from None
+        raise Failed(f"{text_of(command)} hangs") from None
     if done.returncode != status:
-        raise Failed(f"{' '.join(command)} ended with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+        raise Failed(f"{text_of(command)} ended with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
 
@@ -94,11 +99,13 @@ def run_tests(title, world, pattern):
 
     def report(verdict, name, text):
         count[{"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}[verdict]] += 1
-        print(f"{verdict} {name}{': ' if text else ''}{text or ''}", flush=True)
+        seconds = time.monotonic() - began
+        print(f"{verdict} {name}{': ' if text else ''}{text or ''} ({seconds:.1f} s)", flush=True)
 
     for function in TESTS:
         if pattern and not any(p in function.__name__ for p in pattern):
             continue
+        began = time.monotonic()
         with contextlib.ExitStack() as stay:
             try:
                 report("PASS", function.__name__, function(world, stay))

@@ -10,6 +10,13 @@
  *   get HOST PORT PATH       fetch a page by HTTP/1.0
  *   serve PORT FILE          answer every HTTP request with the file, until standard input ends
  *   iperf HOST PORT BYTES up|down   be the client of an iperf3 server
+ *   many-accept PORT COUNT, many-connect HOST PORT COUNT   that many connections at a time; each echoes its number
+ *   push HOST PORT MS        send until it fails, MS without an answer allowed: "ended ERROR"
+ *   pull HOST PORT           receive until the end, with keep-alives every second: "ended ERROR", or END
+ *   echo PORT                echo datagrams until standard input ends
+ *   ask HOST PORT COUNT BYTES   have datagrams of up to BYTES echoed, ask again for those that are lost
+ *   mdns-ask GROUP LABEL     who is LABEL.local? "address A"
+ *   mdns-answer GROUP LABEL ADDRESS   it is us, until standard input ends
  *
  * Prints "ready" when the task can begin, and at its end a line of words and values that the driver reads:
  * "bytes N sha256 H". Ends with status 0 only when the task was done completely.
@@ -85,6 +92,14 @@ void peer_write(int fd, const void *data, size_t len)
 	}
 }
 
+void peer_close(int fd)
+{
+	struct linger patience = {.l_onoff = 1, .l_linger = 60};
+
+	if (ioth_setsockopt(fd, SOL_SOCKET, SO_LINGER, &patience, sizeof(patience)) < 0 || ioth_close(fd) < 0)
+		die(NULL, "the connection did not end well");
+}
+
 /** wait_stdin - until the driver closes our standard input */
 static void wait_stdin(void)
 {
@@ -117,8 +132,8 @@ static int task_sink(struct ioth *net, char *argv[])
 		tally_add(&t, buf, (size_t)n);
 	if (n < 0)
 		die(NULL, "cannot receive");
+	peer_close(fd);
 	tally_print(&t);
-	ioth_close(fd);
 	ioth_close(listener);
 	return 0;
 }
@@ -240,7 +255,11 @@ int main(int argc, char *argv[])
 		int args;
 		int (*run)(struct ioth *net, char *argv[]);
 	} task[] = {{"hold", 0, task_hold}, {"sink", 1, task_sink},   {"source", 3, task_source},
-	            {"get", 3, task_get},   {"serve", 2, task_serve}, {"iperf", 4, peer_iperf}};
+	            {"get", 3, task_get},   {"serve", 2, task_serve}, {"iperf", 4, peer_iperf},
+	            {"many-accept", 2, peer_many_accept},   {"many-connect", 3, peer_many_connect},
+	            {"push", 3, peer_push},                 {"pull", 2, peer_pull},
+	            {"echo", 1, peer_echo},                 {"ask", 4, peer_ask},
+	            {"mdns-ask", 2, peer_mdns_ask},         {"mdns-answer", 3, peer_mdns_answer}};
 	struct ioth *net;
 
 	setlinebuf(stdout);
@@ -257,6 +276,6 @@ int main(int argc, char *argv[])
 	}
 	fprintf(stderr,
 	        "usage: peer STACK VNL ADDRESS/PREFIX hold | sink PORT | source HOST PORT BYTES | get HOST PORT PATH\n"
-	        "       | serve PORT FILE | iperf HOST PORT BYTES up|down\n");
+	        "       | serve PORT FILE | iperf HOST PORT BYTES up|down | ... (see the top of peer.c)\n");
 	return 2;
 }

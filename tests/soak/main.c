@@ -42,6 +42,8 @@ static const struct {
         {"peer-switch-killed", case_peer_switch_killed},
         {"program-killed", case_program_killed},
         {"ring", case_ring},
+        {"flooded", case_flooded},
+        {"deleted-under-load", case_deleted_under_load},
 };
 
 static char *message; /* shared with the case: what it has to say */

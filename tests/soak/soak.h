@@ -95,5 +95,7 @@ void case_switch_killed(const struct soak *soak);
 void case_peer_switch_killed(const struct soak *soak);
 void case_program_killed(const struct soak *soak);
 void case_ring(const struct soak *soak);
+void case_flooded(const struct soak *soak);
+void case_deleted_under_load(const struct soak *soak);
 
 #endif

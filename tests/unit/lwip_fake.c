@@ -114,9 +114,10 @@ void usock_tcp_input(struct usock_tcp *tcp, const unsigned char *data, size_t le
 		take(sock, buffer, len);
 		return;
 	}
-	assert(sock->held < 4096);
-	sock->buffers[sock->held] = buffer;
-	sock->lens[sock->held++] = len;
+	if (!sock->pieces)
+		sock->pieces = calloc(PIECES, sizeof(*sock->pieces));
+	assert(sock->pieces && sock->held < PIECES);
+	sock->pieces[sock->held++] = (struct piece){buffer, len};
 }
 
 void usock_tcp_urgent(struct usock_tcp *tcp, unsigned char byte)
@@ -213,6 +214,10 @@ static void transmit(void *owner, struct inet_iface *iface, unsigned char *data,
 		stack->sent++;
 		if (stack->spy)
 			stack->spy(stack, data, len);
+		if (stack->lose && --stack->lose == 0) {
+			stack->lost++;
+			return;
+		}
 		if (stack->loss && (unsigned int)rand_r(&stack->seed) % 1000 < stack->loss) {
 			stack->lost++;
 			return;
@@ -313,6 +318,7 @@ struct usock_stack *fake_open(int64_t *clock, unsigned int host, unsigned int mt
 	stack->last = &stack->frames;
 	stack->seed = host;
 	stack->backlog = 1000;
+	stack->batch = 1;
 	if (lwip_engine.open(stack, NULL, &stack->e) < 0) {
 		free(stack);
 		return NULL;
@@ -367,7 +373,7 @@ void fake_join(struct usock_stack *a, struct usock_stack *b)
 	b->peer = a;
 }
 
-/** deliver - one frame; false: there was none */
+/** deliver - let the next frame arrive; false: there is none */
 static bool deliver(struct usock_stack *stack)
 {
 	struct frame *frame = stack ? stack->frames : NULL;
@@ -398,6 +404,29 @@ static void timers(struct usock_stack *stack)
 	}
 }
 
+/** settle - what usock does when it gives the lock back */
+static void settle(struct usock_stack *stack)
+{
+	if (stack)
+		lwip_engine.settle(stack->e);
+}
+
+bool fake_step(struct usock_stack *stack)
+{
+	bool some = deliver(stack);
+
+	settle(stack);
+	return some;
+}
+
+/** turn - receive a batch of frames */
+static void turn(struct usock_stack *stack)
+{
+	for (unsigned int i = 0; stack && i < stack->batch && deliver(stack); i++)
+		;
+	settle(stack);
+}
+
 bool fake_run(struct usock_stack *a, struct usock_stack *b, bool (*done)(void *arg), void *arg, int64_t limit)
 {
 	int64_t end = *a->clock + limit, da, db;
@@ -407,8 +436,8 @@ bool fake_run(struct usock_stack *a, struct usock_stack *b, bool (*done)(void *a
 		while (a->frames || (b && b->frames)) {
 			if (done && done(arg))
 				return true;
-			deliver(a);
-			deliver(b);
+			turn(a);
+			turn(b);
 			*a->clock += 1000;
 			timers(a);
 			timers(b);
@@ -418,6 +447,8 @@ bool fake_run(struct usock_stack *a, struct usock_stack *b, bool (*done)(void *a
 		if (done && done(arg))
 			return true;
 		/* what done did may have sent something */
+		settle(a);
+		settle(b);
 		if (a->frames || (b && b->frames))
 			continue;
 		da = deadline(a);
@@ -487,9 +518,10 @@ void fake_free(struct sock *sock)
 	if (!sock)
 		return;
 	for (unsigned int i = 0; i < sock->held; i++)
-		lwip_engine.release(sock->stack->e, sock->buffers[i]);
+		lwip_engine.release(sock->stack->e, sock->pieces[i].buffer);
 	if (sock->tcp.pcb)
 		lwip_engine.tcp_abort(sock->stack->e, &sock->tcp);
+	free(sock->pieces);
 	free(sock);
 }
 

@@ -11,6 +11,8 @@
 
 #include <usock.h>
 
+#define PIECES 4096U
+
 struct frame;
 
 struct usock_stack {
@@ -21,10 +23,12 @@ struct usock_stack {
 	struct usock_stack *peer;
 	struct frame *frames, **last; /* on their way to us */
 	unsigned int loss;        /* of what we send, in 1000 */
+	unsigned int lose;        /* the so many-th frame from now on is lost; 0: none */
 	unsigned int seed;
 	unsigned int backlog;     /* half-open connections allowed */
 	bool forwarding;
 	struct sock *accepted;    /* newest first */
+	unsigned int batch;       /* frames that it receives in one turn */
 	unsigned int sent, lost;
 	/* The last datagram that was not TCP. */
 	unsigned int datagrams;
@@ -47,9 +51,11 @@ struct sock {
 	unsigned int urgent;     /* bytes */
 	size_t urgent_at;        /* received before the last one, which was urgent_byte */
 	unsigned char urgent_byte;
-	unsigned int held;       /* pieces not released */
-	void *buffers[4096];
-	size_t lens[4096];
+	unsigned int held; /* pieces not released */
+	struct piece {
+		void *buffer;
+		size_t len;
+	} * pieces; /* PIECES of them, from the first one on */
 };
 
 /** fake_open - a stack, up, with lo and the interface vde0 that has 10.0.0.@host/24 and fd00::@host/64; its MTU is @mtu */
@@ -59,6 +65,9 @@ void fake_join(struct usock_stack *a, struct usock_stack *b);
 
 /** fake_run - until nothing is on the way and @done (NULL: nothing) says so, or @limit has passed on the clock; what @done said */
 bool fake_run(struct usock_stack *a, struct usock_stack *b, bool (*done)(void *arg), void *arg, int64_t limit);
+
+/** fake_step - let the next frame that is on its way to a stack arrive; false: there is none */
+bool fake_step(struct usock_stack *stack);
 
 struct sock *fake_listen(struct usock_stack *stack, int family, unsigned int port);
 /** fake_connect - from @port of @from to a port of @to, over @family */

@@ -194,6 +194,61 @@ static void test_jumbo(void **state)
 	fake_free(sock);
 }
 
+/** sent_for - frames that the receiver sends for 256 KiB which it gets in batches of @batch frames */
+static unsigned int sent_for(unsigned int batch)
+{
+	struct transfer t = {.from = open_pair(AF_INET), .to = b->accepted, .total = 256 * 1024};
+	unsigned int before = b->sent;
+
+	b->batch = batch;
+	assert_true(fake_run(a, b, transferred, &t, 10 * SECOND));
+	assert_int_equal(t.to->bad, 0);
+	assert_int_equal(t.to->received, t.total);
+	before = b->sent - before;
+	fake_free(t.from);
+	return before;
+}
+
+static void test_acknowledgements(void **state)
+{
+	assert_in_range(sent_for(1), 80, 100); /* every second segment of 180 */
+	teardown(state);
+	setup(state);
+	assert_in_range(sent_for(16), 180 / 16, 24);
+}
+
+/* However many segments one of them covers, the congestion window doubles in the first round trip. */
+static void test_slow_start(void **state)
+{
+	struct transfer t = {.from = open_pair(AF_INET), .to = b->accepted, .total = 10 * 1460};
+	struct conn *conn = t.from->tcp.pcb;
+
+	(void)state;
+	assert_int_equal(conn->pcb.cwnd, 10 * 1460);
+	b->batch = 16;
+	assert_true(fake_run(a, b, transferred, &t, SECOND));
+	fake_run(a, b, NULL, NULL, SECOND);
+	assert_int_equal(lwip_engine.tcp_unacked(a->e, &t.from->tcp), 0);
+	assert_int_equal(conn->pcb.cwnd, 20 * 1460);
+	fake_free(t.from);
+}
+
+/* A gap is told of segment by segment, however they come: that is how the sender knows of it before its time is over. */
+static void test_gap(void **state)
+{
+	struct transfer t = {.from = open_pair(AF_INET), .to = b->accepted, .total = 64 * 1024};
+	struct conn *conn = t.from->tcp.pcb;
+
+	(void)state;
+	conn->pcb.cwnd = 20 * conn->pcb.mss;
+	a->lose = 3;
+	b->batch = 64;
+	assert_true(fake_run(a, b, transferred, &t, SECOND / 10)); /* shorter than any time-out */
+	assert_int_equal(t.to->bad, 0);
+	assert_int_equal(conn->retransmitted, 1);
+	fake_free(t.from);
+}
+
 static void test_loss(void **state)
 {
 	struct sock *sock = open_pair(AF_INET);
@@ -246,8 +301,8 @@ static void test_window(void **state)
 	/* The program reads: it goes on. */
 	b->accepted->hold = false;
 	for (unsigned int i = 0; i < b->accepted->held; i++) {
-		lwip_engine.release(b->e, b->accepted->buffers[i]);
-		lwip_engine.tcp_recved(b->e, &b->accepted->tcp, b->accepted->lens[i]);
+		lwip_engine.release(b->e, b->accepted->pieces[i].buffer);
+		lwip_engine.tcp_recved(b->e, &b->accepted->tcp, b->accepted->pieces[i].len);
 	}
 	b->accepted->held = 0;
 	assert_true(fake_run(a, b, transferred, &t, 100 * SECOND));
@@ -379,6 +434,27 @@ static void test_user_timeout(void **state)
 }
 
 /* ------------------------------------------------------------------------------------------------------ many or few */
+
+/** test_orphan - what a program has closed is not kept for a quarter of an hour when the peer is gone */
+static void test_orphan(void **state)
+{
+	struct engine *e = a->e;
+	struct sock *sock;
+
+	(void)state;
+	sock = open_pair(AF_INET);
+	transfer(sock, b->accepted, 1000); /* so that round trips are known */
+	fake_run(a, b, NULL, NULL, SECOND);
+	a->loss = 1000;
+	assert_true(fake_send(sock, 0, 200000, false) > 100000);
+	lwip_engine.tcp_close(e, &sock->tcp);
+	fake_run(a, b, NULL, NULL, 40 * SECOND);
+	assert_int_equal(e->connections, 1);
+	fake_run(a, b, NULL, NULL, 100 * SECOND);
+	assert_int_equal(e->connections, 0);
+	assert_int_equal(lwip_engine.deadline(e), INET_NEVER);
+	fake_free(sock);
+}
 
 static void test_backlog(void **state)
 {
@@ -552,6 +628,7 @@ static void test_thousand(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	print_message("%u stacks in %.2f s, %zu KiB each\n", count,
 		      (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9, (resident() - before) / COUNT);
+	assert_in_range((resident() - before) / COUNT, 1, 130);
 	/* each is its own */
 	a = stacks[3];
 	b = stacks[997];
@@ -595,6 +672,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_data, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_data6, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jumbo, setup_jumbo, teardown),
+		cmocka_unit_test_setup_teardown(test_acknowledgements, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close, setup, teardown),
@@ -603,6 +683,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user_timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_urgent, setup, teardown),

@@ -41,6 +41,7 @@ static unsigned int seen_count;
 static unsigned int taps[8]; /* by PACKET_* */
 static unsigned int echo;    /* frames that inet answers on lo, of those to come */
 static unsigned int carrier_lost;
+static unsigned int shown_at; /* frames sent before the last usock__show_changed */
 
 /* ----------------------------------------------------------------------------------- what the rest of the stack is for
  */
@@ -71,6 +72,13 @@ void usock__drive_unwatch(struct usock_stack *s, int fd, void *object)
 		}
 	}
 	fail_msg("%d was not watched", fd);
+}
+
+/* Looks whether the frame has left, which it must not. */
+void usock__show_changed(struct usock_stack *s)
+{
+	assert_ptr_equal(s, &stack);
+	shown_at = (unsigned int)iface.stats.tx_packets;
 }
 
 void usock__packet_tap(struct usock_stack *s, struct inet_iface *i, const unsigned char *frame, size_t len,
@@ -335,6 +343,7 @@ static void sending_counts_and_never_waits(void **state)
 	while (iface.stats.tx_dropped == 0)
 		usock__port_transmit(&stack, &iface, frame, sizeof(frame));
 	sent = (unsigned int)iface.stats.tx_packets;
+	assert_int_equal(shown_at, sent);
 	assert_int_equal(iface.stats.tx_bytes, sent * sizeof(frame));
 	assert_int_equal(taps[PACKET_OUTGOING], sent + 1);
 	for (unsigned int i = 0; i < sent; i++)

@@ -351,6 +351,42 @@ static void data(void **state)
 	end(&s);
 }
 
+/* Before a frame leaves a connection shows what has come, with one edge, which is not repeated when the lock is given
+ * back. */
+static void before_a_frame(void **state)
+{
+	struct usock_stack *stack = *state;
+	int peer;
+	struct seen s = connection(stack, &peer);
+	struct usock *sock = &s.fake->sock;
+
+	usock_lock(stack);
+	s.fake->want = EPOLLIN | EPOLLOUT;
+	usock__changed(sock, EPOLLIN);
+	assert_int_equal(polled(s.fd[1]), EPOLLOUT);
+	usock__show_changed(stack);
+	assert_int_equal(polled(s.fd[1]), EPOLLIN | EPOLLOUT);
+	assert_int_equal(epolled(s.edge[1]), EPOLLIN | EPOLLOUT);
+	usock__changed(sock, EPOLLIN);
+	usock__show_changed(stack);
+	usock_unlock(stack);
+	assert_int_equal(epolled(s.edge[1]), 0);
+	/* The end of the stream, too; but not what ends the connection, which has a lot to clear away. */
+	usock_lock(stack);
+	s.fake->want = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+	usock__changed(sock, EPOLLIN | EPOLLRDHUP);
+	usock__show_changed(stack);
+	assert_int_equal(polled(s.fd[1]), EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+	s.fake->want = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+	usock__changed(sock, EPOLLERR | EPOLLHUP);
+	usock__show_changed(stack);
+	assert_int_equal(polled(s.fd[1]), EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+	usock_unlock(stack);
+	assert_int_equal(polled(s.fd[1]), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+	close(peer);
+	end(&s);
+}
+
 static void half_closed(void **state)
 {
 	int peer;
@@ -631,10 +667,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(listener),          TEST(connecting),       TEST(refused),      TEST(data),
-	        TEST(half_closed),       TEST(full_half_closed), TEST(own_shutdown), TEST(was_reset),
-	        TEST(full_reset),        TEST(urgent),           TEST(datagrams),    TEST(datagram_errors),
-	        TEST(datagram_shutdown), TEST(every_way),        TEST(raw_use),      TEST(stranger),
+	        TEST(listener),        TEST(connecting),        TEST(refused),          TEST(data),
+	        TEST(before_a_frame),  TEST(half_closed),       TEST(full_half_closed), TEST(own_shutdown),
+	        TEST(was_reset),       TEST(full_reset),        TEST(urgent),           TEST(datagrams),
+	        TEST(datagram_errors), TEST(datagram_shutdown), TEST(every_way),        TEST(raw_use),
+	        TEST(stranger),
 	};
 	int result = netns_private();
 

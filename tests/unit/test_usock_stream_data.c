@@ -171,6 +171,38 @@ static void test_receive(void **state)
 	assert_int_equal(do_recv(s, bytes, 1, MSG_PEEK), 0);
 }
 
+/** reads - the program takes @len bytes that have come */
+static void reads(struct usock__stream *s, size_t len)
+{
+	static char bytes[1024];
+
+	for (; len > 0; len -= sizeof(bytes)) {
+		fake_input_bytes(s, bytes, sizeof(bytes));
+		assert_int_equal(do_recv(s, bytes, sizeof(bytes), 0), sizeof(bytes));
+	}
+}
+
+/* A program that keeps up gets a larger window, unless it has said what it wants. */
+static void test_rcvbuf_grows(void **state)
+{
+	struct usock__stream *s = fake_connected(*state, AF_INET);
+	struct fake_pcb *pcb = fake_pcb(s);
+
+	assert_int_equal(s->inet.sock.options.rcvbuf, 131072);
+	reads(s, 65536 - 1024);
+	assert_int_equal(s->inet.sock.options.rcvbuf, 131072);
+	reads(s, 1024);
+	assert_int_equal(s->inet.sock.options.rcvbuf, 262144);
+	assert_int_equal(pcb->option[USOCK_TCP_RCVBUF], 131072);
+	reads(s, 4 << 20);
+	assert_int_equal(s->inet.sock.options.rcvbuf, 262144);
+	assert_int_equal(pcb->option[USOCK_TCP_RCVBUF], 131072);
+	s = fake_connected(*state, AF_INET);
+	s->inet.sock.options.rcvbuf_set = true;
+	reads(s, 1 << 20);
+	assert_int_equal(s->inet.sock.options.rcvbuf, 131072);
+}
+
 static void test_waitall(void **state)
 {
 	struct usock__stream *s = fake_connected(*state, AF_INET);
@@ -415,10 +447,23 @@ static void test_input_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(partial_writes), TEST(sndbuf),        TEST(write_errors), TEST(cork),
-	        TEST(notsent_lowat),  TEST(urgent_send),   TEST(receive),      TEST(waitall),
-	        TEST(rcvlowat),       TEST(peek_off),      TEST(many_chunks),  TEST(urgent_receive),
-	        TEST(urgent_twice),   TEST(urgent_inline), TEST(control),      TEST(input_without_memory),
+	        TEST(partial_writes),
+	        TEST(sndbuf),
+	        TEST(write_errors),
+	        TEST(cork),
+	        TEST(notsent_lowat),
+	        TEST(urgent_send),
+	        TEST(receive),
+	        TEST(rcvbuf_grows),
+	        TEST(waitall),
+	        TEST(rcvlowat),
+	        TEST(peek_off),
+	        TEST(many_chunks),
+	        TEST(urgent_receive),
+	        TEST(urgent_twice),
+	        TEST(urgent_inline),
+	        TEST(control),
+	        TEST(input_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,9 @@ static int packet(const char *name, bool vnet)
 
 	assert_true(fd >= 0);
 	assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)), errno);
-	if (vnet) {
+	if (vnet) { /* as the helper makes it. Linux attaches the queue of a new interface some time after its carrier
+		       comes */
+		assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)), errno);
 		assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), errno);
 		assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)), errno);
 	}

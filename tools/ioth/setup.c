@@ -197,7 +197,8 @@ static int configure_address(struct setup *setup, struct ioth *stack, const char
 	unsigned int index;
 	int prefix;
 
-	place_parse(text, &place);
+	if (!place_parse(text, &place))
+		return option_address(setup, text);
 	index = ifindex(setup, stack, place.ifname);
 	if (index == 0)
 		return -1;
@@ -214,7 +215,8 @@ static int configure_gateway(struct setup *setup, struct ioth *stack, const char
 	struct place place;
 	unsigned int index = 0;
 
-	place_parse(text, &place);
+	if (!place_parse(text, &place))
+		return option_gateway(setup, text);
 	if (place.ifname[0] != '\0' && (index = ifindex(setup, stack, place.ifname)) == 0)
 		return -1;
 	if (ioth_iproute_add(stack, place.family, NULL, 0, place.addr, index) < 0)
@@ -273,10 +275,11 @@ static struct ioth *make(struct setup *setup)
 	const char *vnlv[SETUP_MAX + 1] = {NULL};
 	char *name = NULL;
 	struct ioth *stack = NULL;
+	unsigned int networks = setup->networks;
 	bool memory = true;
 	int error;
 
-	for (unsigned int i = 0; i < setup->networks; i++)
+	for (unsigned int i = 0; i < networks; i++)
 		memory = memory && (vnlv[i] = vnl_of(setup->network[i])) != NULL;
 	if (memory && asprintf(&name, "%s%s%s", setup->stack, setup->pcap != NULL ? ",pcap=" : "",
 	                       setup->pcap != NULL ? setup->pcap : "") >= 0) {
@@ -289,7 +292,7 @@ static struct ioth *make(struct setup *setup)
 		fail(setup, "no memory");
 		error = ENOMEM;
 	}
-	for (unsigned int i = 0; i < setup->networks; i++)
+	for (unsigned int i = 0; i < networks; i++)
 		free((char *)(uintptr_t)vnlv[i]);
 	errno = error;
 	return stack;

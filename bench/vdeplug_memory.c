@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vdeplug_memory.c - a module of libvdeplug that joins two stacks of one process in memory: memory://NAME
+ *
+ * It is for measuring: what is left of a stack's time when its network costs next to nothing. It is installed nowhere,
+ * and libvdeplug finds it by VDEPLUGIN_PATH, so nothing of libioth knows of it or could be reached by it.
+ *
+ * Theory of operation. A *cable* has two ends, each of which the first and the second vde_open of its name get. Each
+ * end has a ring of bytes for the frames that come to it, with one producer and one consumer: a frame is copied in by
+ * whoever sends it and copied out by whoever receives it, each under the lock of its stack. A frame lies in one piece,
+ * behind a line of the cache with its length; length 0 says that the next one is at the beginning of the ring. A frame
+ * that has no room is refused with EAGAIN, one that is sent to an end that nobody has opened is lost.
+ *
+ * The descriptor to wait on is one end of a socketpair, and the *bell*, its other end, is rung with one byte by the
+ * sender when it has not been rung since the ring was last found empty. So a receiver that is behind costs no system
+ * call.
+ *
+ * Locks: cables_lock for the list of cables, and who has which end. Ring and bell outlive both ends, since the other
+ * end may still be sending.
+ */
+#include <libvdeplug_mod.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RING_SIZE (512u * 1024) /* a power of two; lwIP has at most 180 segments on their way */
+#define LOOKS 32                /* at an empty ring, about a microsecond: the frames of a burst follow each other */
+#define WORD ((uint32_t)sizeof(uint32_t))
+#define LINE 64u /* of the cache: two frames share none, or the processors of both ends would quarrel about it */
+
+struct ring {
+	_Alignas(LINE) _Atomic uint32_t head; /* bytes ever put in; written by the sender */
+	uint32_t tail_seen;                   /* the sender's: what tail was when it last looked */
+	_Alignas(LINE) _Atomic uint32_t tail; /* bytes ever taken out; written by the receiver */
+	uint32_t head_seen;                   /* the receiver's likewise */
+	_Alignas(LINE) atomic_bool rung;      /* there is a byte in the bell, or will be */
+	int datafd, bell;
+	_Alignas(LINE) unsigned char bytes[RING_SIZE];
+};
+
+struct cable {
+	struct cable *next;
+	char *name;
+	bool open[2];
+	struct ring ring[2]; /* of the frames that come to each end */
+};
+
+/** struct end - what vde_open gives; begins like struct vdeconn */
+struct end {
+	void *handle;
+	struct vdeplug_module *module;
+	struct cable *cable;
+	unsigned int side;
+};
+
+static pthread_mutex_t cables_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cable *cables;
+
+/* ------------------------------------------------------------------------------------------------------- cables */
+
+static void cable_free(struct cable *cable)
+{
+	for (unsigned int side = 0; side < 2; side++) {
+		if (cable->ring[side].bell >= 0) {
+			close(cable->ring[side].bell);
+			close(cable->ring[side].datafd);
+		}
+	}
+	free(cable->name);
+	free(cable);
+}
+
+/** cable_new - NULL with errno */
+static struct cable *cable_new(const char *name)
+{
+	struct cable *cable = aligned_alloc(LINE, sizeof(*cable));
+
+	if (!cable)
+		return NULL;
+	memset(cable, 0, sizeof(*cable));
+	cable->ring[0].bell = cable->ring[1].bell = -1;
+	cable->name = strdup(name);
+	for (unsigned int side = 0; side < 2; side++) {
+		int pair[2];
+
+		if (!cable->name || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+			cable_free(cable);
+			return NULL;
+		}
+		cable->ring[side].datafd = pair[0];
+		cable->ring[side].bell = pair[1];
+	}
+	return cable;
+}
+
+/** cable_find - the cable called @name, made when there is none; cables_lock held; NULL with errno */
+static struct cable *cable_find(const char *name)
+{
+	struct cable *cable = cables;
+
+	while (cable && strcmp(cable->name, name) != 0)
+		cable = cable->next;
+	if (cable)
+		return cable;
+	cable = cable_new(name);
+	if (cable) {
+		cable->next = cables;
+		cables = cable;
+	}
+	return cable;
+}
+
+static VDECONN *memory_open(char *url, char *descr, int version, struct vde_open_args *args)
+{
+	struct end *end = calloc(1, sizeof(*end));
+	struct cable *cable;
+
+	(void)descr, (void)version, (void)args;
+	if (!end)
+		return NULL;
+	pthread_mutex_lock(&cables_lock);
+	cable = cable_find(url);
+	if (cable && cable->open[0] && cable->open[1]) {
+		errno = EADDRINUSE;
+		cable = NULL;
+	}
+	if (cable) {
+		end->cable = cable;
+		end->side = cable->open[0];
+		cable->open[end->side] = true;
+	}
+	pthread_mutex_unlock(&cables_lock);
+	if (!cable) {
+		free(end);
+		return NULL;
+	}
+	return (VDECONN *)end;
+}
+
+static int memory_close(VDECONN *conn)
+{
+	struct end *end = (struct end *)conn;
+	struct cable *cable = end->cable;
+
+	pthread_mutex_lock(&cables_lock);
+	cable->open[end->side] = false;
+	if (!cable->open[0] && !cable->open[1]) {
+		struct cable **p = &cables;
+
+		while (*p != cable)
+			p = &(*p)->next;
+		*p = cable->next;
+		cable_free(cable);
+	}
+	pthread_mutex_unlock(&cables_lock);
+	free(end);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------- frames */
+
+/** taken - bytes that a frame takes in a ring, its word included */
+static uint32_t taken(size_t len)
+{
+	return LINE + (((uint32_t)len + LINE - 1) & ~(LINE - 1));
+}
+
+/** put - a frame into a ring; false when there is no room */
+static bool put(struct ring *ring, const void *frame, uint32_t len)
+{
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint32_t at = head % RING_SIZE, to_end = RING_SIZE - at, skip = to_end < taken(len) ? to_end : 0;
+
+	if (RING_SIZE - (head - ring->tail_seen) < skip + taken(len)) {
+		ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
+		if (RING_SIZE - (head - ring->tail_seen) < skip + taken(len))
+			return false;
+	}
+	if (skip > 0) {
+		memset(ring->bytes + at, 0, WORD);
+		at = 0;
+	}
+	memcpy(ring->bytes + at, &len, WORD);
+	memcpy(ring->bytes + at + LINE, frame, len);
+	atomic_store(&ring->head, head + skip + taken(len));
+	return true;
+}
+
+static ssize_t memory_send(VDECONN *conn, const void *frame, size_t len, int flags)
+{
+	const struct end *end = (const struct end *)conn;
+	struct ring *ring = &end->cable->ring[!end->side];
+
+	(void)flags;
+	if (len == 0 || len > VDE_ETHBUFSIZE) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (!put(ring, frame, (uint32_t)len)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (!atomic_load(&ring->rung) && !atomic_exchange(&ring->rung, true))
+		send(ring->bell, "!", 1, MSG_NOSIGNAL);
+	return (ssize_t)len;
+}
+
+/** relax - tell the processor that this is a loop that waits */
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/** empty - has the receiver taken everything? Then the bell is made ready to be rung again */
+static bool empty(struct ring *ring, uint32_t tail)
+{
+	char byte;
+
+	for (unsigned int i = 0; i < LOOKS; i++) {
+		if (ring->head_seen == tail)
+			ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
+		if (ring->head_seen != tail)
+			return false;
+		if (!atomic_load_explicit(&ring->rung, memory_order_relaxed))
+			break;
+		relax();
+	}
+	/* Even when it has not been rung: the byte may come late, when its frame has been seen already. */
+	(void)!recv(ring->datafd, &byte, 1, 0);
+	atomic_store(&ring->rung, false);
+	/* Who has put a frame in before he could see that had no reason to ring. */
+	ring->head_seen = atomic_load(&ring->head);
+	return ring->head_seen == tail;
+}
+
+static ssize_t memory_recv(VDECONN *conn, void *frame, size_t size, int flags)
+{
+	const struct end *end = (const struct end *)conn;
+	struct ring *ring = &end->cable->ring[end->side];
+	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed), at = tail % RING_SIZE, len;
+
+	(void)flags;
+	if (empty(ring, tail)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	memcpy(&len, ring->bytes + at, WORD);
+	if (len == 0) {
+		tail += RING_SIZE - at;
+		at = 0;
+		memcpy(&len, ring->bytes, WORD);
+	}
+	memcpy(frame, ring->bytes + at + LINE, len < size ? len : size);
+	atomic_store_explicit(&ring->tail, tail + taken(len), memory_order_release);
+	return (ssize_t)(len < size ? len : size);
+}
+
+static int memory_datafd(VDECONN *conn)
+{
+	const struct end *end = (const struct end *)conn;
+
+	return end->cable->ring[end->side].datafd;
+}
+
+static int memory_ctlfd(VDECONN *conn)
+{
+	(void)conn;
+	return -1;
+}
+
+__attribute__((visibility("default"))) struct vdeplug_module vdeplug_ops = {
+        .vde_open_real = memory_open,
+        .vde_recv = memory_recv,
+        .vde_send = memory_send,
+        .vde_datafd = memory_datafd,
+        .vde_ctlfd = memory_ctlfd,
+        .vde_close = memory_close,
+};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * receive.c - frames on their way in.
+ *
+ * A word of the ring says which port has sent, and where in its area the frame is. Neither that nor what stands there
+ * is believed: a copy of the record is checked, then the frame is copied, and afterwards the floor of the sender tells
+ * whether it was still there (area.h). Whoever writes nonsense loses frames by it, his own or others', and that is all.
+ *
+ * Going to sleep: drop the datagrams that have woken us, leave a note (send.c says how it is read), look again. Each
+ * note is another number, so that a sender which is slow to take one away leaves the next alone. All this happens when
+ * the ring is found empty, never before. So whenever there is a frame either the note is still there, and somebody is
+ * just about to wake us, or a datagram is: the socket is readable as long as there is something to receive, and a
+ * receiver that finds its ring filled again and again makes no system call. It may be readable for nothing, once.
+ *
+ * On the way a receiver puts right what it shows to others, in case somebody has scribbled over it.
+ */
+#include "net.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define POSITION_BITS 32 /* see send.c */
+#define DATAGRAMS 16     /* taken at once */
+
+/** private_copy - what was copied from shared memory must not be read from there again */
+static inline void private_copy(const void *copy)
+{
+	__asm__ volatile("" : : "r"(copy) : "memory");
+}
+
+/** copy_out - the frame that a word speaks of; returns its length, or -1: it is not there (any more) */
+static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virtio_net_hdr *vnet, void *frame,
+                        size_t size)
+{
+	const struct shm_geometry *g = &port->net->geometry;
+	uint32_t from = (uint32_t)(word >> POSITION_BITS), position = (uint32_t)word;
+	size_t at = (size_t)(position & (g->units - 1)) * SHM_LINE, len;
+	const unsigned char *area;
+	struct shm_record record;
+
+	if (from >= g->ports)
+		return -1;
+	area = shm_area_of(port->net, from);
+	memcpy(&record, area + at, sizeof(record));
+	private_copy(&record);
+	len = record.len;
+	if ((uint32_t)record.position != position || len < SHM_FRAME_MIN || len > SHM_SEGMENT_MAX ||
+	    len > (size_t)g->units * SHM_LINE - at - sizeof(record))
+		return -1;
+	if (vnet)
+		*vnet = record.vnet;
+	else if (len > g->mtu + SHM_FRAME_EXTRA || record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
+	         record.vnet.flags != 0)
+		return -1;
+	len = len < size ? len : size;
+	memcpy(frame, area + at + sizeof(record), len);
+	atomic_thread_fence(memory_order_acquire);
+	if (atomic_load_explicit(&shm_control_of(port->net, from)->floor, memory_order_relaxed) > record.position)
+		return -1;
+	return (ssize_t)len;
+}
+
+/** count_received - and show it */
+static void count_received(struct shm_port *port, ssize_t len)
+{
+	struct shm_counters *shown = &port->control->received;
+
+	if (len < 0) {
+		atomic_store_explicit(&shown->lost, ++port->received.lost, memory_order_relaxed);
+		return;
+	}
+	atomic_store_explicit(&shown->frames, ++port->received.frames, memory_order_relaxed);
+	atomic_store_explicit(&shown->bytes, port->received.bytes += (uint64_t)len, memory_order_relaxed);
+}
+
+/** put_right - what we show to others */
+static void put_right(struct shm_port *port)
+{
+	_Atomic uint64_t *active = shm_active_of(port->net, port->number);
+	uint64_t bit = shm_active_bit(port->number);
+
+	if (!(atomic_load_explicit(active, memory_order_relaxed) & bit))
+		atomic_fetch_or(active, bit);
+	if (atomic_load_explicit(&port->control->generation, memory_order_relaxed) != port->generation)
+		atomic_store(&port->control->generation, port->generation);
+	shm_ring_repair(&port->ring, port->head);
+}
+
+/** lie_down - we are going to sleep, unless there is something now */
+static void lie_down(struct shm_port *port)
+{
+	char byte;
+
+	port->stirred = false;
+	for (int n = 0; n < DATAGRAMS && recv(port->datafd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0; n++)
+		port->stirred = true;
+	put_right(port);
+	shm_port_note(port);
+	atomic_store_explicit(&port->control->received.wakes, ++port->received.wakes, memory_order_relaxed);
+}
+
+/** wake_myself - too much nonsense in one go; there may be more, so go on later */
+static void wake_myself(struct shm_port *port)
+{
+	struct sockaddr_un address;
+	socklen_t len = shm_place_address(port->net, 'p', port->number, &address);
+
+	sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len);
+}
+
+ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep)
+{
+	bool ready = !sleep;
+
+	for (uint32_t i = 0; i < port->net->geometry.slots; i++) {
+		uint64_t word;
+		ssize_t len = -1;
+
+		switch (shm_ring_look(&port->ring, port->head, &word)) {
+		case 0:
+			if (ready)
+				return -EAGAIN;
+			lie_down(port);
+			ready = true;
+			continue;
+		case 1:
+			len = copy_out(port, word, vnet, frame, size);
+			break;
+		default:
+			break;
+		}
+		port->head = shm_ring_next(&port->ring, port->head);
+		count_received(port, len);
+		ready = !sleep;
+		if (len >= 0)
+			return len;
+	}
+	wake_myself(port);
+	return -EAGAIN;
+}

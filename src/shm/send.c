@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * send.c - frames on their way out: the switch is the sender.
+ *
+ * A frame is written into the area of its sender, and a word that says where is put into the ring of the port where its
+ * destination was last seen; or of all other ports, when it is for a group or its destination is unknown. Never into
+ * the sender's own.
+ *
+ * Waking. A receiver that goes to sleep says so in `asleep`, and looks once more. A sender puts its word and then looks
+ * whether the receiver is asleep: one of the two sees the other. The sender sends a datagram to the socket of the
+ * receiver and only then takes the note away, so that a sender that is killed between the two leaves the note for the
+ * next; it takes away only the note that it read.
+ *
+ * Full queues. Neither a ring nor an area ever grows. A sender whose receiver is behind is told to wait (-EAGAIN),
+ * which is what makes a local sender as slow as its receiver without losing anything. But a receiver that does not move
+ * must not hold up what is for others: a sender waits for one at most PATIENCE_NS in a second, unless half the ring was
+ * read meanwhile. When that is used up, frames to it are lost, and counted, for SLOW_NS. Frames to all are never waited
+ * for.
+ *
+ * A frame with work left to do is passed on as it is to a port that has asked for such frames. For any other it is cut
+ * and finished here (src/link/finish.c), and each piece is sent by itself.
+ */
+#include "net.h"
+
+#include <errno.h>
+#include <offload.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define PATIENCE_NS 200000000 /* of waiting for one that does not move: on a busy machine its turn may come late */
+#define WAITED_MAX_NS 1000000 /* the time between two attempts counts for no more: we may have been away ourselves */
+#define POSITION_BITS 32      /* of a word in a ring; the sender's number is above */
+
+uint32_t shm_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)now.tv_sec;
+}
+
+int64_t shm_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/** show - one of our counters, to who looks at the network */
+static void show(_Atomic uint64_t *shown, uint64_t value)
+{
+	atomic_store_explicit(shown, value, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------------------------------------------ receivers */
+
+/** wake - if the receiver is asleep, wake it */
+static void wake(struct shm_port *port, uint32_t to)
+{
+	struct shm_control *control = shm_control_of(port->net, to);
+	uint32_t note = atomic_load(&control->asleep);
+	struct sockaddr_un address;
+	socklen_t len;
+
+	if (note == 0)
+		return;
+	len = shm_place_address(port->net, 'p', to, &address);
+	show(&port->control->sent.wakes, ++port->sent.wakes);
+	if (sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0 &&
+	    (errno == ECONNREFUSED || errno == ENOENT))
+		shm_port_bury(port, to);
+	atomic_compare_exchange_strong(&control->asleep, &note, 0);
+}
+
+/**
+ * patient - a receiver is in the way: shall it be waited for?
+ *
+ * Called for each attempt that failed, with the time between them being what was waited.
+ */
+static bool patient(struct shm_port *port, uint32_t who)
+{
+	struct shm_patience *p = &port->patience[who % SHM_PATIENCES];
+	struct shm_control *control = shm_control_of(port->net, who);
+	uint32_t generation = atomic_load(&control->generation);
+	uint64_t head = atomic_load(&control->head);
+	int64_t now = shm_now_ns(), gone;
+
+	if (p->port != who + 1 || p->generation != generation) {
+		*p = (struct shm_patience){.port = who + 1, .generation = generation, .last = now, .head = head};
+		shm_port_bury(port, who);
+	}
+	gone = now - p->last;
+	p->last = now;
+	if (head - p->head >= port->net->geometry.slots / 2) {
+		p->head = head;
+		p->waited = 0;
+	} else if (p->waited < PATIENCE_NS) {
+		p->waited += gone < WAITED_MAX_NS ? gone : WAITED_MAX_NS;
+		if (p->waited >= PATIENCE_NS)
+			shm_port_bury(port, who);
+	}
+	return p->waited < PATIENCE_NS && (atomic_load(&control->generation) & 1);
+}
+
+/* --------------------------------------------------------------------------------------------------------- frames */
+
+/** room_for - the record for a frame of @len bytes; NULL: wait for who is in the way */
+static struct shm_record *room_for(struct shm_port *port, size_t len)
+{
+	struct shm_record *record;
+	uint32_t blocker;
+
+	while (!(record = shm_area_reserve(&port->area, len, &blocker))) {
+		if (blocker != SHM_NOBODY) {
+			wake(port, blocker);
+			if (patient(port, blocker))
+				return NULL;
+		}
+		shm_area_force(&port->area);
+	}
+	return record;
+}
+
+/** write_record - a frame and what is to be said about it, into our area; returns the word for the rings */
+static uint64_t write_record(struct shm_port *port, struct shm_record *record, const struct virtio_net_hdr *vnet,
+                             const void *frame, size_t len)
+{
+	record->position = port->area.next;
+	record->len = (uint32_t)len;
+	record->reserved = 0;
+	record->vnet = vnet ? *vnet : (struct virtio_net_hdr){0};
+	memcpy(record + 1, frame, len);
+	return (uint64_t)port->number << POSITION_BITS | (uint32_t)port->area.next;
+}
+
+/** count_sent - a frame is on its way to somebody */
+static void count_sent(struct shm_port *port, size_t len)
+{
+	show(&port->control->sent.frames, ++port->sent.frames);
+	show(&port->control->sent.bytes, port->sent.bytes += len);
+}
+
+/** to_one - send a frame to a port, of which the sender knows the generation; 0 or -EAGAIN */
+static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const struct virtio_net_hdr *vnet,
+                  const void *frame, size_t len)
+{
+	struct shm_ring ring = shm_ring_of(port->net, to);
+	struct shm_record *record = room_for(port, len);
+	uint64_t index;
+
+	if (!record)
+		return -EAGAIN;
+	if (shm_ring_put(&ring, write_record(port, record, vnet, frame, len), &index) != 0) {
+		wake(port, to); /* it cannot know that it should look, if its tail was scribbled over */
+		if (patient(port, to))
+			return -EAGAIN;
+		show(&port->control->sent.full, ++port->sent.full);
+		return 0;
+	}
+	shm_area_commit(&port->area, len, to, generation, index);
+	count_sent(port, len);
+	wake(port, to);
+	return 0;
+}
+
+/** others - how many ports but ours are in use, two meaning several; @one is the last of them */
+static unsigned int others(const struct shm_port *port, uint32_t *one)
+{
+	unsigned int found = 0;
+
+	for (uint32_t at = 0; at < port->net->geometry.ports && found < 2; at += 64) {
+		uint64_t bits = atomic_load_explicit(shm_active_of(port->net, at), memory_order_relaxed);
+
+		if (port->number / 64 == at / 64)
+			bits &= ~shm_active_bit(port->number);
+		if (bits == 0)
+			continue;
+		found += bits & (bits - 1) ? 2 : 1;
+		*one = at + (uint32_t)__builtin_ctzll(bits);
+	}
+	return found;
+}
+
+/** to_all - send a frame to all other ports */
+static int to_all(struct shm_port *port, const void *frame, size_t len)
+{
+	struct shm_record *record;
+	uint64_t word, index;
+	uint32_t one;
+
+	switch (others(port, &one)) {
+	case 0:
+		return 0;
+	case 1:
+		return to_one(port, one, atomic_load(&shm_control_of(port->net, one)->generation), NULL, frame, len);
+	default:
+		break;
+	}
+	record = room_for(port, len);
+	if (!record)
+		return -EAGAIN;
+	word = write_record(port, record, NULL, frame, len);
+	for (uint32_t at = 0; at < port->net->geometry.ports; at += 64) {
+		uint64_t bits = atomic_load_explicit(shm_active_of(port->net, at), memory_order_relaxed);
+
+		for (; bits != 0; bits &= bits - 1) {
+			uint32_t to = at + (uint32_t)__builtin_ctzll(bits);
+			struct shm_ring ring = shm_ring_of(port->net, to);
+
+			if (to == port->number)
+				continue;
+			if (shm_ring_put(&ring, word, &index) != 0) {
+				show(&port->control->sent.full, ++port->sent.full);
+				patient(port, to); /* only to find out whether it is dead */
+			}
+			wake(port, to);
+		}
+	}
+	shm_area_commit(&port->area, len, SHM_NOBODY, 0, 0);
+	count_sent(port, len);
+	return 0;
+}
+
+/** choose - the port that a frame is for, and its generation; -1: all */
+static int choose(const struct shm_port *port, const unsigned char *frame, uint32_t now, uint32_t *generation)
+{
+	struct shm_table table = shm_table_of(port->net);
+	int to;
+
+	if (frame[0] & 1)
+		return -1;
+	to = shm_table_find(&table, frame, now, generation);
+	if (to < 0 || (uint32_t)to >= port->net->geometry.ports || !(*generation & 1) ||
+	    atomic_load_explicit(&shm_control_of(port->net, (uint32_t)to)->generation, memory_order_acquire) !=
+	            *generation)
+		return -1;
+	return to;
+}
+
+/** learn - remember where the source of a frame is: here */
+static void learn(struct shm_port *port, const unsigned char *source, uint32_t now)
+{
+	struct shm_table table = shm_table_of(port->net);
+	uint64_t address = 0;
+
+	memcpy(&address, source, 6);
+	if ((source[0] & 1) || (address == port->source && now == port->learnt))
+		return;
+	shm_table_learn(&table, source, port->number, port->generation, now);
+	port->source = address;
+	port->learnt = now;
+}
+
+/* --------------------------------------------------------------------------------------------------------- offload */
+
+/** room_for_all - is there likely to be room for @pieces frames of @len bytes? */
+static bool room_for_all(struct shm_port *port, int to, unsigned int pieces, size_t len)
+{
+	size_t all = pieces * (len + sizeof(struct shm_record) + SHM_LINE),
+	       most = (size_t)port->area.units * SHM_LINE / 4;
+
+	if (!room_for(port, all < most ? all : most))
+		return false;
+	if (to >= 0) {
+		struct shm_control *control = shm_control_of(port->net, (uint32_t)to);
+		uint64_t waiting = atomic_load(&control->tail) - atomic_load(&control->head);
+
+		if (waiting + pieces > port->net->geometry.slots && waiting <= port->net->geometry.slots &&
+		    pieces <= port->net->geometry.slots / 2) {
+			wake(port, (uint32_t)to);
+			return !patient(port, (uint32_t)to);
+		}
+	}
+	return true;
+}
+
+/** finished - send a frame to somebody who wants it finished: cut and with all checksums */
+static int finished(struct shm_port *port, int to, uint32_t generation, const struct virtio_net_hdr *vnet,
+                    const unsigned char *frame, size_t len)
+{
+	struct link_frame whole = {.vnet = *vnet, .len = (uint32_t)len};
+	struct link__finisher finisher;
+	const unsigned char *piece;
+	unsigned int pieces;
+	uint32_t size;
+
+	if (!port->scratch)
+		port->scratch = malloc(SHM_SEGMENT_MAX + LINK_FRAME_MAX);
+	if (!port->scratch)
+		return -EAGAIN;
+	whole.data = port->scratch;
+	memcpy(whole.data, frame, len);
+	pieces = link__finish(&finisher, &whole);
+	size = finisher.headers ? finisher.headers + (uint32_t)finisher.size : finisher.len;
+	if (pieces == 0)
+		return -EINVAL;
+	if (size > port->net->geometry.mtu + SHM_FRAME_EXTRA)
+		return -EMSGSIZE;
+	if (pieces > 1 && !room_for_all(port, to, pieces, size))
+		return -EAGAIN;
+	for (unsigned int i = 0; (size = link__finish_next(&finisher, port->scratch + SHM_SEGMENT_MAX, &piece)) > 0;
+	     i++) {
+		int err =
+		        to >= 0 ? to_one(port, (uint32_t)to, generation, NULL, piece, size) : to_all(port, piece, size);
+
+		if (err && i == 0)
+			return err;
+		if (err) /* others were faster; what has gone cannot be taken back */
+			show(&port->control->sent.full, ++port->sent.full);
+	}
+	return 0;
+}
+
+int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const void *frame, size_t len)
+{
+	bool segment = vnet && vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE;
+	size_t most = segment ? SHM_SEGMENT_MAX : port->net->geometry.mtu + SHM_FRAME_EXTRA;
+	uint32_t now = shm_now_s(), generation = 0;
+	int to, err;
+
+	if (len < SHM_FRAME_MIN || len > most) {
+		show(&port->control->sent.lost, ++port->sent.lost);
+		return len > most ? -EMSGSIZE : -EINVAL;
+	}
+	learn(port, (const unsigned char *)frame + 6, now);
+	to = choose(port, frame, now, &generation);
+	if (to == (int)port->number)
+		return 0;
+	if (!segment && !(vnet && (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
+		vnet = NULL;
+	if (vnet && (to < 0 ||
+	             !(atomic_load_explicit(&shm_control_of(port->net, (uint32_t)to)->features, memory_order_relaxed) &
+	               SHM_OFFLOAD)))
+		err = finished(port, to, generation, vnet, frame, len);
+	else if (to >= 0)
+		err = to_one(port, (uint32_t)to, generation, vnet, frame, len);
+	else
+		err = to_all(port, frame, len);
+	if (err && err != -EAGAIN)
+		show(&port->control->sent.lost, ++port->sent.lost);
+	return err;
+}

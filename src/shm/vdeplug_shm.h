@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: 0BSD */
+/*
+ * vdeplug_shm.h - what a connection to a shm:// network can do beyond libvdeplug.h.
+ *
+ * libvdeplug knows nothing of it: the module exports a table of functions, to be found with dlsym(3) by the handle in
+ * the connection:
+ *
+ *     #include <libvdeplug_mod.h>
+ *     const struct vde_shm_ops *shm = dlsym(conn->handle, "vdeplug_shm_ops");
+ *
+ * NULL: it is a network of another kind. See libvdeplug_shm(1).
+ */
+#ifndef VDEPLUG_SHM_H
+#define VDEPLUG_SHM_H
+
+#include <linux/virtio_net.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define VDE_SHM_SEGMENT_MAX 65553 /* bytes of the largest frame with offload, Ethernet header first */
+#define VDE_SHM_AWAKE                                                                                                  \
+	0x10000000 /* flag of recv, with MSG_DONTWAIT: we shall be looking again soon; vde_datafd need not become      \
+	              readable */
+
+struct vdeconn;
+
+/** struct vde_shm_ops - functions of a connection; negative errno values are returned */
+struct vde_shm_ops {
+	size_t size; /* of this structure: what lies beyond is not there */
+	/**
+	 * offload - take frames with work left to do: TCP segments of up to VDE_SHM_SEGMENT_MAX bytes (GSO), checksums
+	 * to be written
+	 *
+	 * Before, and for all other programs, the sender sees to it that frames are finished. From then on use recv of
+	 * this table, not vde_recv. @on: 1 or 0. Returns 0.
+	 */
+	int (*offload)(struct vdeconn *conn, int on);
+	/** recv - as vde_recv, 1 being no frame; @vnet receives what is left to be done, host byte order, as the sender
+	 * says it: check it
+	 */
+	ssize_t (*recv)(struct vdeconn *conn, struct virtio_net_hdr *vnet, void *buf, size_t len, int flags);
+	/** send - as vde_send; @vnet: what is left to be done, host byte order; NULL: nothing */
+	ssize_t (*send)(struct vdeconn *conn, const struct virtio_net_hdr *vnet, const void *buf, size_t len,
+	                int flags);
+};
+
+#endif

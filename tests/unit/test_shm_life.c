@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_shm_life.c - ports of shm:// networks that come, go and die; who may join; forks; strange members; and that
+ * nothing is left.
+ */
+#include "shm_ports.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "wait.h"
+
+/* ------------------------------------------------------------------------------------------------- coming and going */
+
+static void many_ports_fit_and_numbers_come_back(void **state)
+{
+	static VDECONN *conn[64];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < 64; i++)
+			assert_non_null(conn[i] = join("/ports=64"));
+		assert_null(join(""));
+		assert_int_equal(errno, ENOSPC);
+		say(conn[5], 0xff, 1, 9);
+		for (unsigned int i = 0; i < 64; i++)
+			assert_int_equal(heard(conn[i]), i == 5 ? -1 : 9);
+		for (unsigned int i = 0; i < 64; i++)
+			vde_close(conn[i]);
+	}
+}
+
+static void a_thousand_ports_hear_a_broadcast(void **state)
+{
+	static VDECONN *conn[1024];
+	unsigned int n = 0;
+
+	(void)state;
+	while (n < 1024 && (conn[n] = join("/slots=64")))
+		n++;
+	if (n < 1024)
+		assert_int_equal(errno, EMFILE); /* the limit of descriptors is below 2,100 */
+	assert_true(n > 100);
+	say(conn[0], 0xff, 1, 9);
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(heard(conn[i]), i == 0 ? -1 : 9);
+	for (unsigned int i = 0; i < n; i++)
+		vde_close(conn[i]);
+}
+
+/** other - a process with a port that says hello and waits to be killed */
+static pid_t other(unsigned int mac, bool close_first)
+{
+	int fds[2];
+	pid_t child;
+	char byte;
+
+	assert_int_equal(pipe(fds), 0);
+	child = fork();
+	if (child == 0) {
+		VDECONN *conn = join("");
+
+		if (!conn)
+			_exit(1);
+		say(conn, 0xff, mac, mac);
+		if (close_first)
+			_exit(vde_close(conn));
+		if (write(fds[1], "x", 1) == 1)
+			pause();
+		_exit(2);
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), close_first ? 0 : 1);
+	close(fds[0]);
+	return child;
+}
+
+static void a_dead_port_is_cleared_away(void **state)
+{
+	VDECONN *a = join("/ports=64"), *rest[64];
+	char name[100];
+	struct stat st;
+	pid_t child;
+
+	(void)state;
+	child = other(2, false);
+	assert_int_equal(heard(a), 2);
+	snprintf(name, sizeof(name), "%s/p1", shm_net);
+	assert_int_equal(stat(name, &st), 0);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	/* it was asleep; who would wake it finds out */
+	say(a, 2, 1, 1);
+	while (stat(name, &st) == 0)
+		say(a, 2, 1, 1);
+	assert_int_equal(errno, ENOENT);
+	/* and whoever joins finds all numbers free but one, whether anybody found out or not */
+	child = other(3, false);
+	assert_int_equal(heard(a), 3);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	for (unsigned int i = 0; i < 63; i++)
+		assert_non_null(rest[i] = join(""));
+	assert_null(join(""));
+	for (unsigned int i = 0; i < 63; i++)
+		vde_close(rest[i]);
+	vde_close(a);
+}
+
+static void what_was_sent_before_leaving_arrives(void **state)
+{
+	VDECONN *a = port();
+	pid_t child = other(2, true);
+
+	(void)state;
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(heard(a), 2);
+	vde_close(a);
+}
+
+static void a_network_survives_its_creator_and_its_members(void **state)
+{
+	pid_t first = other(1, false), second = other(2, false);
+	VDECONN *a;
+
+	(void)state;
+	kill(first, SIGKILL);
+	assert_int_equal(waitpid(first, NULL, 0), first);
+	/* the memory is with the second */
+	a = port();
+	first = other(3, false);
+	assert_int_equal(heard(a), 3);
+	vde_close(a);
+	kill(first, SIGKILL);
+	kill(second, SIGKILL);
+	assert_int_equal(waitpid(first, NULL, 0), first);
+	assert_int_equal(waitpid(second, NULL, 0), second);
+	/* nobody is left, but files are: a new network begins */
+	a = port();
+	assert_int_equal(heard(a), -1);
+	vde_close(a);
+}
+
+static void a_child_can_only_forget_its_parents_ports(void **state)
+{
+	VDECONN *a = port(), *b;
+	int status;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		unsigned char f[64] = {0};
+		VDECONN *c;
+
+		if (vde_send(a, f, sizeof(f), 0) != -1 || errno != ESTALE || vde_recv(a, f, sizeof(f), 0) != -1 ||
+		    errno != ESTALE)
+			_exit(1);
+		c = join("");
+		if (!c)
+			_exit(2);
+		say(c, 0xff, 9, 9);
+		vde_close(c);
+		_exit(vde_close(a) == 0 ? 0 : 3);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(heard(a), 9);
+	b = port();
+	say(b, 0xff, 1, 4);
+	assert_int_equal(heard(a), 4);
+	vde_close(b);
+	vde_close(a);
+}
+
+/* A child that lives on keeps nothing of its parent's locked. */
+static void locks_end_with_the_parent(void **state)
+{
+	VDECONN *a = join("/ports=64"), *rest[63];
+	int ready[2], hold[2];
+	pid_t child;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(hold), 0);
+	child = fork();
+	if (child == 0) {
+		VDECONN *conn = join("");
+		pid_t grandchild = conn ? fork() : -1;
+
+		if (grandchild == 0) {
+			close(hold[1]);
+			if (write(ready[1], "x", 1) != 1 || read(hold[0], &byte, 1) != 0)
+				_exit(1);
+			_exit(0);
+		}
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	for (unsigned int i = 0; i < 63; i++)
+		assert_non_null(rest[i] = join(""));
+	for (unsigned int i = 0; i < 63; i++)
+		vde_close(rest[i]);
+	vde_close(a);
+	close(hold[1]);
+	close(hold[0]);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* ----------------------------------------------------------------------------------------------------- who may join */
+
+static mode_t mode_of(const char *name)
+{
+	char path[200];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", shm_net, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void modes_are_as_asked_for(void **state)
+{
+	VDECONN *a = port();
+	mode_t mask;
+
+	(void)state;
+	assert_int_equal(mode_of(""), 0700);
+	assert_int_equal(mode_of("lock"), 0600);
+	assert_int_equal(mode_of("m0"), 0600);
+	assert_int_equal(mode_of("p0"), 0600);
+	vde_close(a);
+	mask = umask(077);
+	a = join("/mode=660");
+	umask(mask);
+	assert_int_equal(mode_of(""), 0770);
+	assert_int_equal(mode_of("lock"), 0660);
+	assert_int_equal(mode_of("m0"), 0660);
+	assert_int_equal(mode_of("p0"), 0660);
+	vde_close(a);
+	a = join("/mode=666");
+	assert_int_equal(mode_of(""), 0777);
+	vde_close(a);
+}
+
+/** as_nobody - try to join as another user; 0 or errno */
+static int as_nobody(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		VDECONN *conn;
+
+		if (setgid(65534) != 0 || setuid(65534) != 0)
+			_exit(99);
+		conn = join("");
+		if (!conn)
+			_exit(errno);
+		say(conn, 0xff, 9, 9);
+		vde_close(conn);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WEXITSTATUS(status);
+}
+
+static void others_join_if_the_mode_lets_them(void **state)
+{
+	VDECONN *a;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	a = port();
+	assert_int_equal(as_nobody(), EACCES);
+	vde_close(a);
+	a = join("/mode=666");
+	assert_int_equal(as_nobody(), 0);
+	assert_int_equal(heard(a), 9);
+	vde_close(a);
+	a = join("/mode=660/group=65534");
+	assert_int_equal(as_nobody(), 0);
+	assert_int_equal(heard(a), 9);
+	vde_close(a);
+}
+
+static void a_strange_directory_is_left_alone(void **state)
+{
+	char file[100];
+	VDECONN *a;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdir(shm_net, 0700), 0);
+	snprintf(file, sizeof(file), "%s/letter", shm_net);
+	fd = open(file, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_null(join(""));
+	assert_int_equal(errno, ENOTEMPTY);
+	assert_int_equal(unlink(file), 0);
+	/* an empty one will do */
+	a = port();
+	vde_close(a);
+	fd = open(shm_net, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_null(join(""));
+	assert_int_equal(errno, ENOTDIR);
+	assert_int_equal(unlink(shm_net), 0);
+	snprintf(shm_url, sizeof(shm_url), "shm://%s/no/such", shm_net);
+	assert_null(join(""));
+	assert_int_equal(errno, ENOENT);
+}
+
+static void without_descriptors_nothing_is_left(void **state)
+{
+	struct rlimit limit, tight;
+	VDECONN *keep, *conn = NULL;
+	char other_net[100];
+	unsigned int room = 0;
+	struct stat st;
+
+	(void)state;
+	/* the module stays loaded by this, as loading it takes a descriptor too */
+	keep = port();
+	snprintf(other_net, sizeof(other_net), "%s/other", shm_dir);
+	for (int shared = 0; shared < 2; shared++) {
+		pid_t child = 0;
+
+		if (shared) { /* a network that somebody else has made */
+			snprintf(shm_url, sizeof(shm_url), "shm://%s", other_net);
+			child = other(7, false);
+		}
+		snprintf(shm_url, sizeof(shm_url), "shm://%s", other_net);
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+		tight = limit;
+		tight.rlim_cur = (rlim_t)dup(0);
+		close((int)tight.rlim_cur);
+		for (room = 0; room < 20; room++, tight.rlim_cur++) {
+			assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+			conn = join("");
+			if (conn)
+				break;
+			assert_int_equal(errno, EMFILE);
+			if (!shared)
+				assert_int_equal(stat(other_net, &st), -1);
+		}
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_non_null(conn);
+		assert_true(room > 3);
+		vde_close(conn);
+		if (child) {
+			kill(child, SIGKILL);
+			assert_int_equal(waitpid(child, NULL, 0), child);
+			conn = join(""); /* clears up after it */
+			vde_close(conn);
+		}
+		assert_int_equal(stat(other_net, &st), -1);
+	}
+	vde_close(keep);
+}
+
+static void a_long_path_will_do(void **state)
+{
+	char name[101];
+	VDECONN *a, *b;
+
+	(void)state;
+	memset(name, 'n', 100);
+	name[100] = '\0';
+	snprintf(shm_url, sizeof(shm_url), "shm://%s/%s", shm_dir, name);
+	a = port();
+	b = port();
+	assert_int_equal(heard(b), -1);
+	say(a, 0xff, 1, 5);
+	assert_true(readable(b));
+	assert_int_equal(heard(b), 5);
+	vde_close(a);
+	vde_close(b);
+}
+
+/* ----------------------------------------------------------------------------------------------------- strange memory
+ */
+
+/** impostor - offer newcomers something else than the memory of a network; waits until one has come */
+static void impostor(int memory)
+{
+	char path[100], byte = 0;
+	struct sockaddr_un {
+		sa_family_t family;
+		char path[108];
+	} address = {.family = AF_UNIX};
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0), fd, status;
+	pid_t child;
+
+	assert_int_equal(mkdir(shm_net, 0700), 0);
+	snprintf(path, sizeof(path), "%s/m0", shm_net);
+	memcpy(address.path, path, strlen(path) + 1);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	child = fork();
+	if (child == 0) {
+		VDECONN *conn = join("");
+
+		/* it is as if nobody had answered: a network of its own */
+		_exit(conn ? vde_close(conn) : 1);
+	}
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &memory, sizeof(memory));
+	assert_int_equal(sendmsg(fd, &msg, 0), 1);
+	close(fd);
+	close(memory);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(listener);
+}
+
+static void memory_that_could_shrink_or_lies_is_refused(void **state)
+{
+	char page[4096] = "iothshm1\x40\0\0\0\x40\0\0\0\xdc\5\0\0\x2c\1\0\0";
+	int fd;
+
+	(void)state;
+	impostor(open("/dev/null", O_RDWR));
+	fd = memfd_create("unsealed", MFD_CLOEXEC);
+	assert_int_equal(write(fd, page, sizeof(page)), sizeof(page));
+	impostor(fd);
+	/* sealed, but not as large as its header says */
+	fd = memfd_create("small", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(write(fd, page, sizeof(page)), sizeof(page));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+	impostor(fd);
+}
+
+/* --------------------------------------------------------------------------------------------------------- neighbours
+ */
+
+extern char **environ;
+
+/** await - wait for a frame that says @what */
+static void await(VDECONN *conn, uint32_t what)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+
+	while (heard(conn) != what)
+		assert_true(wait_again(deadline));
+}
+
+/* A program that knows nothing of shared memory joins the network to a switch. */
+static void vde_plug_joins_it_to_a_switch(void **state)
+{
+	char sw[100], vde[110], ctl[110], program[] = "vde_plug", description[] = "test";
+	char *argv[] = {program, shm_url, sw, NULL};
+	long deadline = wait_now_ms() + WAIT_MS;
+	VDECONN *a = port(), *b = NULL;
+	struct stat st;
+	int status;
+	pid_t plug;
+
+	(void)state;
+	snprintf(sw, sizeof(sw), "switch://%s/switch", shm_dir);
+	snprintf(vde, sizeof(vde), "vde://%s/switch", shm_dir);
+	snprintf(ctl, sizeof(ctl), "%s/switch/ctl", shm_dir);
+	if (posix_spawnp(&plug, "vde_plug", NULL, NULL, argv, environ) != 0) {
+		vde_close(a);
+		skip();
+	}
+	while (stat(ctl, &st) != 0 || !(b = vde_open(vde, description, NULL)))
+		assert_true(wait_again(deadline));
+	/* other modules know nothing of MSG_DONTWAIT */
+	assert_int_equal(fcntl(vde_datafd(b), F_SETFL, O_NONBLOCK), 0);
+	/* it has joined the switch before it joins the network, or after */
+	while (heard(b) != 1) {
+		say(a, 0xff, 1, 1);
+		assert_true(wait_again(deadline));
+	}
+	say(b, 1, 2, 2);
+	await(a, 2);
+	for (uint32_t i = 3; i < 100; i++) {
+		say(a, 2, 1, i);
+		await(b, i);
+		say(b, 1, 2, i + 1000);
+		await(a, i + 1000);
+	}
+	vde_close(b);
+	kill(plug, SIGTERM);
+	assert_int_equal(waitpid(plug, &status, 0), plug);
+	vde_close(a);
+	snprintf(ctl, sizeof(ctl), "rm -rf %s/switch", shm_dir);
+	assert_int_equal(system(ctl), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        SHM_TEST(many_ports_fit_and_numbers_come_back),
+	        SHM_TEST(a_thousand_ports_hear_a_broadcast),
+	        SHM_TEST(a_dead_port_is_cleared_away),
+	        SHM_TEST(what_was_sent_before_leaving_arrives),
+	        SHM_TEST(a_network_survives_its_creator_and_its_members),
+	        SHM_TEST(a_child_can_only_forget_its_parents_ports),
+	        SHM_TEST(locks_end_with_the_parent),
+	        SHM_TEST(modes_are_as_asked_for),
+	        SHM_TEST(others_join_if_the_mode_lets_them),
+	        SHM_TEST(a_strange_directory_is_left_alone),
+	        SHM_TEST(without_descriptors_nothing_is_left),
+	        SHM_TEST(a_long_path_will_do),
+	        SHM_TEST(memory_that_could_shrink_or_lies_is_refused),
+	        SHM_TEST(vde_plug_joins_it_to_a_switch),
+	};
+
+	return shm_run(tests);
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_shm_net.c - shm:// networks as programs see them, through vde_open(3): who gets which frame, waking, full
+ * queues, threads, offload.
+ */
+#include "shm_ports.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vdeplug_shm.h"
+#include "wait.h"
+
+/* --------------------------------------------------------------------------------------------------------- switch */
+
+static void frames_go_where_they_should(void **state)
+{
+	VDECONN *a = port(), *b = port(), *c = port();
+
+	(void)state;
+	/* unknown, so to all, but not back */
+	say(a, 2, 1, 10);
+	assert_int_equal(heard(b), 10);
+	assert_int_equal(heard(c), 10);
+	assert_int_equal(heard(a), -1);
+	/* learnt */
+	say(b, 1, 2, 11);
+	assert_int_equal(heard(a), 11);
+	assert_int_equal(heard(c), -1);
+	say(a, 2, 1, 12);
+	assert_int_equal(heard(b), 12);
+	assert_int_equal(heard(c), -1);
+	/* to all */
+	say(a, 0xff, 1, 13);
+	assert_int_equal(heard(b), 13);
+	assert_int_equal(heard(c), 13);
+	/* moved */
+	say(c, 0xff, 2, 14);
+	assert_int_equal(heard(a), 14);
+	assert_int_equal(heard(b), 14);
+	say(a, 2, 1, 15);
+	assert_int_equal(heard(c), 15);
+	assert_int_equal(heard(b), -1);
+	/* to oneself */
+	say(a, 1, 1, 16);
+	assert_int_equal(heard(a), -1);
+	assert_int_equal(heard(b), -1);
+	assert_int_equal(heard(c), -1);
+	/* gone, so unknown */
+	vde_close(c);
+	say(a, 2, 1, 17);
+	assert_int_equal(heard(b), 17);
+	vde_close(b);
+	say(a, 2, 1, 18);
+	vde_close(a);
+}
+
+static void a_port_number_that_is_used_again_is_somebody_else(void **state)
+{
+	VDECONN *a = port(), *b = port(), *c = port();
+
+	(void)state;
+	say(b, 0xff, 2, 1);
+	assert_int_equal(heard(a), 1);
+	assert_int_equal(heard(c), 1);
+	say(a, 2, 1, 2); /* still in the queue of b */
+	vde_close(b);
+	b = port();
+	assert_int_equal(heard(b), -1);
+	say(a, 2, 1, 3);
+	assert_int_equal(heard(b), 3);
+	assert_int_equal(heard(c), 3); /* nobody knows where 2 is now */
+	vde_close(a);
+	vde_close(b);
+	vde_close(c);
+}
+
+static void frames_of_all_sizes_pass(void **state)
+{
+	static unsigned char out[9300], in[9300];
+	VDECONN *a = port(), *b = port();
+	size_t len;
+
+	(void)state;
+	for (unsigned int i = 0; i < 20000; i++) {
+		len = 14 + (size_t)(random() % (9234 - 14 + 1));
+		frame(out, len < 18 ? 18 : len, 2, 1, i);
+		for (size_t j = 18; j < len; j++)
+			out[j] = (unsigned char)(i + j);
+		assert_int_equal(vde_send(a, out, len, MSG_DONTWAIT), len);
+		assert_int_equal(vde_recv(b, in, sizeof(in), MSG_DONTWAIT), len);
+		assert_memory_equal(in, out, len);
+	}
+	assert_int_equal(vde_send(a, out, 13, 0), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(vde_send(a, out, 9235, 0), -1);
+	assert_int_equal(errno, EMSGSIZE);
+	/* a small buffer gets the beginning */
+	assert_int_equal(vde_send(a, out, 100, 0), 100);
+	assert_int_equal(vde_recv(b, in, 40, MSG_DONTWAIT), 40);
+	assert_memory_equal(in, out, 40);
+	assert_int_equal(heard(b), -1);
+	vde_close(a);
+	vde_close(b);
+}
+
+static void the_mtu_is_the_creators(void **state)
+{
+	static unsigned char out[9300];
+	VDECONN *a = join("/mtu=1500/ports=64"), *b = join("/mtu=9000");
+
+	(void)state;
+	assert_non_null(a);
+	assert_non_null(b);
+	frame(out, sizeof(out), 0xff, 1, 0);
+	assert_int_equal(vde_send(b, out, 1518, 0), 1518);
+	assert_int_equal(vde_send(b, out, 1519, 0), -1);
+	assert_int_equal(errno, EMSGSIZE);
+	vde_close(a);
+	vde_close(b);
+}
+
+/* --------------------------------------------------------------------------------------------------------- waking */
+
+static void a_sleeper_is_woken_once(void **state)
+{
+	VDECONN *a = port(), *b = port();
+	char byte;
+
+	(void)state;
+	assert_false(readable(b));
+	say(a, 2, 1, 0); /* one that has never received */
+	assert_true(readable(b));
+	assert_int_equal(heard(b), 0);
+	assert_int_equal(heard(b), -1);
+	assert_false(readable(b));
+	say(a, 2, 1, 1);
+	assert_true(readable(b));
+	say(a, 2, 1, 2);
+	say(a, 2, 1, 3);
+	/* one datagram for three frames */
+	assert_int_equal(recv(vde_datafd(b), &byte, 1, MSG_DONTWAIT), 1);
+	assert_int_equal(recv(vde_datafd(b), &byte, 1, MSG_DONTWAIT), -1);
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(heard(b), i);
+	/* awake: not a single one */
+	say(a, 2, 1, 4);
+	assert_false(readable(b));
+	assert_int_equal(heard(b), 4);
+	assert_int_equal(heard(b), -1);
+	say(a, 2, 1, 5);
+	assert_true(readable(b));
+	/* a datagram without a frame is forgotten */
+	assert_int_equal(heard(b), 5);
+	assert_int_equal(heard(b), -1);
+	assert_false(readable(b));
+	vde_close(a);
+	vde_close(b);
+}
+
+/* Programs that receive one frame each time that poll says so. */
+static void it_is_readable_while_there_is_something(void **state)
+{
+	VDECONN *a = port(), *b = port();
+	unsigned char f[64];
+	uint32_t sent = 0, got = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3000; i++) {
+		for (unsigned int n = (unsigned int)random() % 4; n > 0; n--)
+			say(a, 2, 1, sent++);
+		for (unsigned int n = (unsigned int)random() % 4; n > 0 && got < sent; n--) {
+			ssize_t len;
+
+			assert_true(readable(b));
+			len = vde_recv(b, f, sizeof(f), 0);
+			if (len == 1) /* readable for nothing */
+				n++;
+			else
+				got++;
+		}
+	}
+	while (readable(b))
+		got += vde_recv(b, f, sizeof(f), 0) == sizeof(f);
+	assert_int_equal(got, sent);
+	vde_close(a);
+	vde_close(b);
+}
+
+static void receiving_waits_unless_told_not_to(void **state)
+{
+	VDECONN *a = port();
+	unsigned char f[64];
+	int fds[2], flags = fcntl(vde_datafd(a), F_GETFL);
+	pid_t child;
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	child = fork();
+	if (child == 0) {
+		VDECONN *b = join("");
+
+		if (!b || write(fds[1], "x", 1) != 1)
+			_exit(1);
+		_exit(vde_recv(b, f, sizeof(f), 0) == 64 && f[14] == 7 ? vde_close(b) : 2);
+	}
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	assert_int_equal(wait_process_blocked(child), 0);
+	say(a, 0xff, 1, 7);
+	{
+		int status;
+
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(fcntl(vde_datafd(a), F_SETFL, flags | O_NONBLOCK), 0);
+	assert_int_equal(vde_recv(a, f, sizeof(f), 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	vde_close(a);
+}
+
+/* ----------------------------------------------------------------------------------------------------- full queues */
+
+static void a_sender_waits_for_a_full_queue_but_not_for_ever(void **state)
+{
+	VDECONN *a = join("/slots=64"), *b = join(""), *c = join("");
+	long deadline = wait_now_ms() + WAIT_MS;
+	unsigned char f[64];
+	uint32_t n = 0, got;
+	ssize_t sent;
+
+	(void)state;
+	say(b, 0xff, 2, 0);
+	say(c, 0xff, 3, 0);
+	assert_int_equal(heard(b), 0);
+	assert_int_equal(heard(c), 0);
+	frame(f, sizeof(f), 2, 1, 0);
+	while ((sent = vde_send(a, f, sizeof(f), MSG_DONTWAIT)) == sizeof(f))
+		frame(f, sizeof(f), 2, 1, ++n);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(n, 64);
+	/* others are not concerned */
+	say(a, 3, 1, 1000);
+	assert_int_equal(heard(c), 1000);
+	/* room again */
+	assert_int_equal(heard(b), 0);
+	assert_int_equal(vde_send(a, f, sizeof(f), MSG_DONTWAIT), sizeof(f));
+	for (got = 1; got <= 64; got++)
+		assert_int_equal(heard(b), got);
+	assert_int_equal(heard(b), -1);
+	/* it does not move any more: after some time frames for it are lost, and sending succeeds */
+	for (n = 0; n < 64; n++)
+		say(a, 2, 1, n);
+	while (vde_send(a, f, sizeof(f), MSG_DONTWAIT) < 0) {
+		assert_int_equal(errno, EAGAIN);
+		assert_true(wait_again(deadline));
+	}
+	assert_int_equal(vde_send(a, f, sizeof(f), MSG_DONTWAIT), sizeof(f));
+	for (n = 0; n < 64; n++)
+		assert_int_equal(heard(b), n);
+	assert_int_equal(heard(b), -1);
+	/* and it is trusted again when it has read */
+	for (n = 0; n < 64; n++)
+		say(a, 2, 1, n);
+	assert_int_equal(vde_send(a, f, sizeof(f), MSG_DONTWAIT), -1);
+	vde_close(a);
+	vde_close(b);
+	vde_close(c);
+}
+
+/* The areas of senders are smaller than the rings of receivers may make it seem. */
+static void large_frames_fill_an_area_and_none_is_damaged(void **state)
+{
+	static unsigned char out[9234], in[9234];
+	VDECONN *a = port(), *b = port();
+	uint32_t n = 0, got = 0;
+
+	(void)state;
+	for (unsigned int round = 0; round < 50; round++) {
+		for (;;) {
+			frame(out, sizeof(out), 2, 1, n);
+			memset(out + 18, (int)n, sizeof(out) - 18);
+			if (vde_send(a, out, sizeof(out), MSG_DONTWAIT) < 0)
+				break;
+			n++;
+		}
+		assert_int_equal(errno, EAGAIN);
+		for (unsigned int i = 0; i < 1 + round && got < n; i++, got++) {
+			assert_int_equal(vde_recv(b, in, sizeof(in), MSG_DONTWAIT), sizeof(in));
+			assert_memory_equal(in + 14, &got, 4);
+			for (size_t j = 18; j < sizeof(in); j += 1000)
+				assert_int_equal(in[j], (unsigned char)got);
+		}
+	}
+	vde_close(a);
+	vde_close(b);
+}
+
+/* --------------------------------------------------------------------------------------------------------- threads */
+
+#define THREADS 4
+#define ROUNDS 20000
+
+struct talker {
+	VDECONN *conn;
+	unsigned int id;
+	uint32_t sent, next[THREADS];
+};
+
+/** listen_to - receive what there is, at most 100 frames; false when it is not in its turn */
+static bool listen_to(struct talker *t)
+{
+	unsigned char f[1000];
+	uint32_t what;
+
+	for (int i = 0; i < 100 && vde_recv(t->conn, f, sizeof(f), MSG_DONTWAIT) > 0; i++) {
+		unsigned int from = f[11];
+
+		memcpy(&what, f + 14, sizeof(what));
+		if (from >= THREADS || f[5] != t->id || what != t->next[from]++)
+			return false;
+	}
+	return true;
+}
+
+/** talk - send to every other by turns until everything has been sent and received */
+static void *talk(void *arg)
+{
+	struct talker *t = arg;
+	unsigned char f[1000];
+	bool all = false;
+
+	while (!all) {
+		if (!listen_to(t))
+			return NULL;
+		for (unsigned int to = 0; to < THREADS && t->sent < ROUNDS; to++) {
+			if (to == t->id)
+				continue;
+			frame(f, sizeof(f), to, t->id, t->sent);
+			while (vde_send(t->conn, f, 64 + t->sent % 900, MSG_DONTWAIT) < 0)
+				if (!listen_to(t))
+					return NULL;
+		}
+		t->sent += t->sent < ROUNDS;
+		all = t->sent == ROUNDS;
+		for (unsigned int from = 0; from < THREADS; from++)
+			all &= from == t->id || t->next[from] == ROUNDS;
+	}
+	return t;
+}
+
+static void ports_of_several_threads_lose_nothing(void **state)
+{
+	struct talker talker[THREADS] = {0};
+	pthread_t thread[THREADS];
+	unsigned char f[64];
+	void *result;
+
+	(void)state;
+	for (unsigned int i = 0; i < THREADS; i++)
+		talker[i] = (struct talker){.conn = port(), .id = i};
+	for (unsigned int i = 0; i < THREADS; i++)
+		say(talker[i].conn, 0xff, i, 0);
+	for (unsigned int i = 0; i < THREADS; i++)
+		while (vde_recv(talker[i].conn, f, sizeof(f), MSG_DONTWAIT) > 0)
+			;
+	for (unsigned int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, talk, &talker[i]), 0);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(thread[i], &result), 0);
+		assert_non_null(result);
+	}
+	for (unsigned int i = 0; i < THREADS; i++)
+		vde_close(talker[i].conn);
+}
+
+/* ----------------------------------------------------------------------------------------------------- offload */
+
+static const struct vde_shm_ops *ops_of(VDECONN *conn)
+{
+	const struct vde_shm_ops *ops = dlsym(conn->handle, "vdeplug_shm_ops");
+
+	assert_non_null(ops);
+	return ops;
+}
+
+/** segment - a TCP segment of @len bytes to be cut into pieces of 1460 */
+static void segment(unsigned char *out, size_t len, unsigned int to, struct virtio_net_hdr *vnet)
+{
+	frame(out, len, to, 1, 0);
+	out[12] = 8;
+	out[13] = 0;
+	out[14] = 0x45;
+	out[16] = (unsigned char)((len - 14) >> 8);
+	out[17] = (unsigned char)(len - 14);
+	out[23] = 6;
+	out[46] = 5 << 4;
+	for (size_t i = 54; i < len; i++)
+		out[i] = (unsigned char)(i * 7);
+	*vnet = (struct virtio_net_hdr){
+	        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+	        .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+	        .hdr_len = 54,
+	        .gso_size = 1460,
+	        .csum_start = 34,
+	        .csum_offset = 16,
+	};
+}
+
+static void segments_stay_whole_between_ports_that_want_them(void **state)
+{
+	static unsigned char out[VDE_SHM_SEGMENT_MAX], in[VDE_SHM_SEGMENT_MAX];
+	struct virtio_net_hdr vnet, got;
+	VDECONN *a = port(), *b = port();
+	const struct vde_shm_ops *ops = ops_of(a);
+
+	(void)state;
+	assert_int_equal(ops->offload(a, 1), 0);
+	assert_int_equal(ops->offload(b, 1), 0);
+	say(b, 0xff, 2, 1);
+	assert_int_equal(ops->recv(a, &got, in, sizeof(in), MSG_DONTWAIT), 64);
+	assert_int_equal(got.flags, 0);
+	assert_int_equal(got.gso_type, VIRTIO_NET_HDR_GSO_NONE);
+	for (size_t len = 100; len <= 65549; len += 1187) {
+		segment(out, len, 2, &vnet);
+		assert_int_equal(ops->send(a, &vnet, out, len, MSG_DONTWAIT), len);
+		assert_int_equal(ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT), len);
+		assert_memory_equal(in, out, len);
+		assert_memory_equal(&got, &vnet, sizeof(vnet));
+	}
+	assert_int_equal(ops->send(a, &vnet, out, VDE_SHM_SEGMENT_MAX + 1, MSG_DONTWAIT), -EMSGSIZE);
+	/* what is large without being a segment is not sent */
+	assert_int_equal(ops->send(a, NULL, out, 10000, MSG_DONTWAIT), -EMSGSIZE);
+	vde_close(a);
+	vde_close(b);
+}
+
+static void others_get_finished_frames(void **state)
+{
+	static unsigned char out[VDE_SHM_SEGMENT_MAX], in[2000];
+	VDECONN *a = port(), *b = port(), *c = port();
+	const struct vde_shm_ops *ops = ops_of(a);
+	const size_t len = 54 + 40 * 1460 + 100;
+	struct virtio_net_hdr vnet;
+	size_t at = 54;
+
+	(void)state;
+	ops->offload(a, 1);
+	say(b, 0xff, 2, 1);
+	assert_int_equal(heard(c), 1);
+	segment(out, len, 2, &vnet);
+	assert_int_equal(ops->send(a, &vnet, out, len, MSG_DONTWAIT), len);
+	while (at < len) {
+		ssize_t n = vde_recv(b, in, sizeof(in), MSG_DONTWAIT);
+
+		assert_int_equal(n, len - at < 1460 ? 54 + len - at : 1514);
+		assert_int_equal(in[16] << 8 | in[17], n - 14);
+		assert_int_equal(in[40] << 8 | in[41], (at - 54) & 0xffff);
+		assert_memory_equal(in + 54, out + at, (size_t)n - 54);
+		at += (size_t)n - 54;
+	}
+	assert_int_equal(heard(b), -1);
+	assert_int_equal(heard(c), -1);
+	/* one whose header contradicts it is not sent at all */
+	vnet.csum_start = 33;
+	assert_int_equal(ops->send(a, &vnet, out, len, MSG_DONTWAIT), -EINVAL);
+	assert_int_equal(heard(b), -1);
+	vde_close(a);
+	vde_close(b);
+	vde_close(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        SHM_TEST(frames_go_where_they_should),
+	        SHM_TEST(a_port_number_that_is_used_again_is_somebody_else),
+	        SHM_TEST(frames_of_all_sizes_pass),
+	        SHM_TEST(the_mtu_is_the_creators),
+	        SHM_TEST(a_sleeper_is_woken_once),
+	        SHM_TEST(it_is_readable_while_there_is_something),
+	        SHM_TEST(receiving_waits_unless_told_not_to),
+	        SHM_TEST(a_sender_waits_for_a_full_queue_but_not_for_ever),
+	        SHM_TEST(large_frames_fill_an_area_and_none_is_damaged),
+	        SHM_TEST(ports_of_several_threads_lose_nothing),
+	        SHM_TEST(segments_stay_whole_between_ports_that_want_them),
+	        SHM_TEST(others_get_finished_frames),
+	};
+
+	return shm_run(tests);
+}
