@@ -7,6 +7,7 @@
  */
 #include "drain.h"
 
+#include <linux/if_link.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -17,7 +18,8 @@
 #include <string.h>
 #include <time.h>
 
-#define PAUSE 10 /* milliseconds between two looks */
+#define PAUSE 10  /* milliseconds between two looks */
+#define QUIET 100 /* milliseconds in which a stack that has something to send has sent it */
 
 /** ending - is there a connection of @family whose end the other side has not seen? */
 static bool ending(int fd, int family)
@@ -47,6 +49,34 @@ static bool ending(int fd, int family)
 				return found;
 			found = true;
 		}
+	}
+}
+
+/** frames_sent - by all interfaces of the stack */
+static unsigned long frames_sent(struct ioth *stack)
+{
+	struct ifaddrs *list;
+	unsigned long sent = 0;
+
+	if (ioth_getifaddrs(stack, &list) < 0)
+		return 0;
+	for (struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
+		if (i->ifa_addr != NULL && i->ifa_addr->sa_family == AF_PACKET && i->ifa_data != NULL)
+			sent += ((struct rtnl_link_stats *)i->ifa_data)->tx_packets;
+	ioth_freeifaddrs(list);
+	return sent;
+}
+
+void drain_quiet(struct ioth *stack, int seconds)
+{
+	unsigned long before, now = frames_sent(stack);
+
+	for (int left = seconds * 1000; left > 0; left -= QUIET) {
+		before = now;
+		poll(NULL, 0, QUIET);
+		now = frames_sent(stack);
+		if (now == before)
+			return;
 	}
 }
 

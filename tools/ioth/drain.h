@@ -15,6 +15,14 @@
  */
 void drain(struct ioth *stack, int seconds);
 
+/**
+ * drain_quiet - the same for stacks in a process, which do not tell: wait till the stack sends nothing any more for a
+ * tenth of a second
+ *
+ * A segment that is lost at the very end, and would be sent again later, is lost for good.
+ */
+void drain_quiet(struct ioth *stack, int seconds);
+
 /** drain_close - close a connection of ours, once what was sent on it has arrived; after @seconds in any case */
 void drain_close(int fd, int seconds);
 

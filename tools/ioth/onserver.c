@@ -255,7 +255,9 @@ int onserver_run(struct run *run, struct child *child, struct ioth *stack)
 	status = child_start(child);
 	if (status == 0) {
 		err = child_wait(child);
-		drain(stack, DRAIN_SECONDS);
+		/* A stack that another process serves goes on without us. */
+		if (server.listener >= 0)
+			drain_quiet(stack, DRAIN_SECONDS);
 	}
 	server_stop(&server);
 	dir_remove(&server);
