@@ -495,7 +495,7 @@ static void vde_plug_joins_it_to_a_switch(void **state)
 	VDECONN *a = port(), *b = NULL;
 	struct stat st;
 	int status;
-	pid_t plug;
+	pid_t plug = -1;
 
 	(void)state;
 	snprintf(sw, sizeof(sw), "switch://%s/switch", shm_dir);
