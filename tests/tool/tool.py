@@ -26,6 +26,11 @@ from harness import TIMEOUT, Skip, Task, check, run, run_tests, test, wait_until
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 
 
+def vde_modules():
+    """Where libvdeplug's own modules are: VDEPLUGIN_PATH, by which it finds ours, replaces that."""
+    return os.path.dirname(run(["cc", "-print-file-name=libvdeplug.so"]).strip()) + "/vdeplug"
+
+
 class World:
     """The built command, and names for networks."""
 
@@ -35,6 +40,7 @@ class World:
         self.dir = tempfile.mkdtemp(prefix="ioth-tool.")
         self.networks = 0
         os.environ["IOTH_PLUGIN_PATH"] = f"{self.build}/plugins"
+        os.environ.setdefault("VDEPLUGIN_PATH", f"{self.build}/src/shm:{vde_modules()}")
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.namespaces = subprocess.run([self.ioth, "run", "-s", "vdestack", "true"], capture_output=True, check=False).returncode == 0
 
@@ -101,6 +107,20 @@ def help_everywhere(world, stay):
     check(run([world.ioth, "--version"]).startswith("ioth "), "no version")
     refuse([world.ioth], 2, "usage: ioth")
     refuse([world.ioth, "nonsense"], 2, "there is no command 'nonsense'")
+
+
+@test
+def networks_in_memory_are_shown(world, stay):
+    where = f"{world.dir}/memory"
+    holder = Task([*world.inside("-n", f"shm://{where}", "-a", "10.0.0.1/24", "--"), "sh", "-c", "echo ready; exec cat"])
+    stay.callback(holder.kill)
+    holder.wait_for("ready")
+    check(where in run([world.ioth, "net", "list"]), "net list")
+    network = json.loads(run([world.ioth, "net", "show", "--json", f"shm://{where}"]))
+    check(len(network["used"]) == 1 and network["used"][0]["alive"], f"{network}")
+    holder.process.stdin.close()
+    holder.process.wait()
+    refuse([world.ioth, "net", "show", where], 1, "ioth net: ", where)
 
 
 @test

@@ -13,6 +13,7 @@ int connect_main(int argc, char *argv[]);
 int demo_main(int argc, char *argv[]);
 int ip_main(int argc, char *argv[]);
 int listen_main(int argc, char *argv[]);
+int net_main(int argc, char *argv[]);
 int ping_main(int argc, char *argv[]);
 int run_main(int argc, char *argv[]);
 int serve_main(int argc, char *argv[]);

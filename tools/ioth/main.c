@@ -18,6 +18,7 @@ static const struct {
         {"ip", ip_main, "ip(8) on a stack"},
         {"demo", demo_main, "two nodes talk over a virtual Ethernet, with explanations"},
         {"bench", bench_main, "how fast are two stacks on this machine?"},
+        {"net", net_main, "networks in shared memory: who is on them, and what passes"},
         {"stacks", stacks_main, "list the stacks that can be used, and why others cannot"},
 };
 

@@ -8,6 +8,7 @@
  *
  * Networks are found by the sockets of their members, which the kernel lists in /proc/net/unix.
  */
+#include "command.h"
 #include "net.h"
 
 #include <errno.h>
@@ -16,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-int net_main(int argc, char **argv);
 
 #define NETWORKS_MAX 4096
 #define SEQPACKET 5 /* as /proc/net/unix shows it */
@@ -250,7 +249,7 @@ static int list(bool json)
 	return 0;
 }
 
-int net_main(int argc, char **argv)
+int net_main(int argc, char *argv[])
 {
 	const char *word[2] = {NULL, NULL};
 	bool json = false;
@@ -266,19 +265,11 @@ int net_main(int argc, char **argv)
 		else if (words < 2 && argv[i][0] != '-')
 			word[words++] = argv[i];
 		else
-			words = 3;
+			return usage_error("net", argv[i][0] == '-' ? "there is no option '%s'" : "'%s' is too much", argv[i]);
 	}
 	if (words == 1 && strcmp(word[0], "list") == 0)
 		return list(json);
 	if (words == 2 && strcmp(word[0], "show") == 0)
 		return show(strncmp(word[1], "shm://", 6) == 0 ? word[1] + 6 : word[1], json);
-	fprintf(stderr, "ioth net: 'list' or 'show PATH' is wanted; see ioth net --help\n");
-	return 2;
+	return usage_error("net", "'list' or 'show PATH' is wanted");
 }
-
-#ifdef NET_PROGRAM
-int main(int argc, char **argv)
-{
-	return net_main(argc, argv);
-}
-#endif
