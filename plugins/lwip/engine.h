@@ -39,7 +39,7 @@
 #define IFF_UP_ 0x1U /* net/if.h and linux/if.h do not go together */
 #define IFF_LOOPBACK_ 0x8U
 
-#define ROUTES 16U      /* remembered answers of inet_route */
+#define ROUTES 16U /* remembered answers of inet_route */
 #define PACKET_MAX 65535U
 #define WINDOW_SHIFT 7U /* of the receive windows that we announce: up to 8 MiB; lwIP itself would say 1 */
 #define WINDOW_MAX (65535U << WINDOW_SHIFT)
@@ -52,8 +52,8 @@ struct engine;
 struct buffer {
 	struct pbuf_custom custom; /* first: lwIP knows it by its pbuf */
 	struct engine *e;
-	struct buffer *next;       /* in the list of free ones */
-	uint32_t size;             /* bytes at data */
+	struct buffer *next; /* in the list of free ones */
+	uint32_t size;       /* bytes at data */
 	_Alignas(16) unsigned char data[];
 };
 
@@ -115,14 +115,14 @@ struct conn {
 	TAILQ_ENTRY(conn) all;
 	LIST_ENTRY(conn) clock[CONN_CLOCKS]; /* of those that look at it: bits in clocks */
 	uint8_t clocks;
-	uint32_t limit;        /* bytes that may wait for the program */
-	uint32_t unread;       /* bytes that do */
-	bool half_open;        /* counted in its listener */
-	bool connecting;       /* by us */
+	uint32_t limit;          /* bytes that may wait for the program */
+	uint32_t unread;         /* bytes that do */
+	bool half_open;          /* counted in its listener */
+	bool connecting;         /* by us */
 	struct crossed *crossed; /* the peer's SYN, which is no answer to ours; NULL: none has come (cross.c) */
-	bool finishing;        /* our FIN is queued, and usock wants to know when it is acknowledged */
-	bool more;             /* an incomplete segment waits for what follows */
-	bool owes;             /* an acknowledgement waits: in the engine's list */
+	bool finishing;          /* our FIN is queued, and usock wants to know when it is acknowledged */
+	bool more;               /* an incomplete segment waits for what follows */
+	bool owes;               /* an acknowledgement waits: in the engine's list */
 	struct conn *owes_next;
 	int soft_error;        /* negative errno of the last ICMP error */
 	int64_t stray_at;      /* when an empty segment outside the window was last let through */
@@ -134,9 +134,9 @@ struct conn {
 	uint32_t retransmitted;
 	/* Urgent data, of which lwIP knows nothing. */
 	bool urgent_out, urgent_in; /* somebody has to be told */
-	uint32_t urgent_end;   /* number of the byte behind the last urgent one that we send */
-	uint32_t urgent_at;    /* of the urgent byte that is to come */
-	uint32_t delivered;    /* of the next byte that usock gets */
+	uint32_t urgent_end;        /* number of the byte behind the last urgent one that we send */
+	uint32_t urgent_at;         /* of the urgent byte that is to come */
+	uint32_t delivered;         /* of the next byte that usock gets */
 	/* Measured in microseconds; lwIP's clock ticks every half second. */
 	uint32_t timed_seq;
 	int64_t timed_at;      /* 0: nothing is being timed */
@@ -164,7 +164,7 @@ struct engine {
 	unsigned int buffers_free;
 	struct segment *segments; /* free ones */
 	unsigned int segments_free;
-	size_t buffers_used; /* bytes of those that hold received packets */
+	size_t buffers_used;    /* bytes of those that hold received packets */
 	unsigned char *scratch; /* PACKET_MAX bytes with INET_HEADROOM before them; NULL: never needed */
 	struct route routes[ROUTES];
 	unsigned int generation;
@@ -262,10 +262,10 @@ bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *bu
 int engine_ip_output(void *e, struct inet_iface *iface, const union inet_ip *nexthop, int family, void *packet);
 /** route_to - the way to @dst: 0 or a negative errno; @out is true until routes change */
 int route_to(struct engine *e, int family, const union inet_ip *dst, const union inet_ip *src, unsigned int oif,
-	     const struct route **out);
+             const struct route **out);
 /** ip_send - on an interface, in fragments when longer than @mtu and @fragment says so; room before @packet as for inet_output */
 int ip_send(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop, unsigned int mtu, int family,
-	    unsigned char *packet, size_t len, bool fragment);
+            unsigned char *packet, size_t len, bool fragment);
 /** lwip_output - what lwIP sends, IP header first */
 err_t lwip_output(struct interface *interface, int family, struct pbuf *p);
 
@@ -276,7 +276,7 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p);
  * When the packet is whole @whole describes it, in the buffer returned, which is the caller's. Otherwise NULL.
  */
 struct buffer *reass_input(struct engine *e, const struct usock_packet *fragment, uint32_t id, size_t at, bool more,
-			   struct usock_packet *whole);
+                           struct usock_packet *whole);
 void reass_close(struct engine *e);
 int64_t reass_deadline(const struct engine *e);
 void reass_timers(struct engine *e);
@@ -290,8 +290,8 @@ void icmp_error(struct engine *e, const struct usock_packet *about, int type, in
 /* tcp.c */
 int engine_tcp_connect(void *e, struct usock_tcp *tcp);
 int engine_tcp_listen(void *e, struct usock_tcp *tcp);
-ssize_t engine_tcp_write(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip, size_t len,
-			 bool more);
+ssize_t engine_tcp_write(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip,
+                         size_t len, bool more);
 void engine_tcp_flush(void *e, struct usock_tcp *tcp);
 size_t engine_tcp_room(void *e, struct usock_tcp *tcp);
 size_t engine_tcp_unsent(void *e, struct usock_tcp *tcp);
@@ -302,8 +302,8 @@ void engine_tcp_close(void *e, struct usock_tcp *tcp);
 void engine_tcp_abort(void *e, struct usock_tcp *tcp);
 int engine_tcp_option(void *e, struct usock_tcp *tcp, enum usock_tcp_option option, int value);
 void engine_tcp_info(void *e, struct usock_tcp *tcp, struct tcp_info *info);
-void engine_tcp_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq,
-		     int error, unsigned int mtu);
+void engine_tcp_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote,
+                     uint32_t seq, int error, unsigned int mtu);
 int engine_tcp_urgent(void *e, struct usock_tcp *tcp, unsigned char byte);
 bool engine_tcp_left(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote);
 /** conn_adopt - the connection belongs to @tcp from now on: callbacks, options */
@@ -366,7 +366,8 @@ void cross_syn(struct conn *conn, const unsigned char *segment, size_t len);
  * @conn, or NULL if it is no more */
 struct conn *cross_in(struct engine *e, struct conn *conn, const struct usock_packet *packet);
 /** cross_out - a segment that is about to leave: our SYN acknowledges the peer's; @amend: to be used for each word that is changed */
-void cross_out(const struct conn *conn, unsigned char *tcp, void (*amend)(unsigned char *tcp, size_t at, unsigned int value));
+void cross_out(const struct conn *conn, unsigned char *tcp,
+               void (*amend)(unsigned char *tcp, size_t at, unsigned int value));
 void cross_free(struct conn *conn);
 
 /* timer.c */

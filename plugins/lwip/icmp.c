@@ -18,7 +18,7 @@
 #define IP4_HEADER 20U
 #define IP6_HEADER 40U
 #define ICMP_HEADER 8U
-#define QUOTE4 (576U - IP4_HEADER - ICMP_HEADER)   /* bytes of the packet in question */
+#define QUOTE4 (576U - IP4_HEADER - ICMP_HEADER) /* bytes of the packet in question */
 #define QUOTE6 (1280U - IP6_HEADER - ICMP_HEADER)
 #define ERRORS_PER_SECOND 1000U
 
@@ -38,7 +38,8 @@ static bool limited(struct engine *e)
 }
 
 /** source - which address of ours answers to @to; @mine when that is one */
-static bool source(struct engine *e, const struct usock_packet *about, const union inet_ip *mine, struct inet_flow *flow)
+static bool source(struct engine *e, const struct usock_packet *about, const union inet_ip *mine,
+                   struct inet_flow *flow)
 {
 	memset(flow, 0, sizeof(*flow));
 	flow->family = about->family;
@@ -51,7 +52,8 @@ static bool source(struct engine *e, const struct usock_packet *about, const uni
 }
 
 /** answer - an ICMP message of @len bytes, at @payload in @packet, whose checksum is zero so far */
-static void answer(struct engine *e, const struct inet_flow *flow, uint8_t tos, unsigned char *data, unsigned char *payload, size_t len)
+static void answer(struct engine *e, const struct inet_flow *flow, uint8_t tos, unsigned char *data,
+                   unsigned char *payload, size_t len)
 {
 	size_t header = (size_t)(payload - data);
 	uint16_t sum, id = 0;
@@ -76,8 +78,8 @@ static void answer(struct engine *e, const struct inet_flow *flow, uint8_t tos, 
 		data[7] = (unsigned char)flow->hop_limit;
 		memcpy(data + 8, &flow->source.v6, 16);
 		memcpy(data + 24, &flow->dst.v6, 16);
-		sum = (uint16_t)~chksum_fold(chksum_add(chksum_pseudo(&flow->source, &flow->dst, 16, IPPROTO_ICMPV6, (uint32_t)len),
-						       payload, len));
+		sum = (uint16_t)~chksum_fold(chksum_add(
+		        chksum_pseudo(&flow->source, &flow->dst, 16, IPPROTO_ICMPV6, (uint32_t)len), payload, len));
 	}
 	memcpy(payload + 2, &sum, 2);
 	ip_send(e, flow->iface, &flow->nexthop, flow->mtu, flow->family, data, header + len, true);
@@ -127,7 +129,7 @@ static bool may_complain(struct engine *e, const struct usock_packet *about, int
 		if (about->protocol != IPPROTO_ICMP)
 			return true;
 		return about->payload_len > 0 && (payload[0] == ICMP_ECHO || payload[0] == ICMP_ECHOREPLY ||
-						  payload[0] == ICMP_TIMESTAMP || payload[0] == ICMP_TIMESTAMPREPLY);
+		                                  payload[0] == ICMP_TIMESTAMP || payload[0] == ICMP_TIMESTAMPREPLY);
 	}
 	if (IN6_IS_ADDR_UNSPECIFIED(&about->src.v6))
 		return false;

@@ -93,7 +93,7 @@ int image_open(struct lwip *lw, const struct plt_slot *slots, size_t count)
 		say("liblwip lacks ", missing);
 		err = -ENOTSUP;
 	} else if (lw->memp_TCP_PCB->size != LWIP_MEM_ALIGN_SIZE(sizeof(struct tcp_pcb)) ||
-		   lw->memp_TCP_SEG->size != LWIP_MEM_ALIGN_SIZE(sizeof(struct tcp_seg))) {
+	           lw->memp_TCP_SEG->size != LWIP_MEM_ALIGN_SIZE(sizeof(struct tcp_seg))) {
 		say("liblwip was built with other options than its headers say", "");
 		err = -ENOTSUP;
 	} else {

@@ -60,8 +60,8 @@ static bool source_ok(struct engine *e, const struct usock_packet *packet)
 /** known - did the last packet for us come from and go to the same addresses? */
 static bool known(const struct engine *e, const struct usock_packet *packet)
 {
-	return e->mine.generation == e->generation && e->mine.iface == packet->iface && e->mine.family == packet->family &&
-	       memcmp(&e->mine.dst, &packet->dst, ip_size(packet->family)) == 0 &&
+	return e->mine.generation == e->generation && e->mine.iface == packet->iface &&
+	       e->mine.family == packet->family && memcmp(&e->mine.dst, &packet->dst, ip_size(packet->family)) == 0 &&
 	       memcmp(&e->mine.src, &packet->src, ip_size(packet->family)) == 0;
 }
 
@@ -162,7 +162,7 @@ static void icmp6_in(struct engine *e, const struct usock_packet *packet)
 	if (chksum_fold(chksum_add(sum, message, packet->payload_len)) != 0xffff)
 		return;
 	if (inet_icmp6_input(packet->iface, &packet->src.v6, &packet->dst.v6, packet->hop_limit, message,
-			     packet->payload_len))
+	                     packet->payload_len))
 		return;
 	if (message[0] >= MLD_QUERY && message[0] <= MLD_DONE) {
 		if (packet->hop_limit == 1 && packet->payload_len >= 24)
@@ -225,7 +225,7 @@ static void forward(struct engine *e, const struct usock_packet *packet, unsigne
 		return;
 	if (v4 ? packet->src.v4.s_addr == 0
 	       : IN6_IS_ADDR_UNSPECIFIED(&packet->src.v6) || IN6_IS_ADDR_LINKLOCAL(&packet->dst.v6) ||
-			 IN6_IS_ADDR_LINKLOCAL(&packet->src.v6))
+	                    IN6_IS_ADDR_LINKLOCAL(&packet->src.v6))
 		return;
 	if (packet->hop_limit <= 1) {
 		icmp_error(e, packet, v4 ? ICMP_TIME_EXCEEDED : ICMPV6_TIME_EXCEED, 0, 0);
@@ -236,17 +236,19 @@ static void forward(struct engine *e, const struct usock_packet *packet, unsigne
 	if (err < 0) {
 		if (v4)
 			icmp_error(e, packet, ICMP_DEST_UNREACH,
-				   err == -EHOSTUNREACH ? ICMP_HOST_UNREACH
-				   : err == -EACCES	? ICMP_PKT_FILTERED
-							: ICMP_NET_UNREACH,
-				   0);
+			           err == -EHOSTUNREACH ? ICMP_HOST_UNREACH
+			           : err == -EACCES     ? ICMP_PKT_FILTERED
+			                                : ICMP_NET_UNREACH,
+			           0);
 		else
-			icmp_error(e, packet, ICMPV6_DEST_UNREACH, err == -EACCES ? ICMPV6_ADM_PROHIBITED : ICMPV6_NOROUTE, 0);
+			icmp_error(e, packet, ICMPV6_DEST_UNREACH,
+			           err == -EACCES ? ICMPV6_ADM_PROHIBITED : ICMPV6_NOROUTE, 0);
 		return;
 	}
 	fragment = v4 && !(get16(bytes + 6) & IP_DF);
 	if (len > route->mtu && !fragment) {
-		icmp_error(e, packet, v4 ? ICMP_DEST_UNREACH : ICMPV6_PKT_TOOBIG, v4 ? ICMP_FRAG_NEEDED : 0, route->mtu);
+		icmp_error(e, packet, v4 ? ICMP_DEST_UNREACH : ICMPV6_PKT_TOOBIG, v4 ? ICMP_FRAG_NEEDED : 0,
+		           route->mtu);
 		return;
 	}
 	if (v4) {
@@ -282,7 +284,8 @@ static bool ip4_in(struct engine *e, struct inet_iface *iface, unsigned char *by
 		return false;
 	header = (size_t)(bytes[0] & 15) * 4;
 	total = get16(bytes + 2);
-	if (header < sizeof(struct ip) || total < header || total > len || chksum_fold(chksum_add(0, bytes, header)) != 0xffff)
+	if (header < sizeof(struct ip) || total < header || total > len ||
+	    chksum_fold(chksum_add(0, bytes, header)) != 0xffff)
 		return false;
 	memcpy(&packet.src.v4, bytes + 12, 4);
 	memcpy(&packet.dst.v4, bytes + 16, 4);
@@ -355,7 +358,8 @@ static bool follow(const unsigned char *bytes, size_t len, struct chain *chain, 
 		size_t at = chain->at, size;
 
 		chain->code = -1;
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING && next != IPPROTO_FRAGMENT)
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
+		    next != IPPROTO_FRAGMENT)
 			return true;
 		if (next == IPPROTO_HOPOPTS && chain->next_at != 6) {
 			chain->bad_at = chain->next_at;
@@ -385,7 +389,7 @@ static bool follow(const unsigned char *bytes, size_t len, struct chain *chain, 
 
 /** fragment6_in - a fragment; its header is taken out of what stands before the payload */
 static void fragment6_in(struct engine *e, struct usock_packet *packet, unsigned char *bytes, size_t total,
-			 const struct chain *chain, int type)
+                         const struct chain *chain, int type)
 {
 	const unsigned char *fragment = bytes + chain->fragment_at;
 	unsigned int offset = get16(fragment + 2);

@@ -27,7 +27,7 @@ static bool same(int family, const union inet_ip *a, const union inet_ip *b)
 }
 
 int route_to(struct engine *e, int family, const union inet_ip *dst, const union inet_ip *src, unsigned int oif,
-	     const struct route **out)
+             const struct route **out)
 {
 	const unsigned char *bytes = (const unsigned char *)dst;
 	size_t last = ip_size(family) - 1;
@@ -72,7 +72,7 @@ static unsigned char *scratch(struct engine *e)
 
 /** fragment4 - cut a packet; options that are not to be copied (RFC 791) stay in the first fragment only */
 static int fragment4(struct inet_iface *iface, const union inet_ip *nexthop, unsigned int mtu,
-		     const unsigned char *packet, size_t len)
+                     const unsigned char *packet, size_t len)
 {
 	size_t header = (size_t)(packet[0] & 15) * 4, at = header;
 	unsigned int offset = get16(packet + 6) & IP_OFFMASK;
@@ -118,7 +118,7 @@ static size_t unfragmentable(const unsigned char *packet, size_t len, size_t *ne
 	size_t at = IP6_HEADER, field = 6, cut = at, cut_field = field;
 
 	while (at + 8 <= len && (packet[field] == IPPROTO_HOPOPTS || packet[field] == IPPROTO_ROUTING ||
-				 packet[field] == IPPROTO_DSTOPTS)) {
+	                         packet[field] == IPPROTO_DSTOPTS)) {
 		bool counts = packet[field] != IPPROTO_DSTOPTS;
 		size_t n = ((size_t)packet[at + 1] + 1) * 8;
 
@@ -136,7 +136,7 @@ static size_t unfragmentable(const unsigned char *packet, size_t len, size_t *ne
 }
 
 static int fragment6(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop, unsigned int mtu,
-		     const unsigned char *packet, size_t len)
+                     const unsigned char *packet, size_t len)
 {
 	size_t next, header = unfragmentable(packet, len, &next), at = header;
 	unsigned char *room_for_one, *out;
@@ -170,7 +170,7 @@ static int fragment6(struct engine *e, struct inet_iface *iface, const union ine
 }
 
 int ip_send(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop, unsigned int mtu, int family,
-	    unsigned char *packet, size_t len, bool fragment)
+            unsigned char *packet, size_t len, bool fragment)
 {
 	if (mtu == 0)
 		mtu = family == AF_INET6 && iface->mtu6 && iface->mtu6 < iface->mtu ? iface->mtu6 : iface->mtu;
@@ -179,7 +179,7 @@ int ip_send(struct engine *e, struct inet_iface *iface, const union inet_ip *nex
 	if (!fragment)
 		return -EMSGSIZE;
 	return family == AF_INET ? fragment4(iface, nexthop, mtu, packet, len)
-				 : fragment6(e, iface, nexthop, mtu, packet, len);
+	                         : fragment6(e, iface, nexthop, mtu, packet, len);
 }
 
 int engine_ip_output(void *arg, struct inet_iface *iface, const union inet_ip *nexthop, int family, void *arg_packet)
@@ -242,7 +242,9 @@ static void announce(unsigned char *tcp, size_t len)
 		if (tcp[i] == LWIP_TCP_OPT_WS && tcp[i + 1] == LWIP_TCP_OPT_LEN_WS && i + 2 < end) {
 			size_t word = (i + 2) & ~(size_t)1;
 
-			amend(tcp, word, i + 2 == word ? WINDOW_SHIFT << 8 | tcp[word + 1] : (unsigned int)tcp[word] << 8 | WINDOW_SHIFT);
+			amend(tcp, word,
+			      i + 2 == word ? WINDOW_SHIFT << 8 | tcp[word + 1]
+			                    : (unsigned int)tcp[word] << 8 | WINDOW_SHIFT);
 			return;
 		}
 		i += tcp[i + 1];
@@ -311,7 +313,8 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 	memset(&src, 0, sizeof(src));
 	memcpy(&dst, packet + (family == AF_INET ? 16 : 24), ip_size(family));
 	memcpy(&src, packet + (family == AF_INET ? 12 : 8), ip_size(family));
-	if (interface->iface && (family == AF_INET ? IN_MULTICAST(ntohl(dst.v4.s_addr)) : IN6_IS_ADDR_MULTICAST(&dst.v6))) {
+	if (interface->iface &&
+	    (family == AF_INET ? IN_MULTICAST(ntohl(dst.v4.s_addr)) : IN6_IS_ADDR_MULTICAST(&dst.v6))) {
 		/* a report to routers */
 		inet_output(interface->iface, family, &dst, packet, len);
 		return ERR_OK;

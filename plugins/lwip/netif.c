@@ -193,7 +193,7 @@ static void addresses(struct inet_iface *iface, const struct inet_addr *gone)
 		if (addr->family == AF_INET && netif->ip_addr.u_addr.ip4.addr == 0) {
 			set_v4(&netif->ip_addr, addr->local.v4.s_addr);
 		} else if (addr->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&addr->local.v6) &&
-			   netif->ip6_addr_state[0] == IP6_ADDR_INVALID) {
+		           netif->ip6_addr_state[0] == IP6_ADDR_INVALID) {
 			set_v6(&netif->ip6_addr[0], &addr->local.v6, netif_get_index(netif));
 			netif->ip6_addr_state[0] = IP6_ADDR_PREFERRED;
 		}

@@ -60,7 +60,7 @@ struct table {
 /** struct object - what is needed of a loaded object's dynamic section */
 struct object {
 	uintptr_t base;
-	const ElfW(Sym) *symbols;
+	const ElfW(Sym) * symbols;
 	const char *strings;
 	struct table calls, values;
 	uintptr_t relro, relro_end; /* read-only pages; empty: none */
@@ -73,7 +73,7 @@ static uintptr_t address(const struct object *obj, ElfW(Addr) value)
 }
 
 /** relro - find the read-only pages among the program headers */
-static void relro(struct object *obj, const ElfW(Phdr) *ph, size_t count)
+static void relro(struct object *obj, const ElfW(Phdr) * ph, size_t count)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
@@ -116,20 +116,35 @@ static int object_at(const void *inside, struct object *obj)
 	obj->base = map->l_addr;
 	for (const ElfW(Dyn) *dyn = map->l_ld; dyn->d_tag != DT_NULL; dyn++) {
 		switch (dyn->d_tag) {
-		case DT_SYMTAB: obj->symbols = (const ElfW(Sym) *)address(obj, dyn->d_un.d_ptr); break;
-		case DT_STRTAB: obj->strings = (const char *)address(obj, dyn->d_un.d_ptr); break;
-		case DT_JMPREL: obj->calls.at = address(obj, dyn->d_un.d_ptr); break;
-		case DT_PLTRELSZ: obj->calls.bytes = dyn->d_un.d_val; break;
+		case DT_SYMTAB:
+			obj->symbols = (const ElfW(Sym) *)address(obj, dyn->d_un.d_ptr);
+			break;
+		case DT_STRTAB:
+			obj->strings = (const char *)address(obj, dyn->d_un.d_ptr);
+			break;
+		case DT_JMPREL:
+			obj->calls.at = address(obj, dyn->d_un.d_ptr);
+			break;
+		case DT_PLTRELSZ:
+			obj->calls.bytes = dyn->d_un.d_val;
+			break;
 		case DT_PLTREL:
 			obj->calls.entry = dyn->d_un.d_val == DT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
 			break;
 		case DT_RELA:
-		case DT_REL: obj->values.at = address(obj, dyn->d_un.d_ptr); break;
+		case DT_REL:
+			obj->values.at = address(obj, dyn->d_un.d_ptr);
+			break;
 		case DT_RELASZ:
-		case DT_RELSZ: obj->values.bytes = dyn->d_un.d_val; break;
+		case DT_RELSZ:
+			obj->values.bytes = dyn->d_un.d_val;
+			break;
 		case DT_RELAENT:
-		case DT_RELENT: obj->values.entry = dyn->d_un.d_val; break;
-		default: break;
+		case DT_RELENT:
+			obj->values.entry = dyn->d_un.d_val;
+			break;
+		default:
+			break;
 		}
 	}
 	if (!obj->symbols || !obj->strings)
@@ -146,7 +161,7 @@ static int compare(const void *name, const void *slot)
 #ifdef SLOT_CALL
 /** walk - look at each word of a table; @found counts those of each slot, unless @write, then they are overwritten */
 static void walk(const struct object *obj, const struct table *table, const struct plt_slot *slots, size_t count,
-		 unsigned char *found, bool write)
+                 unsigned char *found, bool write)
 {
 	for (size_t off = 0; table->entry > 0 && off + table->entry <= table->bytes; off += table->entry) {
 		const ElfW(Rel) *rel = (const ElfW(Rel) *)(table->at + off);

@@ -13,9 +13,9 @@ typedef void (*plt_function)(void);
 
 /** struct plt_slot - a call to be redirected */
 struct plt_slot {
-	const char *name;         /* of the function that the object calls */
+	const char *name; /* of the function that the object calls */
 	plt_function replacement;
-	bool required;            /* the object is of no use when it has no such slot */
+	bool required; /* the object is of no use when it has no such slot */
 };
 
 /**

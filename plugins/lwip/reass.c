@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define DATAGRAMS_MAX 64U
-#define BYTES_MAX (4U << 20)     /* as Linux: net.ipv4.ipfrag_high_thresh */
+#define BYTES_MAX (4U << 20) /* as Linux: net.ipv4.ipfrag_high_thresh */
 #define TIME4 (INT64_C(30000) * MILLISECOND)
 #define TIME6 (INT64_C(60000) * MILLISECOND)
 #define HEADER_MAX 256U          /* of IP headers in front of the payload */
@@ -31,10 +31,10 @@ struct reass {
 	uint32_t id;
 	int64_t until;
 	struct buffer *buffer;
-	size_t room;         /* for payload, in the buffer */
-	size_t total;        /* of the payload; 0: not known yet */
-	size_t have;         /* bytes that are there */
-	size_t header_len;   /* of the first fragment; 0: not there */
+	size_t room;               /* for payload, in the buffer */
+	size_t total;              /* of the payload; 0: not known yet */
+	size_t have;               /* bytes that are there */
+	size_t header_len;         /* of the first fragment; 0: not there */
 	struct usock_packet first; /* without pointers */
 	bool is_void;
 	uint64_t there[BLOCKS / 64];
@@ -186,7 +186,7 @@ static bool take(struct engine *e, struct reass *r, const struct usock_packet *f
 }
 
 struct buffer *reass_input(struct engine *e, const struct usock_packet *fragment, uint32_t id, size_t at, bool more,
-			   struct usock_packet *whole)
+                           struct usock_packet *whole)
 {
 	struct reass **link = find(e, fragment, id), *r;
 	struct buffer *buffer;

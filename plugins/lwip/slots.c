@@ -85,7 +85,7 @@ static void sip_round(uint64_t v[4])
 static uint64_t keyed_hash(const uint64_t key[2], const uint64_t *words, size_t count)
 {
 	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575U, key[1] ^ 0x646f72616e646f6dU, key[0] ^ 0x6c7967656e657261U,
-			 key[1] ^ 0x7465646279746573U};
+	                 key[1] ^ 0x7465646279746573U};
 
 	for (size_t i = 0; i <= count; i++) {
 		uint64_t word = i < count ? words[i] : (uint64_t)(count * 8) << 56;
@@ -177,7 +177,8 @@ static void *segment_memory(mem_size_t size)
 
 static void *segment_clear(mem_size_t count, mem_size_t size)
 {
-	void *memory = size == 0 || count <= (mem_size_t)-1 / size ? buffer_memory(engine_current, (size_t)count * size) : NULL;
+	void *memory = size == 0 || count <= (mem_size_t)-1 / size ? buffer_memory(engine_current, (size_t)count * size)
+	                                                           : NULL;
 
 	return memory ? memset(memory, 0, (size_t)count * size) : NULL;
 }
@@ -319,37 +320,39 @@ __attribute__((format(printf, 2, 3))) static int message(int flag, const char *f
 	return n;
 }
 
+/* clang-format off */
 #define SLOT(name, function, required) {#name, (plt_function)(void *)(function), required}
+/* clang-format on */
 
 /* Sorted as strcmp sorts. */
 const struct plt_slot engine_slots[] = {
-	SLOT(__printf_chk, message, false),
-	SLOT(abort, fatal, false),
-	SLOT(exit, fatal_exit, false),
-	SLOT(ip4_route, any_netif, true),
-	SLOT(ip6_route, route6, true),
-	SLOT(ip_chksum_pseudo, verify, false),
-	SLOT(lwip_chksum_copy, copy_sum16, false),
-	SLOT(lwip_standard_chksum, sum16, false),
-	SLOT(mem_calloc, segment_clear, true),
-	SLOT(mem_free, segment_release, true),
-	SLOT(mem_malloc, segment_memory, true),
-	SLOT(memp_free, release, true),
-	SLOT(memp_malloc, allocate, true),
-	SLOT(nd6_reachability_hint, nothing, false),
-	SLOT(netif_loop_output, to_ourselves, true),
-	SLOT(rand, unpredictable, true),
-	SLOT(sys_arch_protect, protect, false),
-	SLOT(sys_arch_unprotect, unprotect, false),
-	SLOT(sys_check_core_locking, nothing, false),
-	SLOT(sys_now, now_ms, false),
-	SLOT(sys_timeout, no_timeout, true),
-	SLOT(sys_timeouts_init, nothing, true),
-	SLOT(tcp_alloc, fresh, true),
-	SLOT(tcp_eff_send_mss_netif, segment_size, true),
-	SLOT(tcp_next_iss, initial_sequence, true),
-	SLOT(tcp_output, output, true),
-	SLOT(tcp_rexmit_fast, loss, true),
-	SLOT(tcp_timer_needed, registered, true),
+        SLOT(__printf_chk, message, false),
+        SLOT(abort, fatal, false),
+        SLOT(exit, fatal_exit, false),
+        SLOT(ip4_route, any_netif, true),
+        SLOT(ip6_route, route6, true),
+        SLOT(ip_chksum_pseudo, verify, false),
+        SLOT(lwip_chksum_copy, copy_sum16, false),
+        SLOT(lwip_standard_chksum, sum16, false),
+        SLOT(mem_calloc, segment_clear, true),
+        SLOT(mem_free, segment_release, true),
+        SLOT(mem_malloc, segment_memory, true),
+        SLOT(memp_free, release, true),
+        SLOT(memp_malloc, allocate, true),
+        SLOT(nd6_reachability_hint, nothing, false),
+        SLOT(netif_loop_output, to_ourselves, true),
+        SLOT(rand, unpredictable, true),
+        SLOT(sys_arch_protect, protect, false),
+        SLOT(sys_arch_unprotect, unprotect, false),
+        SLOT(sys_check_core_locking, nothing, false),
+        SLOT(sys_now, now_ms, false),
+        SLOT(sys_timeout, no_timeout, true),
+        SLOT(sys_timeouts_init, nothing, true),
+        SLOT(tcp_alloc, fresh, true),
+        SLOT(tcp_eff_send_mss_netif, segment_size, true),
+        SLOT(tcp_next_iss, initial_sequence, true),
+        SLOT(tcp_output, output, true),
+        SLOT(tcp_rexmit_fast, loss, true),
+        SLOT(tcp_timer_needed, registered, true),
 };
 const size_t engine_slot_count = sizeof(engine_slots) / sizeof(*engine_slots);

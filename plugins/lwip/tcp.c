@@ -127,8 +127,12 @@ static void set_option(struct conn *conn, enum usock_tcp_option option, int valu
 		if (pcb->state == ESTABLISHED || pcb->state == FIN_WAIT_1 || pcb->state == FIN_WAIT_2)
 			conn_window(conn);
 		break;
-	case USOCK_TCP_TTL: pcb->ttl = (u8_t)(value > 0 && value < 256 ? value : 64); break;
-	case USOCK_TCP_TOS: pcb->tos = (u8_t)(value > 0 ? value : 0); break;
+	case USOCK_TCP_TTL:
+		pcb->ttl = (u8_t)(value > 0 && value < 256 ? value : 64);
+		break;
+	case USOCK_TCP_TOS:
+		pcb->tos = (u8_t)(value > 0 ? value : 0);
+		break;
 	case USOCK_TCP_BOUND_IF:
 		if (value > 0)
 			pcb->netif_idx = lwip_index(conn->e, (unsigned int)value);
@@ -139,7 +143,8 @@ static void set_option(struct conn *conn, enum usock_tcp_option option, int valu
 		break;
 	case USOCK_TCP_USER_TIMEOUT:
 	case USOCK_TCP_SYNCNT:
-	case USOCK_TCP_OPTIONS: break;
+	case USOCK_TCP_OPTIONS:
+		break;
 	}
 }
 
@@ -189,7 +194,8 @@ void conn_end(struct conn *conn, int error)
 }
 
 /** in_use - is there a connection between the two? One in TIME-WAIT gives way: its numbers are behind those to come */
-static bool in_use(struct engine *e, const ip_addr_t *local, unsigned int lport, const ip_addr_t *remote, unsigned int rport)
+static bool in_use(struct engine *e, const ip_addr_t *local, unsigned int lport, const ip_addr_t *remote,
+                   unsigned int rport)
 {
 	struct conn *old = conns_find(e, local, lport, remote, rport);
 
@@ -239,7 +245,9 @@ int engine_tcp_listen(void *arg, struct usock_tcp *tcp)
 	union inet_ip local;
 	int family = effective(tcp->family, &tcp->local.ip, &local);
 	bool any = tcp->family == AF_INET6 && family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&local.v6) && !tcp->v6only;
-	struct tcp_pcb *pcb = e->lw.tcp_new_ip_type(any ? IPADDR_TYPE_ANY : family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
+	struct tcp_pcb *pcb = e->lw.tcp_new_ip_type(any                 ? IPADDR_TYPE_ANY
+	                                            : family == AF_INET ? IPADDR_TYPE_V4
+	                                                                : IPADDR_TYPE_V6);
 	struct listener *listener;
 	err_t err = ERR_MEM;
 
@@ -278,8 +286,8 @@ static size_t room(const struct conn *conn)
 	return bytes < pcb->snd_buf ? bytes : pcb->snd_buf;
 }
 
-ssize_t engine_tcp_write(void *arg, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip, size_t len,
-			 bool more)
+ssize_t engine_tcp_write(void *arg, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip,
+                         size_t len, bool more)
 {
 	struct engine *e = engine_enter(arg);
 	struct conn *conn = conn_of(tcp);
@@ -492,28 +500,51 @@ int engine_tcp_option(void *arg, struct usock_tcp *tcp, enum usock_tcp_option op
 	if (conn)
 		set_option(conn, option, value);
 	else if (tcp->pcb && option == USOCK_TCP_BOUND_IF)
-		((struct listener *)tcp->pcb)->pcb.netif_idx = value > 0 ? lwip_index(e, (unsigned int)value) : NETIF_NO_INDEX;
+		((struct listener *)tcp->pcb)->pcb.netif_idx =
+		        value > 0 ? lwip_index(e, (unsigned int)value) : NETIF_NO_INDEX;
 	return 0;
 }
 
 /* What TCP_INFO calls states; no header for programs has these names beside struct tcp_info as it is today. */
-enum { INFO_ESTABLISHED = 1, INFO_SYN_SENT, INFO_SYN_RECV, INFO_FIN_WAIT1, INFO_FIN_WAIT2, INFO_TIME_WAIT, INFO_CLOSE,
-       INFO_CLOSE_WAIT, INFO_LAST_ACK, INFO_LISTEN, INFO_CLOSING };
+enum {
+	INFO_ESTABLISHED = 1,
+	INFO_SYN_SENT,
+	INFO_SYN_RECV,
+	INFO_FIN_WAIT1,
+	INFO_FIN_WAIT2,
+	INFO_TIME_WAIT,
+	INFO_CLOSE,
+	INFO_CLOSE_WAIT,
+	INFO_LAST_ACK,
+	INFO_LISTEN,
+	INFO_CLOSING
+};
 
 static uint8_t state_of(enum tcp_state state)
 {
 	switch (state) {
-	case LISTEN: return INFO_LISTEN;
-	case SYN_SENT: return INFO_SYN_SENT;
-	case SYN_RCVD: return INFO_SYN_RECV;
-	case ESTABLISHED: return INFO_ESTABLISHED;
-	case FIN_WAIT_1: return INFO_FIN_WAIT1;
-	case FIN_WAIT_2: return INFO_FIN_WAIT2;
-	case CLOSE_WAIT: return INFO_CLOSE_WAIT;
-	case CLOSING: return INFO_CLOSING;
-	case LAST_ACK: return INFO_LAST_ACK;
-	case TIME_WAIT: return INFO_TIME_WAIT;
-	case CLOSED: break;
+	case LISTEN:
+		return INFO_LISTEN;
+	case SYN_SENT:
+		return INFO_SYN_SENT;
+	case SYN_RCVD:
+		return INFO_SYN_RECV;
+	case ESTABLISHED:
+		return INFO_ESTABLISHED;
+	case FIN_WAIT_1:
+		return INFO_FIN_WAIT1;
+	case FIN_WAIT_2:
+		return INFO_FIN_WAIT2;
+	case CLOSE_WAIT:
+		return INFO_CLOSE_WAIT;
+	case CLOSING:
+		return INFO_CLOSING;
+	case LAST_ACK:
+		return INFO_LAST_ACK;
+	case TIME_WAIT:
+		return INFO_TIME_WAIT;
+	case CLOSED:
+		break;
 	}
 	return INFO_CLOSE;
 }
@@ -531,8 +562,8 @@ void engine_tcp_info(void *arg, struct usock_tcp *tcp, struct tcp_info *info)
 	pcb = &conn->pcb;
 	info->tcpi_state = state_of(pcb->state);
 	info->tcpi_ca_state = pcb->flags & TF_INFR || conn->recovering ? TCP_CA_Recovery
-			      : conn->backoff			       ? TCP_CA_Loss
-								       : TCP_CA_Open;
+	                      : conn->backoff                          ? TCP_CA_Loss
+	                                                               : TCP_CA_Open;
 	info->tcpi_retransmits = conn->backoff;
 	info->tcpi_backoff = conn->backoff;
 	if (pcb->flags & TF_WND_SCALE) {
@@ -555,8 +586,8 @@ void engine_tcp_info(void *arg, struct usock_tcp *tcp, struct tcp_info *info)
 	info->tcpi_last_ack_recv = (uint32_t)((usock_now(e->stack) - conn->progress) / MILLISECOND);
 }
 
-void engine_tcp_icmp(void *arg, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq,
-		     int error, unsigned int mtu)
+void engine_tcp_icmp(void *arg, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote,
+                     uint32_t seq, int error, unsigned int mtu)
 {
 	struct engine *e = engine_enter(arg);
 	struct tcp_pcb *pcb;

@@ -20,7 +20,7 @@
 
 #include "chksum.h"
 
-#define MSS_DEFAULT 536U /* of a peer that does not say */
+#define MSS_DEFAULT 536U     /* of a peer that does not say */
 #define STRAY_NS 500000000LL /* between answers to segments outside the window */
 
 unsigned int peer_mss(const unsigned char *segment, size_t len)
@@ -101,7 +101,7 @@ static struct listener *choose(const struct engine *e, const unsigned char *segm
 static bool genuine(const struct usock_packet *packet)
 {
 	uint64_t sum = chksum_pseudo(&packet->src, &packet->dst, ip_size(packet->family), IPPROTO_TCP,
-				     (uint32_t)packet->payload_len);
+	                             (uint32_t)packet->payload_len);
 
 	return (packet->iface->flags & IFF_LOOPBACK_) ||
 	       chksum_fold(chksum_add(sum, packet->payload[0].iov_base, packet->payload_len)) == 0xffff;
@@ -517,8 +517,8 @@ void on_error(void *arg, err_t err)
 	/* Reset or closed by the peer: lwIP frees it when this returns. Otherwise it has done so. */
 	if (err == ERR_RST && conn)
 		error = conn->pcb.state == SYN_SENT     ? -ECONNREFUSED
-			: conn->pcb.state == CLOSE_WAIT ? -EPIPE
-							: -ECONNRESET;
+		        : conn->pcb.state == CLOSE_WAIT ? -EPIPE
+		                                        : -ECONNRESET;
 	else if (err == ERR_CLSD)
 		error = 0;
 	if (conn) {

@@ -23,10 +23,10 @@
 #define RTO_MIN 200000U /* microseconds */
 #define RTO_FIRST 1000000U
 #define RTO_MAX 120000000U
-#define TIME_WAIT_TICKS 120U      /* a minute, as Linux */
+#define TIME_WAIT_TICKS 120U /* a minute, as Linux */
 #define TIME_WAITS_MAX 16384U
-#define ORPHAN_ATTEMPTS_MAX 8U    /* of one that its program has closed: as net.ipv4.tcp_orphan_retries */
-#define ATTEMPTS_MAX 15U          /* as net.ipv4.tcp_retries2 */
+#define ORPHAN_ATTEMPTS_MAX 8U /* of one that its program has closed: as net.ipv4.tcp_orphan_retries */
+#define ATTEMPTS_MAX 15U       /* as net.ipv4.tcp_retries2 */
 #define SYN_ATTEMPTS 6U
 
 static const int64_t period[CLOCKS] = {[CLOCK_SLOW] = 500 * MILLISECOND,
@@ -132,7 +132,8 @@ int64_t engine_deadline(void *arg)
 /** timeout - of retransmission, in nanoseconds */
 static int64_t timeout(const struct conn *conn)
 {
-	uint64_t us = conn->srtt ? (uint64_t)conn->srtt + (conn->rttvar > RTO_MIN / 4 ? 4U * conn->rttvar : RTO_MIN) : RTO_FIRST;
+	uint64_t us = conn->srtt ? (uint64_t)conn->srtt + (conn->rttvar > RTO_MIN / 4 ? 4U * conn->rttvar : RTO_MIN)
+	                         : RTO_FIRST;
 
 	us <<= conn->backoff < 10 ? conn->backoff : 10;
 	if (us > RTO_MAX)
@@ -177,7 +178,8 @@ static bool given_up(const struct conn *conn, int64_t now)
 	}
 	if (limit > 0 && conn->stalled_since && now - conn->stalled_since >= limit * MILLISECOND)
 		return true;
-	return conn->backoff >= (conn->tcp ? ATTEMPTS_MAX : ORPHAN_ATTEMPTS_MAX) && now - conn->progress >= timeout(conn);
+	return conn->backoff >= (conn->tcp ? ATTEMPTS_MAX : ORPHAN_ATTEMPTS_MAX) &&
+	       now - conn->progress >= timeout(conn);
 }
 
 /** fail - end a connection that got no answer */

@@ -17,13 +17,13 @@
 
 /** struct ioth - a stack */
 struct ioth {
-	struct ioth_functions f;       /* complete: no member that a call needs is NULL */
-	void *data;                    /* what the plugin's newstack returned */
-	struct ioth__plugin plugin;    /* all zero for the native stack */
-	_Atomic unsigned int refs;     /* the handle, sockets, calls in progress on the stack itself */
+	struct ioth_functions f;    /* complete: no member that a call needs is NULL */
+	void *data;                 /* what the plugin's newstack returned */
+	struct ioth__plugin plugin; /* all zero for the native stack */
+	_Atomic unsigned int refs;  /* the handle, sockets, calls in progress on the stack itself */
 	_Atomic bool stopped;
 	_Atomic bool deleted;
-	struct ioth__sock *socks;      /* guarded by fdtable.c */
+	struct ioth__sock *socks; /* guarded by fdtable.c */
 };
 
 /* ------------------------------------------------------------------------------------------------- stack.c */

@@ -240,15 +240,20 @@ static ssize_t send_by_write(int fd, const void *buf, size_t len, int flags)
 	return table()->write(fd, buf, len);
 }
 
-static ssize_t sendto_by_sendmsg(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
+static ssize_t sendto_by_sendmsg(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                                 socklen_t tolen)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
-	struct msghdr msg = {.msg_name = (void *)(uintptr_t)to, .msg_namelen = to == NULL ? 0 : tolen, .msg_iov = &iov, .msg_iovlen = 1};
+	struct msghdr msg = {.msg_name = (void *)(uintptr_t)to,
+	                     .msg_namelen = to == NULL ? 0 : tolen,
+	                     .msg_iov = &iov,
+	                     .msg_iovlen = 1};
 
 	return table()->sendmsg(fd, &msg, flags);
 }
 
-static ssize_t sendto_by_send(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
+static ssize_t sendto_by_send(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                              socklen_t tolen)
 {
 	(void)tolen;
 	if (to != NULL)
@@ -268,7 +273,8 @@ static ssize_t sendmsg_by_sendto(int fd, const struct msghdr *msg, int flags)
 	if (error < 0)
 		return ioth__fail(error);
 	gather(msg->msg_iov, msg->msg_iovlen, &flat);
-	result = table()->sendto(fd, flat.data, flat.len, flags, msg->msg_name, msg->msg_name == NULL ? 0 : msg->msg_namelen);
+	result = table()->sendto(fd, flat.data, flat.len, flags, msg->msg_name,
+	                         msg->msg_name == NULL ? 0 : msg->msg_namelen);
 	flat_free(&flat);
 	return result;
 }

@@ -145,8 +145,8 @@ bool ioth__sock_owns(const struct ioth__sock *sock, int fd)
 	int saved = errno;
 	struct stat st;
 	bool same = fstat(fd, &st) == 0 && st.st_dev == sock->dev &&
-		    (st.st_ino == atomic_load_explicit(&sock->ino, memory_order_relaxed) ||
-		     st.st_ino == atomic_load_explicit(&sock->next_ino, memory_order_relaxed));
+	            (st.st_ino == atomic_load_explicit(&sock->ino, memory_order_relaxed) ||
+	             st.st_ino == atomic_load_explicit(&sock->next_ino, memory_order_relaxed));
 
 	errno = saved;
 	return same;
@@ -196,7 +196,7 @@ static bool sock_try_get(struct ioth__sock *sock)
 
 	while (refs != 0)
 		if (atomic_compare_exchange_weak_explicit(&sock->refs, &refs, refs + 1, memory_order_acquire,
-							  memory_order_relaxed))
+		                                          memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -320,5 +320,5 @@ void ioth__fd_through_plugin(int fd, struct ioth__sock *sock)
 
 	if (entry_sock(value) == sock)
 		atomic_compare_exchange_strong_explicit(entry, &value, value | FDTABLE_PLUGIN, memory_order_acq_rel,
-							memory_order_relaxed);
+		                                        memory_order_relaxed);
 }

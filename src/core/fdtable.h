@@ -20,15 +20,15 @@ struct ioth;
  * look at the count of one that is being released. See fdtable.c.
  */
 struct ioth__sock {
-	_Atomic unsigned int refs;        /* table entries and calls in progress; 0: on the free list */
-	_Atomic int fd;                   /* the number by which the plugin knows it; -1 till it has one */
-	bool kernel;                      /* a kernel socket: the data path is the system call itself */
-	_Atomic dev_t dev;                        /* device and inode recognise the descriptor again */
+	_Atomic unsigned int refs; /* table entries and calls in progress; 0: on the free list */
+	_Atomic int fd;            /* the number by which the plugin knows it; -1 till it has one */
+	bool kernel;               /* a kernel socket: the data path is the system call itself */
+	_Atomic dev_t dev;         /* device and inode recognise the descriptor again */
 	_Atomic(ino_t) ino;
-	_Atomic(ino_t) next_ino;          /* while it is getting another file: that is its own as well; else 0 */
-	struct ioth *stack;               /* holds a reference to it */
-	_Atomic(void *) data;             /* getsockdata */
-	struct ioth__sock *next, **link;  /* sockets of the stack; `next` alone: the free list */
+	_Atomic(ino_t) next_ino;         /* while it is getting another file: that is its own as well; else 0 */
+	struct ioth *stack;              /* holds a reference to it */
+	_Atomic(void *) data;            /* getsockdata */
+	struct ioth__sock *next, **link; /* sockets of the stack; `next` alone: the free list */
 };
 
 #define FDTABLE_CHUNK_BITS 12

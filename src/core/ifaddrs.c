@@ -78,7 +78,8 @@ static const char *attr_string(const struct ioth__nlattr *attr)
 }
 
 /** hardware_address - fill an AF_PACKET address from an attribute; what is longer than sll_addr is cut */
-static struct sockaddr *hardware_address(union address *to, const struct ifinfomsg *link, const struct ioth__nlattr *attr)
+static struct sockaddr *hardware_address(union address *to, const struct ifinfomsg *link,
+                                         const struct ioth__nlattr *attr)
 {
 	size_t len = attr->data == NULL ? 0 : attr->len;
 
@@ -121,7 +122,8 @@ static int add_link(const struct nlmsghdr *message, void *arg)
 }
 
 /** protocol_address - fill an AF_INET or AF_INET6 address; NULL when the attribute is absent or has the wrong size */
-static struct sockaddr *protocol_address(union address *to, const struct ifaddrmsg *addr, const struct ioth__nlattr *attr)
+static struct sockaddr *protocol_address(union address *to, const struct ifaddrmsg *addr,
+                                         const struct ioth__nlattr *attr)
 {
 	size_t len = addr->ifa_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 
@@ -141,8 +143,8 @@ static struct sockaddr *protocol_address(union address *to, const struct ifaddrm
 static struct sockaddr *prefix_mask(union address *to, const struct ifaddrmsg *addr)
 {
 	unsigned int bits = addr->ifa_family == AF_INET ? 32 : 128, prefix = addr->ifa_prefixlen;
-	unsigned char *byte = addr->ifa_family == AF_INET ? (unsigned char *)&to->in.sin_addr
-							  : (unsigned char *)&to->in6.sin6_addr;
+	unsigned char *byte =
+	        addr->ifa_family == AF_INET ? (unsigned char *)&to->in.sin_addr : (unsigned char *)&to->in6.sin6_addr;
 
 	to->sa.sa_family = addr->ifa_family;
 	for (prefix = prefix > bits ? bits : prefix; prefix >= 8; prefix -= 8)

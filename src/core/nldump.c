@@ -59,12 +59,13 @@ static int dump_request(struct dump *d, int type)
 		struct nlmsghdr header;
 		struct ifinfomsg body; /* zero; rtnetlink takes it for RTM_GETADDR as well */
 	} request = {
-		.header = {
-			.nlmsg_len = sizeof(request),
-			.nlmsg_type = (uint16_t)type,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			.nlmsg_seq = d->seq,
-		},
+	        .header =
+	                {
+	                        .nlmsg_len = sizeof(request),
+	                        .nlmsg_type = (uint16_t)type,
+	                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+	                        .nlmsg_seq = d->seq,
+	                },
 	};
 
 	return ioth_send(d->fd, &request, sizeof(request), 0) < 0 ? -errno : 0;

@@ -104,7 +104,8 @@ static int admit(struct ioth__plugin *plugin, const char *name, size_t namelen, 
 	pthread_mutex_unlock(&lock);
 	if (admitted)
 		return 0;
-	complain(path, "its licence is %s: the program has to declare a compatible one with ioth_set_license()", *licence);
+	complain(path, "its licence is %s: the program has to declare a compatible one with ioth_set_license()",
+	         *licence);
 	return -EPERM;
 }
 
@@ -142,7 +143,8 @@ static int try_directory(const char *dir, size_t dirlen, const char *name, size_
 		char *path;
 		int result;
 
-		if (asprintf(&path, "%.*s/ioth_%.*s%s.so", (int)dirlen, dir, (int)namelen, name, reentrant ? "-r" : "") < 0)
+		if (asprintf(&path, "%.*s/ioth_%.*s%s.so", (int)dirlen, dir, (int)namelen, name,
+		             reentrant ? "-r" : "") < 0)
 			return -ENOMEM;
 		if (access(path, F_OK) < 0) {
 			free(path);
@@ -203,25 +205,28 @@ newstack_prototype *ioth__plugin_newstack(struct ioth__plugin *plugin, const cha
 	newstack_prototype *newstack = (newstack_prototype *)plugin_member(plugin, name, namelen, "newstack");
 
 	if (newstack == NULL)
-		fprintf(stderr, "libioth: plugin %.*s: it has no function ioth_%.*s_newstack\n", (int)namelen, name, (int)namelen,
-			name);
+		fprintf(stderr, "libioth: plugin %.*s: it has no function ioth_%.*s_newstack\n", (int)namelen, name,
+		        (int)namelen, name);
 	return newstack;
 }
 
 void ioth__plugin_fill(struct ioth__plugin *plugin, const char *name, size_t namelen, struct ioth_functions *f)
 {
-#define MEMBER(function) {#function, offsetof(struct ioth_functions, function)}
+#define MEMBER(function)                                                                                               \
+	{                                                                                                              \
+#function, offsetof(struct ioth_functions, function)                                                   \
+	}
 	static const struct {
 		const char *name;
 		size_t offset;
 	} members[] = {
-		MEMBER(newstack),    MEMBER(delstack),    MEMBER(socket),      MEMBER(close),     MEMBER(bind),
-		MEMBER(connect),     MEMBER(listen),      MEMBER(accept),      MEMBER(getsockname), MEMBER(getpeername),
-		MEMBER(setsockopt),  MEMBER(getsockopt),  MEMBER(shutdown),    MEMBER(ioctl),     MEMBER(fcntl),
-		MEMBER(read),        MEMBER(readv),       MEMBER(recv),        MEMBER(recvfrom),  MEMBER(recvmsg),
-		MEMBER(write),       MEMBER(writev),      MEMBER(send),        MEMBER(sendto),    MEMBER(sendmsg),
-		MEMBER(accept4),     MEMBER(recvmmsg),    MEMBER(sendmmsg),    MEMBER(sockatmark), MEMBER(kernelfd),
-		MEMBER(opensockets), MEMBER(stopstack),   MEMBER(forget),     MEMBER(moved),
+	        MEMBER(newstack),    MEMBER(delstack),   MEMBER(socket),   MEMBER(close),       MEMBER(bind),
+	        MEMBER(connect),     MEMBER(listen),     MEMBER(accept),   MEMBER(getsockname), MEMBER(getpeername),
+	        MEMBER(setsockopt),  MEMBER(getsockopt), MEMBER(shutdown), MEMBER(ioctl),       MEMBER(fcntl),
+	        MEMBER(read),        MEMBER(readv),      MEMBER(recv),     MEMBER(recvfrom),    MEMBER(recvmsg),
+	        MEMBER(write),       MEMBER(writev),     MEMBER(send),     MEMBER(sendto),      MEMBER(sendmsg),
+	        MEMBER(accept4),     MEMBER(recvmmsg),   MEMBER(sendmmsg), MEMBER(sockatmark),  MEMBER(kernelfd),
+	        MEMBER(opensockets), MEMBER(stopstack),  MEMBER(forget),   MEMBER(moved),
 	};
 #undef MEMBER
 

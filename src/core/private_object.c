@@ -30,7 +30,7 @@
 #include "private.h"
 
 #define ADDRESS_BITS (__SIZEOF_POINTER__ == 8 ? 48U : 29U) /* of a user space address, without the lowest three */
-#define OBJECT_MAX (1L << 30) /* bytes of a shared object; more is a mistake */
+#define OBJECT_MAX (1L << 30)                              /* bytes of a shared object; more is a mistake */
 
 static _Atomic unsigned long serial;
 static _Thread_local char error_text[PRIVATE_ERROR];
@@ -59,7 +59,8 @@ static void memfd_path(int fd, char path[PRIVATE_PATH])
 		len += snprintf(path + len, (size_t)(PRIVATE_PATH - len), n & 1 ? "/." : "/");
 	/* As many digits for any address, or a long serial could look like a short one with another address. */
 	for (unsigned int bit = 0; bit < ADDRESS_BITS; bit++)
-		len += snprintf(path + len, (size_t)(PRIVATE_PATH - len), (uintptr_t)&serial >> (bit + 3) & 1 ? "/." : "/");
+		len += snprintf(path + len, (size_t)(PRIVATE_PATH - len),
+		                (uintptr_t)&serial >> (bit + 3) & 1 ? "/." : "/");
 	if (len + 12 < PRIVATE_PATH)
 		snprintf(path + len, (size_t)(PRIVATE_PATH - len), "/%d", fd);
 }

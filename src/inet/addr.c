@@ -19,7 +19,7 @@
 /** struct inet__addrs - the addresses of a stack */
 struct inet__addrs {
 	struct inet_addr **buckets;
-	unsigned int mask;  /* buckets - 1, a power of two less one */
+	unsigned int mask; /* buckets - 1, a power of two less one */
 	unsigned int count;
 	int64_t deadline;
 };
@@ -85,7 +85,8 @@ static void grow(struct inet__addrs *addrs)
 static struct inet_addr *through_route(struct inet *inet, int family, const union inet_ip *ip,
                                        const struct inet_iface *iface)
 {
-	struct inet__query query = {.family = family, .dst = ip, .oif = iface != NULL ? iface->index : 0, .any_state = true};
+	struct inet__query query = {
+	        .family = family, .dst = ip, .oif = iface != NULL ? iface->index : 0, .any_state = true};
 	const struct inet_route *route;
 	struct inet_addr *addr;
 	int error;
@@ -236,7 +237,7 @@ void inet__addr_notify(struct inet_addr *addr, bool del)
 }
 
 int inet__addr_add(struct inet_iface *iface, const struct inet__addr_spec *spec, unsigned int nlm_flags,
-		   struct inet_addr **out)
+                   struct inet_addr **out)
 {
 	struct inet_addr *made;
 	int error;
@@ -250,7 +251,7 @@ int inet__addr_add(struct inet_iface *iface, const struct inet__addr_spec *spec,
 	if (spec->valid == 0 || spec->preferred > spec->valid)
 		return nlq_error(-EINVAL, NULL, "address lifetime invalid");
 	error = spec->family == AF_INET ? inet__addr4_add(iface, spec, nlm_flags, &made)
-					: inet__addr6_add(iface, spec, nlm_flags, &made);
+	                                : inet__addr6_add(iface, spec, nlm_flags, &made);
 	if (error == 0 && out != NULL)
 		*out = made;
 	return error;
@@ -265,7 +266,7 @@ void inet__addr_delete(struct inet_addr *addr)
 }
 
 struct inet_addr *inet__addr_find(struct inet_iface *iface, int family, const union inet_ip *local, int prefixlen,
-				  const char *label)
+                                  const char *label)
 {
 	struct inet_addr *addr;
 

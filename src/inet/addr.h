@@ -27,13 +27,13 @@ void inet__addr_notify(struct inet_addr *addr, bool del);
 
 /* addr4.c */
 int inet__addr4_add(struct inet_iface *iface, const struct inet__addr_spec *spec, unsigned int nlm_flags,
-		    struct inet_addr **out);
+                    struct inet_addr **out);
 void inet__addr4_delete(struct inet_addr *addr);
 int inet__addr4_up(struct inet_iface *iface);
 
 /* addr6.c */
 int inet__addr6_add(struct inet_iface *iface, const struct inet__addr_spec *spec, unsigned int nlm_flags,
-		    struct inet_addr **out);
+                    struct inet_addr **out);
 void inet__addr6_delete(struct inet_addr *addr);
 void inet__addr6_dad_run(struct inet_addr *addr, int64_t now);
 void inet__addr6_up(struct inet_iface *iface);

@@ -66,7 +66,7 @@ static int change(struct inet_addr *addr, const struct inet__addr_spec *spec, un
 }
 
 int inet__addr4_add(struct inet_iface *iface, const struct inet__addr_spec *spec, unsigned int nlm_flags,
-		    struct inet_addr **out)
+                    struct inet_addr **out)
 {
 	struct inet_addr *addr = existing(iface, spec), **place = &iface->addrs;
 	int error;
@@ -131,8 +131,11 @@ void inet__addr4_delete(struct inet_addr *addr)
 /** add_loopback - lo gets its address whenever it goes up, if it has lost it */
 static int add_loopback(struct inet_iface *lo)
 {
-	struct inet__addr_spec spec = {.family = AF_INET, .prefixlen = 8, .scope = RT_SCOPE_HOST, .preferred = INET_FOREVER,
-				       .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {.family = AF_INET,
+	                               .prefixlen = 8,
+	                               .scope = RT_SCOPE_HOST,
+	                               .preferred = INET_FOREVER,
+	                               .valid = INET_FOREVER};
 	struct inet_addr *addr;
 	int error;
 

@@ -20,7 +20,7 @@
 #define STABLE_RETRIES 3       /* RFC 7217: how often another identifier is tried */
 
 static const struct in6_addr multicast_prefix = {{{0xff}}}, link_local_prefix = {{{0xfe, 0x80}}},
-			     all_routers = {{{0xff, 0x02, [15] = 2}}};
+                             all_routers = {{{0xff, 0x02, [15] = 2}}};
 
 /* --------------------------------------------------------------------------------------- solicited-node groups, DAD */
 
@@ -45,7 +45,8 @@ static void usable_now(struct inet_addr *addr)
 
 	addr->flags &= ~(uint32_t)(IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED);
 	addr->dad_next = INET_NEVER;
-	if (inet__addr_tell(addr) != 0) { /* no room in the engine: an address that cannot be used is not shown as one */
+	if (inet__addr_tell(addr) !=
+	    0) { /* no room in the engine: an address that cannot be used is not shown as one */
 		inet__addr_dad_failed(addr);
 		return;
 	}
@@ -94,8 +95,12 @@ void inet__addr6_dad_run(struct inet_addr *addr, int64_t now)
 static bool try_another(struct inet_addr *addr)
 {
 	struct inet_iface *iface = addr->iface;
-	struct inet__addr_spec spec = {.family = AF_INET6, .prefixlen = addr->prefixlen, .flags = IFA_F_STABLE_PRIVACY,
-				       .proto = addr->proto, .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {.family = AF_INET6,
+	                               .prefixlen = addr->prefixlen,
+	                               .flags = IFA_F_STABLE_PRIVACY,
+	                               .proto = addr->proto,
+	                               .preferred = INET_FOREVER,
+	                               .valid = INET_FOREVER};
 	unsigned int failures = addr->dad_failures + 1;
 	struct inet_addr *next;
 
@@ -205,7 +210,7 @@ static void add_group_route(struct inet_iface *iface)
 }
 
 int inet__addr6_add(struct inet_iface *iface, const struct inet__addr_spec *spec, unsigned int nlm_flags,
-		    struct inet_addr **out)
+                    struct inet_addr **out)
 {
 	struct inet_addr *addr = inet__addr_find(iface, AF_INET6, &spec->local, -1, NULL);
 	int error = check(iface, spec);
@@ -301,8 +306,11 @@ bool inet__addr_interface_id(struct inet_iface *iface, const struct in6_addr *pr
 /** add_link_local - as the mode says, unless there is none to be made */
 static void add_link_local(struct inet_iface *iface)
 {
-	struct inet__addr_spec spec = {.family = AF_INET6, .prefixlen = 64, .proto = IFAPROT_KERNEL_LL,
-				       .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {.family = AF_INET6,
+	                               .prefixlen = 64,
+	                               .proto = IFAPROT_KERNEL_LL,
+	                               .preferred = INET_FOREVER,
+	                               .valid = INET_FOREVER};
 	struct inet_addr *addr;
 
 	spec.local.v6 = link_local_prefix;
@@ -311,13 +319,17 @@ static void add_link_local(struct inet_iface *iface)
 	if (iface->addr_gen_mode != IN6_ADDR_GEN_MODE_EUI64)
 		spec.flags = IFA_F_STABLE_PRIVACY;
 	spec.peer = spec.local;
-	(void)inet__addr6_add(iface, &spec, NLM_F_CREATE | NLM_F_EXCL, &addr); /* -EEXIST: somebody gave it that address */
+	(void)inet__addr6_add(iface, &spec, NLM_F_CREATE | NLM_F_EXCL,
+	                      &addr); /* -EEXIST: somebody gave it that address */
 }
 
 static void add_loopback(struct inet_iface *lo)
 {
-	struct inet__addr_spec spec = {.family = AF_INET6, .prefixlen = 128, .proto = IFAPROT_KERNEL_LO,
-				       .preferred = INET_FOREVER, .valid = INET_FOREVER};
+	struct inet__addr_spec spec = {.family = AF_INET6,
+	                               .prefixlen = 128,
+	                               .proto = IFAPROT_KERNEL_LO,
+	                               .preferred = INET_FOREVER,
+	                               .valid = INET_FOREVER};
 	struct inet_addr *addr;
 
 	spec.local.v6.s6_addr[15] = 1;
@@ -411,7 +423,8 @@ void inet__addrs_forwarding(struct inet *inet)
 			if (addr->family != AF_INET6)
 				continue;
 			if (inet->forwarding) {
-				inet__addr_routes_add(addr); /* the anycast address of the routers of its network is new */
+				inet__addr_routes_add(
+				        addr); /* the anycast address of the routers of its network is new */
 				continue;
 			}
 			inet__route_init(&anycast, AF_INET6);

@@ -137,8 +137,8 @@ static bool wishes_for(const struct wishes *wishes, const struct inet_route *rou
  * same prefix, or one that was given without a route: it may be a user's, meant for that */
 static bool spares(const struct inet_addr *addr, const struct inet_route *route)
 {
-	return addr->family == AF_INET6 && (addr->flags & (IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE)) && route->table == RT_TABLE_MAIN &&
-	       addr->prefixlen == route->prefixlen &&
+	return addr->family == AF_INET6 && (addr->flags & (IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE)) &&
+	       route->table == RT_TABLE_MAIN && addr->prefixlen == route->prefixlen &&
 	       inet__ip_match(AF_INET6, &addr->local, &route->dst, addr->prefixlen);
 }
 

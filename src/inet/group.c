@@ -17,8 +17,8 @@ void inet__group_mac(int family, const union inet_ip *group, unsigned char mac[6
 {
 	if (family == AF_INET) {
 		uint32_t low = ntohl(group->v4.s_addr) & 0x7fffff;
-		unsigned char bytes[6] = {0x01, 0x00, 0x5e, (unsigned char)(low >> 16), (unsigned char)(low >> 8),
-					  (unsigned char)low};
+		unsigned char bytes[6] = {
+		        0x01, 0x00, 0x5e, (unsigned char)(low >> 16), (unsigned char)(low >> 8), (unsigned char)low};
 
 		memcpy(mac, bytes, 6);
 	} else {
@@ -118,7 +118,7 @@ static void remove_group(struct inet_iface *iface, struct inet__group **at)
 	private->group_count--;
 	private->filter = 0;
 	for (const struct inet__group *other = private->groups; other != NULL; other = other->next)
-		private->filter |= group_bit(other->family, &other->addr);
+	private->filter |= group_bit(other->family, &other->addr);
 	inet->ops->group_leave(inet->owner, iface, group->family, &group->addr);
 	free(group);
 }

@@ -245,7 +245,7 @@ static int set_up_kind(struct inet_iface *iface, const char *kind, const char *v
 }
 
 int inet_iface_new(struct inet *inet, const char *name, const char *kind, const char *vnl, const unsigned char *mac,
-		   unsigned int index, struct inet_iface **out)
+                   unsigned int index, struct inet_iface **out)
 {
 	struct inet_iface *iface;
 	int error;
@@ -286,7 +286,7 @@ failed:
 }
 
 /** delete - for lo as well, at the very end */
-static void delete(struct inet_iface *iface)
+static void delete (struct inet_iface *iface)
 {
 	struct inet *inet = iface->inet;
 
@@ -311,16 +311,16 @@ int inet_iface_delete(struct inet_iface *iface)
 {
 	if (iface->flags & IFF_LOOPBACK)
 		return -EOPNOTSUPP;
-	delete(iface);
+	delete (iface);
 	return 0;
 }
 
 void inet__ifaces_free(struct inet *inet)
 {
 	while (inet->ifaces != NULL && inet->ifaces->next != NULL)
-		delete(inet->ifaces->next);
+		delete (inet->ifaces->next);
 	if (inet->ifaces != NULL)
-		delete(inet->ifaces);
+		delete (inet->ifaces);
 	inet->lo = NULL;
 }
 

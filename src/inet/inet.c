@@ -260,7 +260,7 @@ uint64_t inet__siphash(const unsigned char key[16], const void *data, size_t len
 {
 	uint64_t k0 = little(key, 8), k1 = little(key + 8, 8), word;
 	uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
-			 k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
+	                 k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
 	const unsigned char *at = data;
 
 	for (size_t left = len;; at += 8, left -= 8) {

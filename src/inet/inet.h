@@ -67,7 +67,7 @@ struct inet_addr {
 	char label[16];  /* IPv4 */
 	int64_t created, updated;
 	int64_t preferred_until, valid_until; /* or INET_NEVER */
-	void *engine; /* of the engine, from addr_add to addr_del */
+	void *engine;                         /* of the engine, from addr_add to addr_del */
 	/* The rest belongs to addr.c. */
 	int64_t dad_next;
 	unsigned int dad_left;
@@ -83,20 +83,21 @@ struct inet_iface {
 	struct inet *inet;
 	unsigned int index;
 	char name[16];
-	const char *kind;       /* "vde", "dummy", or NULL for lo */
-	char *vnl;              /* of kind "vde": its locator */
-	unsigned short type;    /* ARPHRD_ETHER, ARPHRD_LOOPBACK */
+	const char *kind;    /* "vde", "dummy", or NULL for lo */
+	char *vnl;           /* of kind "vde": its locator */
+	unsigned short type; /* ARPHRD_ETHER, ARPHRD_LOOPBACK */
 	unsigned char mac[6];
 	unsigned int mtu;
-	unsigned int flags;     /* IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI */
-	bool carrier;           /* the network is there */
-	unsigned int promisc;   /* how many want IFF_PROMISC */
-	unsigned int allmulti;  /* how many want IFF_ALLMULTI */
+	unsigned int
+	        flags; /* IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI */
+	bool carrier;  /* the network is there */
+	unsigned int promisc;  /* how many want IFF_PROMISC */
+	unsigned int allmulti; /* how many want IFF_ALLMULTI */
 	struct rtnl_link_stats64 stats;
 	struct inet_addr *addrs;
 	/* What sysctl net.ipv{4,6}.conf.NAME.* sets on Linux. */
 	bool accept_ra, autoconf;
-	uint8_t addr_gen_mode;  /* IN6_ADDR_GEN_MODE_* */
+	uint8_t addr_gen_mode; /* IN6_ADDR_GEN_MODE_* */
 	unsigned int dad_transmits;
 	unsigned int hop_limit; /* of what is sent here; 64, or what a router says */
 	unsigned int mtu6;      /* of IPv6 where a router says less; else mtu */
@@ -150,7 +151,8 @@ struct inet_ops {
 	 *
 	 * Returns true when the engine keeps @buffer, in which the packet is.
 	 */
-	bool (*ip_input)(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer);
+	bool (*ip_input)(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len,
+	                 void *buffer);
 
 	/**
 	 * ip_output - send an IPv6 packet without options from one of our addresses, for neighbour discovery
@@ -159,7 +161,7 @@ struct inet_ops {
 	 * The packet goes out as it is: the owner lets packet sockets see it and hands it to inet_output_to.
 	 */
 	void (*ip_output)(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet,
-			  size_t len);
+	                  size_t len);
 
 	/* No neighbour answered: this IP packet, as it was given to inet_output, is not delivered (EHOSTUNREACH). */
 	void (*unreachable)(void *owner, struct inet_iface *iface, int family, const unsigned char *packet, size_t len);
@@ -200,7 +202,7 @@ void inet_run_timers(struct inet *inet);
  * Returns 0; -EEXIST name or index are taken; -EINVAL; -EOPNOTSUPP kind; -ENOMEM; what link_create returned.
  */
 int inet_iface_new(struct inet *inet, const char *name, const char *kind, const char *vnl, const unsigned char *mac,
-		   unsigned int index, struct inet_iface **out);
+                   unsigned int index, struct inet_iface **out);
 
 /** inet_iface_delete - remove an interface, its addresses and routes; -EOPNOTSUPP for lo */
 int inet_iface_delete(struct inet_iface *iface);
@@ -242,8 +244,8 @@ struct inet_flow {
 	/* the question */
 	int family;
 	union inet_ip dst;
-	union inet_ip src;   /* bound address, or all zero */
-	unsigned int oif;    /* interface the socket is bound to, or the scope of a link-local @dst; 0: any */
+	union inet_ip src; /* bound address, or all zero */
+	unsigned int oif;  /* interface the socket is bound to, or the scope of a link-local @dst; 0: any */
 	/* the answer */
 	struct inet_iface *iface; /* lo for what is for ourselves */
 	union inet_ip source;     /* @src, or the address to send from; all zero when there is none */
@@ -272,7 +274,7 @@ void inet_path_mtu(struct inet *inet, int family, const union inet_ip *dst, unsi
 
 /** inet_redirect - a router said that @dst is better reached by @gateway */
 void inet_redirect(struct inet *inet, struct inet_iface *iface, int family, const union inet_ip *dst,
-		   const union inet_ip *gateway);
+                   const union inet_ip *gateway);
 
 /* ------------------------------------------------------------------------------------------------------------ frames */
 
@@ -309,7 +311,7 @@ int inet_output_to(struct inet_iface *iface, int family, const unsigned char mac
  * Returns true when it was one of neighbour discovery (types 133 to 137) and is done with.
  */
 bool inet_icmp6_input(struct inet_iface *iface, const struct in6_addr *src, const struct in6_addr *dst,
-		      unsigned int hop_limit, const unsigned char *message, size_t len);
+                      unsigned int hop_limit, const unsigned char *message, size_t len);
 
 /** inet_confirm - something that proves that the way to @dst works has happened (TCP made progress) */
 void inet_confirm(struct inet *inet, int family, const union inet_ip *dst);

@@ -31,8 +31,8 @@ static const struct inet_route *choose_default(const struct inet_route *first, c
 		if (route->table != first->table || route->tos != first->tos || route->metric != first->metric ||
 		    route->type != RTN_UNICAST)
 			break;
-		if (fits(route, query) && (!route->has_gateway ||
-					   inet__neigh_reachable(route->iface, AF_INET, &route->gateway) >= 0))
+		if (fits(route, query) &&
+		    (!route->has_gateway || inet__neigh_reachable(route->iface, AF_INET, &route->gateway) >= 0))
 			return route;
 	}
 	return first;
@@ -77,8 +77,10 @@ const struct inet_route *inet__lookup4(struct inet *inet, const struct inet__que
 /** score6 - how good a route is among those of equal metric; -1: its router does not answer */
 static int score6(const struct inet_route *route, const struct inet__query *query)
 {
-	static const int preference[] = {[ICMPV6_ROUTER_PREF_MEDIUM] = 1, [ICMPV6_ROUTER_PREF_HIGH] = 2,
-					 [ICMPV6_ROUTER_PREF_INVALID] = 1, [ICMPV6_ROUTER_PREF_LOW] = 0};
+	static const int preference[] = {[ICMPV6_ROUTER_PREF_MEDIUM] = 1,
+	                                 [ICMPV6_ROUTER_PREF_HIGH] = 2,
+	                                 [ICMPV6_ROUTER_PREF_INVALID] = 1,
+	                                 [ICMPV6_ROUTER_PREF_LOW] = 0};
 
 	if (!query->any_state && route->has_gateway &&
 	    inet__neigh_reachable(route->iface, AF_INET6, &route->gateway) < 0)
@@ -167,7 +169,7 @@ struct answer {
 	const struct inet_route *route; /* NULL: none was needed */
 	struct inet_iface *iface;
 	uint8_t type;
-	uint8_t scope;       /* of the source address */
+	uint8_t scope; /* of the source address */
 	bool use_gateway;
 	const struct inet_route *refusing; /* IPv6: the route that says no */
 };
@@ -276,7 +278,8 @@ static int route4(struct inet *inet, struct inet_flow *flow, struct answer *answ
 
 static int route6(struct inet *inet, struct inet_flow *flow, struct answer *answer)
 {
-	struct inet__query query = {.family = AF_INET6, .dst = &flow->dst, .oif = flow->oif, .refusing = &answer->refusing};
+	struct inet__query query = {
+	        .family = AF_INET6, .dst = &flow->dst, .oif = flow->oif, .refusing = &answer->refusing};
 	const struct inet_route *route;
 	int error;
 
@@ -414,7 +417,8 @@ int inet__route_get(struct inet *inet, struct inet_flow *flow, bool fibmatch, st
 
 int inet_addr_type(struct inet *inet, int family, const union inet_ip *addr, const struct inet_iface *iface)
 {
-	struct inet__query query = {.family = family, .dst = addr, .oif = iface != NULL ? iface->index : 0, .any_state = true};
+	struct inet__query query = {
+	        .family = family, .dst = addr, .oif = iface != NULL ? iface->index : 0, .any_state = true};
 	const struct inet_route *route;
 	int error;
 

@@ -14,16 +14,16 @@ static const struct type {
 	int error;     /* what a packet with such a route gets */
 	uint8_t scope; /* IPv4: the widest scope of such a route */
 } types[] = {
-	[RTN_UNSPEC] = {0, RT_SCOPE_NOWHERE},
-	[RTN_UNICAST] = {0, RT_SCOPE_UNIVERSE},
-	[RTN_LOCAL] = {0, RT_SCOPE_HOST},
-	[RTN_BROADCAST] = {0, RT_SCOPE_LINK},
-	[RTN_ANYCAST] = {0, RT_SCOPE_LINK},
-	[RTN_MULTICAST] = {0, RT_SCOPE_UNIVERSE},
-	[RTN_BLACKHOLE] = {-EINVAL, RT_SCOPE_UNIVERSE},
-	[RTN_UNREACHABLE] = {-EHOSTUNREACH, RT_SCOPE_UNIVERSE},
-	[RTN_PROHIBIT] = {-EACCES, RT_SCOPE_UNIVERSE},
-	[RTN_THROW] = {-EAGAIN, RT_SCOPE_UNIVERSE},
+        [RTN_UNSPEC] = {0, RT_SCOPE_NOWHERE},
+        [RTN_UNICAST] = {0, RT_SCOPE_UNIVERSE},
+        [RTN_LOCAL] = {0, RT_SCOPE_HOST},
+        [RTN_BROADCAST] = {0, RT_SCOPE_LINK},
+        [RTN_ANYCAST] = {0, RT_SCOPE_LINK},
+        [RTN_MULTICAST] = {0, RT_SCOPE_UNIVERSE},
+        [RTN_BLACKHOLE] = {-EINVAL, RT_SCOPE_UNIVERSE},
+        [RTN_UNREACHABLE] = {-EHOSTUNREACH, RT_SCOPE_UNIVERSE},
+        [RTN_PROHIBIT] = {-EACCES, RT_SCOPE_UNIVERSE},
+        [RTN_THROW] = {-EAGAIN, RT_SCOPE_UNIVERSE},
 };
 
 #define TYPES (sizeof(types) / sizeof(types[0]))
@@ -118,7 +118,7 @@ static int check4(struct inet *inet, struct inet_route *route)
 	if (types[route->type].error != 0) {
 		if (route->has_gateway || route->iface != NULL)
 			return nlq_error(-EINVAL, NULL,
-					 "Gateway, device and multipath can not be specified for this route type");
+			                 "Gateway, device and multipath can not be specified for this route type");
 		return prefsrc4(inet, route);
 	}
 	if (route->scope > RT_SCOPE_HOST)

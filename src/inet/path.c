@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 128       /* of exceptions */
-#define WAYS 4            /* exceptions of a bucket */
-#define ANSWERS 64        /* answers, a power of two */
+#define BUCKETS 128 /* of exceptions */
+#define WAYS 4      /* exceptions of a bucket */
+#define ANSWERS 64  /* answers, a power of two */
 #define LIFE (600 * INET_SECOND)
-#define MIN_PMTU4 552     /* Linux does not believe in less: the rest is done with fragments */
+#define MIN_PMTU4 552 /* Linux does not believe in less: the rest is done with fragments */
 
 struct exception {
 	int family; /* 0: free */
@@ -130,7 +130,7 @@ void inet_path_mtu(struct inet *inet, int family, const union inet_ip *dst, unsi
 }
 
 void inet_redirect(struct inet *inet, struct inet_iface *iface, int family, const union inet_ip *dst,
-		   const union inet_ip *gateway)
+                   const union inet_ip *gateway)
 {
 	struct inet_flow flow = {.family = family, .dst = *dst};
 	struct inet_flow hop = {.family = family, .dst = *gateway, .oif = iface->index};

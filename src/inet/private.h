@@ -40,10 +40,10 @@ struct inet {
 	struct inet_iface *ifaces; /* by index; the first one is lo */
 	struct inet_iface *lo;
 	unsigned int iface_count;
-	unsigned int last_index;   /* the one given out last: the next one is higher until numbers run out */
-	bool forwarding;           /* a router: no router solicitations, IsRouter flag, group of all routers */
-	bool closing;              /* inet_free: nobody is told any more */
-	uint32_t seq, portid;      /* of the netlink request in progress, see inet_request_begin */
+	unsigned int last_index; /* the one given out last: the next one is higher until numbers run out */
+	bool forwarding;         /* a router: no router solicitations, IsRouter flag, group of all routers */
+	bool closing;            /* inet_free: nobody is told any more */
+	uint32_t seq, portid;    /* of the netlink request in progress, see inet_request_begin */
 
 	struct inet__addrs *addrs;       /* addr.c: the local addresses by hash, the next deadline */
 	struct inet__routes *routes;     /* route.c: tables, cache, exceptions */
@@ -56,23 +56,23 @@ struct inet {
 struct inet_iface_private {
 	struct inet__group *groups; /* group.c */
 	unsigned int group_count;
-	uint64_t filter;            /* a bit of each group's hardware address */
-	unsigned int user_flags;    /* IFF_PROMISC, IFF_ALLMULTI as `ip link` set them */
-	bool disabled6;             /* no IPv6 here: the MTU is less than 1280 bytes */
-	bool routers6;              /* addr6.c: the group of all routers has been joined */
-	bool configured6;           /* addr6.c: addresses and routes of an interface that runs have been made */
+	uint64_t filter;                 /* a bit of each group's hardware address */
+	unsigned int user_flags;         /* IFF_PROMISC, IFF_ALLMULTI as `ip link` set them */
+	bool disabled6;                  /* no IPv6 here: the MTU is less than 1280 bytes */
+	bool routers6;                   /* addr6.c: the group of all routers has been joined */
+	bool configured6;                /* addr6.c: addresses and routes of an interface that runs have been made */
 	unsigned char stable_secret[16]; /* IN6_ADDR_GEN_MODE_STABLE_PRIVACY; random until set */
-	struct inet__nd *nd;        /* nd.c: router solicitation, prefixes, parameters */
-	void *arp;                  /* arp.c */
+	struct inet__nd *nd;             /* nd.c: router solicitation, prefixes, parameters */
+	void *arp;                       /* arp.c */
 	/* What `ip link` sets and shows and nothing else depends on. */
 	unsigned char broadcast[6];
 	unsigned char permanent_mac[6];
 	unsigned int txqlen;
 	unsigned int group;
-	char *alias;                /* or NULL */
+	char *alias;                           /* or NULL */
 	unsigned int carrier_up, carrier_down; /* changes */
-	bool removing;              /* inet_iface_delete is at work */
-	bool been_up;               /* so it has a queue, see rtnl_rule.c */
+	bool removing;                         /* inet_iface_delete is at work */
+	bool been_up;                          /* so it has a queue, see rtnl_rule.c */
 };
 
 static inline int64_t inet__now(const struct inet *inet)
@@ -163,15 +163,15 @@ void inet__group_mac(int family, const union inet_ip *group, unsigned char mac[6
 struct inet__addr_spec {
 	int family;
 	union inet_ip local;
-	union inet_ip peer;       /* the same as local when there is none */
+	union inet_ip peer; /* the same as local when there is none */
 	union inet_ip broadcast;
 	bool has_broadcast;
 	uint8_t prefixlen;
-	uint8_t scope;            /* IPv4 only; that of IPv6 follows from the address */
-	uint32_t flags;           /* IFA_F_*, those that a user may set */
-	uint8_t proto;            /* IFAPROT_* */
-	uint32_t metric;          /* of the prefix route; 0: default */
-	const char *label;        /* IPv4; NULL: the name of the interface */
+	uint8_t scope;             /* IPv4 only; that of IPv6 follows from the address */
+	uint32_t flags;            /* IFA_F_*, those that a user may set */
+	uint8_t proto;             /* IFAPROT_* */
+	uint32_t metric;           /* of the prefix route; 0: default */
+	const char *label;         /* IPv4; NULL: the name of the interface */
 	uint32_t preferred, valid; /* seconds, INET_FOREVER */
 };
 
@@ -188,7 +188,7 @@ void inet__addrs_run(struct inet *inet);
  * 0; -EEXIST; -EINVAL; -EADDRNOTAVAIL; -EACCES IPv6 is disabled; -ENOBUFS too many.
  */
 int inet__addr_add(struct inet_iface *iface, const struct inet__addr_spec *spec, unsigned int nlm_flags,
-		   struct inet_addr **out);
+                   struct inet_addr **out);
 /** inet__addr_delete - and what depends on it: secondaries, routes */
 void inet__addr_delete(struct inet_addr *addr);
 /** inet__addr_lifetimes - seconds from now, INET_FOREVER; @preferred 0: deprecated. The address is notified when that
@@ -196,13 +196,13 @@ void inet__addr_delete(struct inet_addr *addr);
 void inet__addr_lifetimes(struct inet_addr *addr, uint32_t preferred, uint32_t valid);
 /** inet__addr_find - by address, prefix length (-1: any) and, IPv4, label (NULL: any) */
 struct inet_addr *inet__addr_find(struct inet_iface *iface, int family, const union inet_ip *local, int prefixlen,
-				  const char *label);
+                                  const char *label);
 /** inet__addr_link_local - the first usable link-local IPv6 address of an interface, or NULL */
 struct inet_addr *inet__addr_link_local(const struct inet_iface *iface);
 /** inet__addr_interface_id - the low 64 bits of an address by the mode of the interface; false: the mode says none.
     @retry: how many were found to be duplicates (stable privacy) */
 bool inet__addr_interface_id(struct inet_iface *iface, const struct in6_addr *prefix, unsigned int retry,
-			     unsigned char id[8]);
+                             unsigned char id[8]);
 /** inet__addr_dad_failed - nd.c: somebody else has this tentative address */
 void inet__addr_dad_failed(struct inet_addr *addr);
 /** inet__addrs_up, _down - the interface has come up (or has got its carrier), is going down */
@@ -232,25 +232,26 @@ struct inet_route {
 	int family;
 	union inet_ip dst;
 	uint8_t prefixlen;
-	uint8_t tos;             /* IPv4 */
-	uint8_t type;            /* RTN_*; deleting: 0 is any */
-	uint8_t scope;           /* RT_SCOPE_*; deleting: RT_SCOPE_NOWHERE is any; IPv6: always the universe */
-	uint8_t protocol;        /* RTPROT_*; deleting: 0 is any */
-	uint8_t pref;            /* ICMPV6_ROUTER_PREF_* */
+	uint8_t tos;      /* IPv4 */
+	uint8_t type;     /* RTN_*; deleting: 0 is any */
+	uint8_t scope;    /* RT_SCOPE_*; deleting: RT_SCOPE_NOWHERE is any; IPv6: always the universe */
+	uint8_t protocol; /* RTPROT_*; deleting: 0 is any */
+	uint8_t pref;     /* ICMPV6_ROUTER_PREF_* */
 	uint32_t table;
-	uint32_t metric;         /* deleting: 0 is any. Adding for IPv6: 0 is the default, 1024 */
-	uint32_t flags;          /* RTNH_F_ONLINK, RTNH_F_LINKDOWN, RTNH_F_DEAD; RTM_F_CLONED in an answer of `ip route get` */
-	struct inet_iface *iface; /* NULL: IPv4 routes that lead nowhere; adding: to be found by the gateway; deleting: any */
+	uint32_t metric; /* deleting: 0 is any. Adding for IPv6: 0 is the default, 1024 */
+	uint32_t flags;  /* RTNH_F_ONLINK, RTNH_F_LINKDOWN, RTNH_F_DEAD; RTM_F_CLONED in an answer of `ip route get` */
+	struct inet_iface
+	        *iface; /* NULL: IPv4 routes that lead nowhere; adding: to be found by the gateway; deleting: any */
 	bool has_gateway;
 	bool has_prefsrc;
-	bool gateway_is_own;     /* IPv4: as it is not on a link, packets go as if there were no gateway; set by inet__route_add */
-	union inet_ip gateway;   /* of the same family */
+	bool gateway_is_own; /* IPv4: as it is not on a link, packets go as if there were no gateway; set by inet__route_add */
+	union inet_ip gateway; /* of the same family */
 	union inet_ip prefsrc;
 	/* RTA_METRICS; 0: not set. A set bit RTAX_* in locked: not to be changed by what routers say. */
 	uint32_t mtu, window, rtt, rttvar, ssthresh, cwnd, advmss, reordering, hoplimit, initcwnd, features, rto_min,
-		initrwnd, quickack, fastopen_no_cookie;
+	        initrwnd, quickack, fastopen_no_cookie;
 	uint32_t locked;
-	int64_t expires;         /* or INET_NEVER; a spec must say so too */
+	int64_t expires; /* or INET_NEVER; a spec must say so too */
 	/* The rest belongs to route.c. */
 	struct inet__route_node *node;
 	struct inet_route *expiring_next, **expiring_at;
@@ -318,11 +319,11 @@ struct inet_neigh {
 	union inet_ip ip;
 	unsigned char mac[6];
 	bool has_mac;
-	uint16_t state;          /* NUD_* */
-	uint8_t flags;           /* NTF_ROUTER, NTF_PROXY, ... */
-	uint8_t type;            /* RTN_UNICAST, ... */
-	uint8_t protocol;        /* RTPROT_*, NDA_PROTOCOL */
-	unsigned int probes;     /* NDA_PROBES */
+	uint16_t state;                   /* NUD_* */
+	uint8_t flags;                    /* NTF_ROUTER, NTF_PROXY, ... */
+	uint8_t type;                     /* RTN_UNICAST, ... */
+	uint8_t protocol;                 /* RTPROT_*, NDA_PROTOCOL */
+	unsigned int probes;              /* NDA_PROBES */
 	int64_t used, confirmed, updated; /* NDA_CACHEINFO */
 };
 
@@ -377,7 +378,7 @@ void inet__nd_stop(struct inet_iface *iface);
 void inet__nd_probe(struct inet_addr *addr);
 /** inet__nd_solicit - ask who has @target; @mac: whom to ask, or NULL for everybody; @src: NULL to choose */
 void inet__nd_solicit(struct inet_iface *iface, const struct in6_addr *target, const unsigned char *mac,
-		      const struct in6_addr *src);
+                      const struct in6_addr *src);
 /** inet__nd_addr_gone - an address that SLAAC made was deleted, or found to be a duplicate (then a stable one is made
  * anew) */
 void inet__nd_addr_gone(struct inet_addr *addr, bool duplicate);

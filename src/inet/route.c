@@ -304,7 +304,7 @@ static int place4(const struct inet_route *route, struct inet_route **equal, uns
 
 /** place6 - as Linux treats IPv6 routes */
 static int place6(struct inet *inet, const struct inet_route *route, struct inet_route **equal, unsigned int nlm_flags,
-		  struct place *place)
+                  struct place *place)
 {
 	struct inet_route **at;
 
@@ -326,7 +326,7 @@ static int place6(struct inet *inet, const struct inet_route *route, struct inet
 
 /** find_place - 0; 1 there is nothing to do; -EEXIST; -ENOENT */
 static int find_place(struct inet *inet, struct inet__route_node *node, const struct inet_route *route,
-		      unsigned int nlm_flags, struct place *place)
+                      unsigned int nlm_flags, struct place *place)
 {
 	struct inet_route **at = &node->routes;
 
@@ -428,8 +428,7 @@ static bool matches(const struct inet_route *route, const struct inet_route *spe
 		return true;
 	return route->tos == spec->tos && (spec->type == 0 || route->type == spec->type) && has_metrics(route, spec) &&
 	       (spec->scope == RT_SCOPE_NOWHERE || route->scope == spec->scope) &&
-	       (!spec->has_prefsrc ||
-		(route->has_prefsrc && inet__ip_equal(AF_INET, &route->prefsrc, &spec->prefsrc)));
+	       (!spec->has_prefsrc || (route->has_prefsrc && inet__ip_equal(AF_INET, &route->prefsrc, &spec->prefsrc)));
 }
 
 struct inet_route *inet__route_find(struct inet *inet, const struct inet_route *given)
@@ -606,7 +605,7 @@ static void mark_trie(struct inet__trie *trie, const struct inet_iface *iface)
 		for (struct inet_route *route = node->routes; route != NULL; route = route->next)
 			if (route->iface == iface && route->scope != RT_SCOPE_HOST)
 				route->flags = iface->carrier ? route->flags & ~(uint32_t)RTNH_F_LINKDOWN
-							      : route->flags | RTNH_F_LINKDOWN;
+				                              : route->flags | RTNH_F_LINKDOWN;
 }
 
 void inet__routes_iface_carrier(struct inet_iface *iface)
@@ -703,7 +702,7 @@ static int each_of6(struct inet__trie *trie, int (*each)(const struct inet_route
 
 /** each_other - the routes of the tables that are listed before or after the usual ones (main, local) */
 static int each_other(struct inet *inet, int family, bool after, int (*each)(const struct inet_route *route, void *arg),
-		      void *arg)
+                      void *arg)
 {
 	int stop = 0;
 
@@ -726,6 +725,6 @@ int inet__route_each(struct inet *inet, int family, int (*each)(const struct ine
 		                         : each_of6(&routes->main6, each, arg);
 	if (stop == 0)
 		stop = family == AF_INET ? each_of4(&routes->v4, RT_TABLE_LOCAL, each, arg)
-					 : each_of6(&routes->local6, each, arg);
+		                         : each_of6(&routes->local6, each, arg);
 	return stop != 0 ? stop : each_other(inet, family, true, each, arg);
 }

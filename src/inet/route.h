@@ -56,7 +56,7 @@ struct inet__routes {
 	unsigned int count[2];       /* routes of IPv4, of IPv6, without those of the kernel */
 	struct inet_route *expiring; /* routes with an end, in no order */
 	int64_t deadline;
-	uint32_t generation;         /* changes when what was looked up before may be wrong */
+	uint32_t generation; /* changes when what was looked up before may be wrong */
 	struct inet__path_cache *paths;
 };
 
@@ -76,10 +76,10 @@ int inet__type_error(uint8_t type);
 struct inet__query {
 	int family;
 	const union inet_ip *dst;
-	unsigned int oif; /* 0: any */
-	uint8_t tos;      /* IPv4 */
-	uint8_t scope;    /* IPv4: of the route at least */
-	bool any_state;   /* IPv6: routers that do not answer are as good as others */
+	unsigned int oif;                   /* 0: any */
+	uint8_t tos;                        /* IPv4 */
+	uint8_t scope;                      /* IPv4: of the route at least */
+	bool any_state;                     /* IPv6: routers that do not answer are as good as others */
 	const struct inet_route **refusing; /* NULL, or gets the route whose type was the error */
 };
 
@@ -94,10 +94,10 @@ const struct inet_route *inet__lookup_table(struct inet *inet, uint32_t table, c
 
 /** struct inet__path - what is known of the path to a destination besides the tables */
 struct inet__path {
-	unsigned int mtu;       /* 0: nothing */
+	unsigned int mtu; /* 0: nothing */
 	bool has_gateway;
 	union inet_ip gateway;
-	unsigned int oif;       /* of the gateway */
+	unsigned int oif; /* of the gateway */
 	int64_t until;
 };
 

@@ -65,15 +65,15 @@ int rtnl__fill_link(const struct inet_iface *iface, uint16_t type, int family, u
 int rtnl__fill_addr(const struct inet_addr *addr, uint16_t type, struct nlq_msg **queue);
 /** @flags: of the netlink header */
 int rtnl__fill_route(const struct inet *inet, const struct inet_route *route, uint16_t type, unsigned int flags,
-		     struct nlq_msg **queue);
+                     struct nlq_msg **queue);
 int rtnl__fill_neigh(const struct inet_neigh *neigh, uint16_t type, struct nlq_msg **queue);
 
 #define RTNL_HANDLERS(kind)                                                                                            \
-	void *rtnl__##kind##_search(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo);                     \
-	int rtnl__##kind##_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, struct nlq_msg **queue,       \
-			       void *stackinfo);                                                                      \
-	int rtnl__##kind##_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo);                          \
-	int rtnl__##kind##_del(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo);             \
+	void *rtnl__##kind##_search(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo);                      \
+	int rtnl__##kind##_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, struct nlq_msg **queue,        \
+	                       void *stackinfo);                                                                       \
+	int rtnl__##kind##_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo);                           \
+	int rtnl__##kind##_del(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo);              \
 	int rtnl__##kind##_set(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
 RTNL_HANDLERS(link);
 RTNL_HANDLERS(addr);

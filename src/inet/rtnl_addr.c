@@ -30,10 +30,10 @@ static void put_cacheinfo(struct nlq_msg *msg, const struct inet_addr *addr)
 {
 	int64_t now = inet__now(addr->iface->inet);
 	struct ifa_cacheinfo info = {
-		.ifa_prefered = seconds_left(now, addr->preferred_until),
-		.ifa_valid = seconds_left(now, addr->valid_until),
-		.cstamp = (uint32_t)(addr->created / (INET_SECOND / RTNL_TICKS)),
-		.tstamp = (uint32_t)(addr->updated / (INET_SECOND / RTNL_TICKS)),
+	        .ifa_prefered = seconds_left(now, addr->preferred_until),
+	        .ifa_valid = seconds_left(now, addr->valid_until),
+	        .cstamp = (uint32_t)(addr->created / (INET_SECOND / RTNL_TICKS)),
+	        .tstamp = (uint32_t)(addr->updated / (INET_SECOND / RTNL_TICKS)),
 	};
 
 	nlq_addattr(msg, IFA_CACHEINFO, &info, sizeof(info));
@@ -45,7 +45,8 @@ int rtnl__fill_addr(const struct inet_addr *addr, uint16_t type, struct nlq_msg 
 	int family = addr->family;
 
 	nlq_addstruct(msg, ifaddrmsg, .ifa_family = (unsigned char)family, .ifa_prefixlen = addr->prefixlen,
-		      .ifa_flags = (unsigned char)addr->flags, .ifa_scope = addr->scope, .ifa_index = addr->iface->index);
+	              .ifa_flags = (unsigned char)addr->flags, .ifa_scope = addr->scope,
+	              .ifa_index = addr->iface->index);
 	rtnl__ip(msg, IFA_ADDRESS, family, &addr->peer);
 	if (family == AF_INET || !inet__ip_equal(family, &addr->peer, &addr->local))
 		rtnl__ip(msg, IFA_LOCAL, family, &addr->local);
@@ -78,7 +79,7 @@ static struct inet_addr *find4(const struct inet_iface *iface, const struct ifad
 		    (has_label && strcmp(addr->label, label) != 0))
 			continue;
 		if (!has_peer || (addr->prefixlen == header->ifa_prefixlen &&
-				  inet__ip_match(AF_INET, &addr->peer, &peer, addr->prefixlen)))
+		                  inet__ip_match(AF_INET, &addr->peer, &peer, addr->prefixlen)))
 			return addr;
 	}
 	nlq_error(-EADDRNOTAVAIL, NULL, "ipv4: Address not found");
@@ -122,8 +123,8 @@ static struct inet_iface *iface_of(const struct ifaddrmsg *header, struct inet *
 
 	if (iface == NULL)
 		nlq_error(-ENODEV, NULL,
-			  header->ifa_family == AF_INET ? "ipv4: Device not found"
-							: "ipv6: Unable to find the interface");
+		          header->ifa_family == AF_INET ? "ipv4: Device not found"
+		                                        : "ipv6: Unable to find the interface");
 	return iface;
 }
 
@@ -201,7 +202,7 @@ static int take_lifetimes(struct inet__addr_spec *spec, struct nlattr **attr)
 		return 0;
 	if (info->ifa_valid == 0 || info->ifa_prefered > info->ifa_valid)
 		return nlq_error(-EINVAL, attr[IFA_CACHEINFO], "%s: address lifetime invalid",
-				 spec->family == AF_INET ? "ipv4" : "ipv6");
+		                 spec->family == AF_INET ? "ipv4" : "ipv6");
 	spec->preferred = info->ifa_prefered;
 	spec->valid = info->ifa_valid;
 	return 0;
@@ -209,15 +210,15 @@ static int take_lifetimes(struct inet__addr_spec *spec, struct nlattr **attr)
 
 /** read_spec - what a request asks for; @label: room for that */
 static int read_spec(const struct ifaddrmsg *header, struct nlattr **attr, struct inet__addr_spec *spec,
-		     char label[IFNAMSIZ])
+                     char label[IFNAMSIZ])
 {
 	*spec = (struct inet__addr_spec){
-		.family = header->ifa_family,
-		.prefixlen = header->ifa_prefixlen,
-		.scope = header->ifa_scope,
-		.flags = nlq_attr_u32(attr[IFA_FLAGS], header->ifa_flags),
-		.proto = nlq_attr_u8(attr[IFA_PROTO], 0),
-		.metric = nlq_attr_u32(attr[IFA_RT_PRIORITY], 0),
+	        .family = header->ifa_family,
+	        .prefixlen = header->ifa_prefixlen,
+	        .scope = header->ifa_scope,
+	        .flags = nlq_attr_u32(attr[IFA_FLAGS], header->ifa_flags),
+	        .proto = nlq_attr_u8(attr[IFA_PROTO], 0),
+	        .metric = nlq_attr_u32(attr[IFA_RT_PRIORITY], 0),
 	};
 	if (spec->family == AF_INET6) {
 		spec->flags &= SETTABLE6;

@@ -59,13 +59,13 @@ static void put_conf4(struct nlq_msg *msg, const struct inet_iface *iface)
 {
 	uint32_t forwarding = iface->inet->forwarding;
 	uint32_t conf[CONF4_MAX] = {
-		CONF4(FORWARDING) = forwarding,
-		CONF4(ACCEPT_REDIRECTS) = !forwarding,
-		CONF4(SECURE_REDIRECTS) = 1,
-		CONF4(SHARED_MEDIA) = 1,
-		CONF4(IGMPV2_UNSOLICITED_REPORT_INTERVAL) = 10000,
-		CONF4(IGMPV3_UNSOLICITED_REPORT_INTERVAL) = 1000,
-		CONF4(ARP_EVICT_NOCARRIER) = 1,
+	        CONF4(FORWARDING) = forwarding,
+	        CONF4(ACCEPT_REDIRECTS) = !forwarding,
+	        CONF4(SECURE_REDIRECTS) = 1,
+	        CONF4(SHARED_MEDIA) = 1,
+	        CONF4(IGMPV2_UNSOLICITED_REPORT_INTERVAL) = 10000,
+	        CONF4(IGMPV3_UNSOLICITED_REPORT_INTERVAL) = 1000,
+	        CONF4(ARP_EVICT_NOCARRIER) = 1,
 	};
 
 	nlq_addattr(msg, IFLA_INET_CONF, conf, sizeof(conf));
@@ -75,20 +75,20 @@ static void put_conf6(struct nlq_msg *msg, const struct inet_iface *iface)
 {
 	uint32_t forwarding = iface->inet->forwarding;
 	uint32_t conf[CONF6_MAX] = {
-		[DEVCONF_FORWARDING] = forwarding,
-		[DEVCONF_HOPLIMIT] = iface->hop_limit,
-		[DEVCONF_MTU6] = inet__iface_mtu(iface, AF_INET6),
-		[DEVCONF_ACCEPT_RA] = iface->accept_ra,
-		[DEVCONF_ACCEPT_REDIRECTS] = !forwarding,
-		[DEVCONF_AUTOCONF] = iface->autoconf,
-		[DEVCONF_DAD_TRANSMITS] = iface->dad_transmits,
-		[DEVCONF_RTR_SOLICITS] = UINT32_MAX,
-		[DEVCONF_RTR_SOLICIT_INTERVAL] = 4000,
-		[DEVCONF_RTR_SOLICIT_DELAY] = 1000,
-		[DEVCONF_ACCEPT_RA_DEFRTR] = 1,
-		[DEVCONF_ACCEPT_RA_PINFO] = 1,
-		[DEVCONF_ACCEPT_DAD] = 1,
-		[DEVCONF_MAX_ADDRESSES] = 16,
+	        [DEVCONF_FORWARDING] = forwarding,
+	        [DEVCONF_HOPLIMIT] = iface->hop_limit,
+	        [DEVCONF_MTU6] = inet__iface_mtu(iface, AF_INET6),
+	        [DEVCONF_ACCEPT_RA] = iface->accept_ra,
+	        [DEVCONF_ACCEPT_REDIRECTS] = !forwarding,
+	        [DEVCONF_AUTOCONF] = iface->autoconf,
+	        [DEVCONF_DAD_TRANSMITS] = iface->dad_transmits,
+	        [DEVCONF_RTR_SOLICITS] = UINT32_MAX,
+	        [DEVCONF_RTR_SOLICIT_INTERVAL] = 4000,
+	        [DEVCONF_RTR_SOLICIT_DELAY] = 1000,
+	        [DEVCONF_ACCEPT_RA_DEFRTR] = 1,
+	        [DEVCONF_ACCEPT_RA_PINFO] = 1,
+	        [DEVCONF_ACCEPT_DAD] = 1,
+	        [DEVCONF_MAX_ADDRESSES] = 16,
 	};
 
 	nlq_addattr(msg, IFLA_INET6_CONF, conf, sizeof(conf));
@@ -170,7 +170,7 @@ int rtnl__fill_link(const struct inet_iface *iface, uint16_t type, int family, u
 	struct rtnl_link_ifmap map = {0};
 
 	nlq_addstruct(msg, ifinfomsg, .ifi_family = (unsigned char)family, .ifi_type = iface->type,
-		      .ifi_index = (int)iface->index, .ifi_flags = inet__iface_flags(iface));
+	              .ifi_index = (int)iface->index, .ifi_flags = inet__iface_flags(iface));
 	if (family == AF_INET6)
 		return fill_view6(msg, iface, queue);
 	rtnl__str(msg, IFLA_IFNAME, iface->name);
@@ -227,7 +227,8 @@ int rtnl__link_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, stru
 		return rtnl__fill_link(entry, RTM_NEWLINK, AF_UNSPEC, ext, queue);
 	if (header->ifi_family == AF_BRIDGE) /* nothing here is in a bridge */
 		return 0;
-	for (struct inet_iface *iface = inet_iface_first(stackinfo); iface != NULL && result == 0; iface = iface->next) {
+	for (struct inet_iface *iface = inet_iface_first(stackinfo); iface != NULL && result == 0;
+	     iface = iface->next) {
 		if (family == AF_UNSPEC || inet__iface_has6(iface))
 			result = rtnl__fill_link(iface, RTM_NEWLINK, family, ext, queue);
 	}
@@ -239,9 +240,9 @@ int rtnl__link_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, stru
 /** refuse_unknown - what could be asked for of a link and is not done here */
 static int refuse_unknown(struct nlattr **attr)
 {
-	static const uint16_t refused[] = {IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_TARGET_NETNSID, IFLA_MAP,
-		IFLA_VFINFO_LIST, IFLA_VF_PORTS, IFLA_PORT_SELF, IFLA_PROTINFO, IFLA_XDP, IFLA_GSO_MAX_SEGS,
-		IFLA_GSO_MAX_SIZE, IFLA_PROP_LIST};
+	static const uint16_t refused[] = {IFLA_NET_NS_PID,  IFLA_NET_NS_FD,    IFLA_TARGET_NETNSID, IFLA_MAP,
+	                                   IFLA_VFINFO_LIST, IFLA_VF_PORTS,     IFLA_PORT_SELF,      IFLA_PROTINFO,
+	                                   IFLA_XDP,         IFLA_GSO_MAX_SEGS, IFLA_GSO_MAX_SIZE,   IFLA_PROP_LIST};
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		if (attr[refused[i]] != NULL)

@@ -14,14 +14,14 @@ int rtnl__fill_neigh(const struct inet_neigh *neigh, uint16_t type, struct nlq_m
 	struct nlq_msg *msg = nlq_createmsg(type, 0, 0, 0);
 	int64_t now = inet__now(neigh->iface->inet);
 	struct nda_cacheinfo info = {
-		.ndm_confirmed = rtnl__ticks(neigh->confirmed, now),
-		.ndm_used = rtnl__ticks(neigh->used, now),
-		.ndm_updated = rtnl__ticks(neigh->updated, now),
+	        .ndm_confirmed = rtnl__ticks(neigh->confirmed, now),
+	        .ndm_used = rtnl__ticks(neigh->used, now),
+	        .ndm_updated = rtnl__ticks(neigh->updated, now),
 	};
 
 	nlq_addstruct(msg, ndmsg, .ndm_family = (unsigned char)neigh->family, .ndm_ifindex = (int)neigh->iface->index,
-		      .ndm_state = neigh->flags & NTF_PROXY ? 0 : neigh->state, .ndm_flags = neigh->flags,
-		      .ndm_type = neigh->type);
+	              .ndm_state = neigh->flags & NTF_PROXY ? 0 : neigh->state, .ndm_flags = neigh->flags,
+	              .ndm_type = neigh->type);
 	rtnl__ip(msg, NDA_DST, neigh->family, &neigh->ip);
 	if (!(neigh->flags & NTF_PROXY)) {
 		if (neigh->has_mac && neigh->state & NUD_VALID)
@@ -54,7 +54,7 @@ static int read_request(const struct nlmsghdr *msg, struct nlattr **attr, struct
 		out->iface = inet_iface_by_index(inet, (unsigned int)header->ndm_ifindex);
 		if (out->iface == NULL)
 			return nlq_error(-ENODEV, NULL,
-					 msg->nlmsg_type == RTM_GETNEIGH ? "Unknown device ifindex" : NULL);
+			                 msg->nlmsg_type == RTM_GETNEIGH ? "Unknown device ifindex" : NULL);
 	}
 	if (header->ndm_family != AF_INET && header->ndm_family != AF_INET6)
 		return nlq_error(-EAFNOSUPPORT, NULL, NULL);
@@ -62,7 +62,7 @@ static int read_request(const struct nlmsghdr *msg, struct nlattr **attr, struct
 		return nlq_error(-EINVAL, attr[NDA_DST], "Invalid network address");
 	if (out->iface == NULL)
 		return nlq_error(-EINVAL, NULL,
-				 msg->nlmsg_type == RTM_GETNEIGH ? "No device specified" : "Device not specified");
+		                 msg->nlmsg_type == RTM_GETNEIGH ? "No device specified" : "Device not specified");
 	return 0;
 }
 
@@ -154,7 +154,7 @@ int rtnl__neigh_new(struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)
 	if (result < 0)
 		return result;
 	return inet__neigh_set(request.iface, request.family, &request.ip, mac, header->ndm_state, header->ndm_flags,
-			       nlq_attr_u8(attr[NDA_PROTOCOL], 0), msg->nlmsg_flags);
+	                       nlq_attr_u8(attr[NDA_PROTOCOL], 0), msg->nlmsg_flags);
 }
 
 int rtnl__neigh_set(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)

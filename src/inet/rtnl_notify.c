@@ -10,12 +10,12 @@
 #include "rtnl.h"
 
 nlq_request_handlers_table inet_handlers = {
-	[RTMF_LINK] = {rtnl__link_search, rtnl__link_get, rtnl__link_new, rtnl__link_del, rtnl__link_set},
-	[RTMF_ADDR] = {rtnl__addr_search, rtnl__addr_get, rtnl__addr_new, rtnl__addr_del, rtnl__addr_set},
-	[RTMF_ROUTE] = {rtnl__route_search, rtnl__route_get, rtnl__route_new, rtnl__route_del, rtnl__route_set},
-	[RTMF_NEIGH] = {rtnl__neigh_search, rtnl__neigh_get, rtnl__neigh_new, rtnl__neigh_del, rtnl__neigh_set},
-	[RTMF_RULE] = {rtnl__rule_search, rtnl__rule_get, rtnl__rule_new, rtnl__rule_del, rtnl__rule_set},
-	[RTMF_QDISC] = {rtnl__qdisc_search, rtnl__qdisc_get, rtnl__qdisc_new, rtnl__qdisc_del, rtnl__qdisc_set},
+        [RTMF_LINK] = {rtnl__link_search, rtnl__link_get, rtnl__link_new, rtnl__link_del, rtnl__link_set},
+        [RTMF_ADDR] = {rtnl__addr_search, rtnl__addr_get, rtnl__addr_new, rtnl__addr_del, rtnl__addr_set},
+        [RTMF_ROUTE] = {rtnl__route_search, rtnl__route_get, rtnl__route_new, rtnl__route_del, rtnl__route_set},
+        [RTMF_NEIGH] = {rtnl__neigh_search, rtnl__neigh_get, rtnl__neigh_new, rtnl__neigh_del, rtnl__neigh_set},
+        [RTMF_RULE] = {rtnl__rule_search, rtnl__rule_get, rtnl__rule_new, rtnl__rule_del, rtnl__rule_set},
+        [RTMF_QDISC] = {rtnl__qdisc_search, rtnl__qdisc_get, rtnl__qdisc_new, rtnl__qdisc_del, rtnl__qdisc_set},
 };
 
 uint32_t rtnl__ticks(int64_t from, int64_t to)

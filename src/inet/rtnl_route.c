@@ -83,7 +83,7 @@ static uint32_t longest(unsigned int type)
 	return type == RTAX_ADVMSS     ? 65535 - 40
 	       : type == RTAX_MTU      ? 65535 - 15
 	       : type == RTAX_HOPLIMIT ? 255
-				       : UINT32_MAX;
+	                               : UINT32_MAX;
 }
 
 static int take_metrics(struct inet_route *route, const struct nlattr *attr)
@@ -107,7 +107,8 @@ static int take_metrics(struct inet_route *route, const struct nlattr *attr)
 		if (*value > longest(type))
 			*value = longest(type);
 		if (type == RTAX_FEATURES && *value & ~(uint32_t)RTAX_FEATURE_MASK)
-			return nlq_error(-EINVAL, nested[type], "Unknown flag set in feature mask in metrics attribute");
+			return nlq_error(-EINVAL, nested[type],
+			                 "Unknown flag set in feature mask in metrics attribute");
 	}
 	return 0;
 }
@@ -123,7 +124,7 @@ static void put_cacheinfo(struct nlq_msg *msg, const struct inet *inet, const st
 		int64_t now = inet__now(inet);
 
 		info.rta_expires = route->expires >= now ? (int)rtnl__ticks(now, route->expires)
-							 : -(int)rtnl__ticks(route->expires, now);
+		                                         : -(int)rtnl__ticks(route->expires, now);
 	}
 	nlq_addattr(msg, RTA_CACHEINFO, &info, sizeof(info));
 }
@@ -152,13 +153,13 @@ static struct nlq_msg *begin(const struct inet_route *route, uint16_t type, unsi
 }
 
 int rtnl__fill_route(const struct inet *inet, const struct inet_route *route, uint16_t type, unsigned int flags,
-		     struct nlq_msg **queue)
+                     struct nlq_msg **queue)
 {
 	struct rtmsg header = {
-		.rtm_dst_len = route->prefixlen,
-		.rtm_scope = route->family == AF_INET ? route->scope : (unsigned char)RT_SCOPE_UNIVERSE,
-		.rtm_protocol = route->protocol,
-		.rtm_flags = route->flags & (RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN),
+	        .rtm_dst_len = route->prefixlen,
+	        .rtm_scope = route->family == AF_INET ? route->scope : (unsigned char)RT_SCOPE_UNIVERSE,
+	        .rtm_protocol = route->protocol,
+	        .rtm_flags = route->flags & (RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN),
 	};
 	struct nlq_msg *msg = begin(route, type, flags, header);
 
@@ -193,7 +194,7 @@ static int dump_all(const struct rtmsg *header, struct nlattr **attr, struct ine
 	if (nlq_request_options() & NLQ_STRICT_CHK && table != RT_TABLE_UNSPEC && header->rtm_family != AF_UNSPEC &&
 	    inet__table_trie(inet, header->rtm_family, table) == NULL)
 		return nlq_error(-ENOENT, NULL, "%s: FIB table does not exist",
-				 header->rtm_family == AF_INET ? "ipv4" : "ipv6");
+		                 header->rtm_family == AF_INET ? "ipv4" : "ipv6");
 	if (header->rtm_flags & RTM_F_CLONED) /* what was learnt of single destinations is in no table */
 		return 0;
 	for (int i = 0; i < 2; i++) {
@@ -227,14 +228,14 @@ static unsigned int cloned_flags(const struct inet_flow *flow)
 
 /** fill_get4 - the answer about an IPv4 address: the way to it, not the route it comes from */
 static int fill_get4(const struct inet *inet, struct inet_route *route, const struct inet_flow *flow,
-		     const struct rtmsg *asked, struct nlattr **attr, struct nlq_msg **queue)
+                     const struct rtmsg *asked, struct nlattr **attr, struct nlq_msg **queue)
 {
 	union inet_ip src;
 	bool from = rtnl__take_ip(attr[RTA_SRC], AF_INET, &src) && src.v4.s_addr != 0;
 	struct rtmsg header = {
-		.rtm_dst_len = 32,
-		.rtm_src_len = from ? 32 : 0,
-		.rtm_flags = cloned_flags(flow),
+	        .rtm_dst_len = 32,
+	        .rtm_src_len = from ? 32 : 0,
+	        .rtm_flags = cloned_flags(flow),
 	};
 	struct nlq_msg *msg;
 
@@ -257,15 +258,16 @@ static int fill_get4(const struct inet *inet, struct inet_route *route, const st
 
 /** fill_get6 - the answer about an IPv6 address: the route, for this one address */
 static int fill_get6(struct inet *inet, struct inet_route *route, const struct inet_flow *flow, struct nlattr **attr,
-		     struct nlq_msg **queue)
+                     struct nlq_msg **queue)
 {
 	/* Something has been learnt of this destination: it has a route of its own then. */
 	bool learnt = inet__path_find(inet, AF_INET6, &flow->dst, flow->iface->index) != NULL;
 	struct rtmsg header = {
-		.rtm_dst_len = 128,
-		.rtm_src_len = 128,
-		.rtm_protocol = route->protocol,
-		.rtm_flags = (route->flags & (RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN)) | (learnt ? RTM_F_CLONED : 0),
+	        .rtm_dst_len = 128,
+	        .rtm_src_len = 128,
+	        .rtm_protocol = route->protocol,
+	        .rtm_flags =
+	                (route->flags & (RTNH_F_DEAD | RTNH_F_ONLINK | RTNH_F_LINKDOWN)) | (learnt ? RTM_F_CLONED : 0),
 	};
 	struct nlq_msg *msg;
 
@@ -381,7 +383,7 @@ static int take_gateway(struct inet_route *spec, struct nlattr **attr)
 	if (attr[RTA_VIA] != NULL)
 		return take_via(spec, attr);
 	spec->has_gateway = rtnl__take_ip(attr[RTA_GATEWAY], spec->family, &spec->gateway) &&
-			    !inet__ip_is_zero(spec->family, &spec->gateway);
+	                    !inet__ip_is_zero(spec->family, &spec->gateway);
 	return 0;
 }
 
@@ -409,7 +411,7 @@ static void take_expiry(const struct inet *inet, struct inet_route *spec, struct
 
 /** read_spec - the route that a request is about */
 static int read_spec(struct inet *inet, const struct rtmsg *header, struct nlattr **attr, bool del,
-		     struct inet_route *spec)
+                     struct inet_route *spec)
 {
 	int result;
 
@@ -425,7 +427,8 @@ static int read_spec(struct inet *inet, const struct rtmsg *header, struct nlatt
 	spec->prefixlen = header->rtm_dst_len;
 	spec->tos = header->rtm_tos;
 	spec->type = header->rtm_type != 0 || del ? header->rtm_type : (uint8_t)RTN_UNICAST;
-	spec->scope = spec->family == AF_INET ? header->rtm_scope : (uint8_t)(del ? RT_SCOPE_NOWHERE : RT_SCOPE_UNIVERSE);
+	spec->scope =
+	        spec->family == AF_INET ? header->rtm_scope : (uint8_t)(del ? RT_SCOPE_NOWHERE : RT_SCOPE_UNIVERSE);
 	spec->protocol = header->rtm_protocol;
 	spec->table = nlq_attr_u32(attr[RTA_TABLE], header->rtm_table);
 	if (spec->table == RT_TABLE_UNSPEC)
@@ -433,7 +436,7 @@ static int read_spec(struct inet *inet, const struct rtmsg *header, struct nlatt
 	spec->metric = nlq_attr_u32(attr[RTA_PRIORITY], 0);
 	spec->flags = header->rtm_flags & RTNH_F_ONLINK;
 	spec->has_prefsrc = rtnl__take_ip(attr[RTA_PREFSRC], spec->family, &spec->prefsrc) &&
-			    !inet__ip_is_zero(spec->family, &spec->prefsrc);
+	                    !inet__ip_is_zero(spec->family, &spec->prefsrc);
 	spec->pref = nlq_attr_u8(attr[RTA_PREF], 0);
 	if (spec->pref != 1 && spec->pref != 3) /* high, low */
 		spec->pref = 0;
@@ -479,8 +482,8 @@ int rtnl__route_set(void *entry, struct nlmsghdr *msg, struct nlattr **attr, voi
 /** is_default6 - does a request to delete name the IPv6 default route, and nothing else of it? */
 static bool is_default6(const struct inet_route *spec)
 {
-	return spec->family == AF_INET6 && spec->prefixlen == 0 && spec->table == RT_TABLE_MAIN && spec->iface == NULL &&
-	       !spec->has_gateway && spec->metric == 0 && spec->protocol == 0;
+	return spec->family == AF_INET6 && spec->prefixlen == 0 && spec->table == RT_TABLE_MAIN &&
+	       spec->iface == NULL && !spec->has_gateway && spec->metric == 0 && spec->protocol == 0;
 }
 
 int rtnl__route_del(void *entry, struct nlmsghdr *msg, struct nlattr **attr, void *stackinfo)

@@ -38,11 +38,8 @@ int rtnl__rule_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, stru
 		uint8_t family, table;
 		uint32_t priority;
 	} rules[] = {
-		{AF_INET, RT_TABLE_LOCAL, 0},
-		{AF_INET, RT_TABLE_MAIN, 32766},
-		{AF_INET, RT_TABLE_DEFAULT, 32767},
-		{AF_INET6, RT_TABLE_LOCAL, 0},
-		{AF_INET6, RT_TABLE_MAIN, 32766},
+	        {AF_INET, RT_TABLE_LOCAL, 0},  {AF_INET, RT_TABLE_MAIN, 32766},  {AF_INET, RT_TABLE_DEFAULT, 32767},
+	        {AF_INET6, RT_TABLE_LOCAL, 0}, {AF_INET6, RT_TABLE_MAIN, 32766},
 	};
 
 	(void)attr, (void)stackinfo, (void)msg, (void)entry;
@@ -107,7 +104,8 @@ int rtnl__qdisc_get(void *entry, struct nlmsghdr *msg, struct nlattr **attr, str
 	int result = 0;
 
 	(void)entry, (void)msg, (void)attr;
-	for (struct inet_iface *iface = inet_iface_first(stackinfo); iface != NULL && result == 0; iface = iface->next) {
+	for (struct inet_iface *iface = inet_iface_first(stackinfo); iface != NULL && result == 0;
+	     iface = iface->next) {
 		if (iface->private->been_up)
 			result = fill_qdisc(iface, queue);
 	}

@@ -31,7 +31,7 @@ static const struct inet_addr *own4(const struct inet_iface *iface, const union 
 }
 
 static const struct inet_addr *source4(struct inet *inet, const struct inet_iface *out, const union inet_ip *peer,
-				       uint8_t scope)
+                                       uint8_t scope)
 {
 	const struct inet_addr *addr = own4(out, peer, scope);
 
@@ -66,15 +66,15 @@ static unsigned int label6(const union inet_ip *addr)
 		union inet_ip prefix;
 		uint8_t len, label;
 	} policy[] = {
-		{{.v6 = {{{[15] = 1}}}}, 128, 0},
-		{{.v6 = {{{[10] = 0xff, 0xff}}}}, 96, 4},
-		{{.v6 = {{{0}}}}, 96, 3},
-		{{.v6 = {{{0x20, 0x01, 0, 0}}}}, 32, 6},
-		{{.v6 = {{{0x20, 0x01, 0, 0x10}}}}, 28, 7},
-		{{.v6 = {{{0x20, 0x02}}}}, 16, 2},
-		{{.v6 = {{{0x3f, 0xfe}}}}, 16, 12},
-		{{.v6 = {{{0xfe, 0xc0}}}}, 10, 11},
-		{{.v6 = {{{0xfc}}}}, 7, 5},
+	        {{.v6 = {{{[15] = 1}}}}, 128, 0},
+	        {{.v6 = {{{[10] = 0xff, 0xff}}}}, 96, 4},
+	        {{.v6 = {{{0}}}}, 96, 3},
+	        {{.v6 = {{{0x20, 0x01, 0, 0}}}}, 32, 6},
+	        {{.v6 = {{{0x20, 0x01, 0, 0x10}}}}, 28, 7},
+	        {{.v6 = {{{0x20, 0x02}}}}, 16, 2},
+	        {{.v6 = {{{0x3f, 0xfe}}}}, 16, 12},
+	        {{.v6 = {{{0xfe, 0xc0}}}}, 10, 11},
+	        {{.v6 = {{{0xfc}}}}, 7, 5},
 	};
 
 	for (unsigned int i = 0; i < sizeof(policy) / sizeof(policy[0]); i++)

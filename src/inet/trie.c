@@ -56,7 +56,7 @@ struct inet__route_node *inet__trie_find(const struct inet__trie *trie, const un
 }
 
 static struct inet__route_node *make(struct inet__trie *trie, const union inet_ip *prefix, unsigned int len,
-				     struct inet__route_node *parent)
+                                     struct inet__route_node *parent)
 {
 	struct inet__route_node *node = calloc(1, sizeof(*node));
 

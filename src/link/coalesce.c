@@ -22,7 +22,8 @@
 #define ACK 0x10
 #define PSH 0x08
 #define FLOWS 8 /* connections followed in one batch; others are left as they are */
-#define SEGMENT_MAX (65535 + ETHERNET) /* the length of an IPv4 packet has 16 bits; that of IPv6 has a little more room */
+#define SEGMENT_MAX                                                                                                    \
+	(65535 + ETHERNET) /* the length of an IPv4 packet has 16 bits; that of IPv6 has a little more room */
 
 /** struct segment - a TCP segment in a frame, measured */
 struct segment {
@@ -110,7 +111,8 @@ static bool same_headers(const struct segment *a, const struct segment *b)
 
 	if (a->headers != b->headers || memcmp(a->data, b->data, ETHERNET) != 0)
 		return false;
-	if (a->ipv6 ? memcmp(ip, ip2, 4) != 0 || ip[7] != ip2[7] : ip[1] != ip2[1] || ip[8] != ip2[8] || ip[6] != ip2[6])
+	if (a->ipv6 ? memcmp(ip, ip2, 4) != 0 || ip[7] != ip2[7]
+	            : ip[1] != ip2[1] || ip[8] != ip2[8] || ip[6] != ip2[6])
 		return false;
 	/* acknowledgement; window; urgent pointer and options */
 	return memcmp(tcp + 8, tcp2 + 8, 4) == 0 && memcmp(tcp + 14, tcp2 + 14, 2) == 0 &&
@@ -129,7 +131,8 @@ static uint64_t pseudo_sum(const struct segment *s, uint16_t length)
 /** sum_is_right - is the checksum of a segment right, @payload being the sum of what is behind its headers? */
 static bool sum_is_right(const struct segment *s, uint64_t payload)
 {
-	uint64_t sum = link__sum(pseudo_sum(s, (uint16_t)(s->len - s->tcp)), s->data + s->tcp, (size_t)(s->headers - s->tcp));
+	uint64_t sum =
+	        link__sum(pseudo_sum(s, (uint16_t)(s->len - s->tcp)), s->data + s->tcp, (size_t)(s->headers - s->tcp));
 
 	return link__sum_fold(link__sum_add(sum, payload)) == 0xffff;
 }
@@ -138,11 +141,11 @@ static bool sum_is_right(const struct segment *s, uint64_t payload)
 static void flow_open(struct flow *flow, struct link_frame *frame, const struct segment *s)
 {
 	*flow = (struct flow){
-		.frame = frame,
-		.first = *s,
-		.next = link__get32(s->data + s->tcp + 4) + s->payload,
-		.len = s->len,
-		.open = s->plain && !(s->flags & PSH),
+	        .frame = frame,
+	        .first = *s,
+	        .next = link__get32(s->data + s->tcp + 4) + s->payload,
+	        .len = s->len,
+	        .open = s->plain && !(s->flags & PSH),
 	};
 }
 
@@ -192,12 +195,12 @@ static void flow_end(struct flow *flow)
 	memcpy(tcp + 16, &partial, sizeof(partial));
 	flow->frame->len = flow->len;
 	flow->frame->vnet = (struct virtio_net_hdr){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = first->ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4,
-		.hdr_len = first->headers,
-		.gso_size = first->payload,
-		.csum_start = first->tcp,
-		.csum_offset = 16,
+	        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+	        .gso_type = first->ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4,
+	        .hdr_len = first->headers,
+	        .gso_size = first->payload,
+	        .csum_start = first->tcp,
+	        .csum_offset = 16,
 	};
 }
 

@@ -129,8 +129,8 @@ static void finish_headers(const struct link__finisher *f, unsigned char *out, u
 	if (f->done > 0)
 		tcp[TCP_FLAGS] &= (unsigned char)~CWR;
 	memset(tcp + TCP_CHECK, 0, 2);
-	link__put_check(tcp + TCP_CHECK,
-			link__sum(link__sum_add(payload_sum, f->pseudo + link__word(length)), tcp, (size_t)(f->headers - f->tcp)));
+	link__put_check(tcp + TCP_CHECK, link__sum(link__sum_add(payload_sum, f->pseudo + link__word(length)), tcp,
+	                                           (size_t)(f->headers - f->tcp)));
 }
 
 uint32_t link__finish_next(struct link__finisher *f, unsigned char *room, const unsigned char **out)

@@ -160,7 +160,7 @@ static int link_set(const struct nlq__peer *peer, unsigned long request, struct 
 		return set_hwaddr(peer, &link, IFLA_ADDRESS, ifr);
 	case SIOCSIFHWBROADCAST:
 		return set_hwaddr(peer, &link, IFLA_BROADCAST, ifr);
-	default: /* SIOCSIFNAME */
+	default:                                            /* SIOCSIFNAME */
 		ifr->ifr_newname[NLQ__IFNAMSIZ - 1] = '\0'; /* where Linux cuts it, and shows it */
 		nlq__ioctl_alias(ifr->ifr_newname, newname, ifname);
 		if (newname[0] == '\0') /* which netlink would take for no change */

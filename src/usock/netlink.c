@@ -28,20 +28,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define GROUPS 39                 /* of NETLINK_ROUTE in Linux; programs may join those of which nothing is ever heard */
-#define PART_MIN (4096 - 320)     /* bytes of a datagram of a dump: NLMSG_GOODSIZE of Linux; */
-#define PART_MAX (32768 - 320)    /* when the program reads with large buffers, up to this */
-#define SEND_ROOM 32              /* of SO_SNDBUF a datagram must leave this, as in Linux */
+#define GROUPS 39              /* of NETLINK_ROUTE in Linux; programs may join those of which nothing is ever heard */
+#define PART_MIN (4096 - 320)  /* bytes of a datagram of a dump: NLMSG_GOODSIZE of Linux; */
+#define PART_MAX (32768 - 320) /* when the program reads with large buffers, up to this */
+#define SEND_ROOM 32           /* of SO_SNDBUF a datagram must leave this, as in Linux */
 
 /** struct usock__netlink - the netlink sockets of a stack */
 struct usock__netlink {
-	struct usock *sockets;             /* by kind_next */
-	unsigned int members[GROUPS + 1];  /* how many sockets are in a group */
-	unsigned int blocked;              /* sockets that wait for room in the queue of another one */
-	int32_t rover;                     /* the last port number that was chosen; 0: none */
+	struct usock *sockets;            /* by kind_next */
+	unsigned int members[GROUPS + 1]; /* how many sockets are in a group */
+	unsigned int blocked;             /* sockets that wait for room in the queue of another one */
+	int32_t rover;                    /* the last port number that was chosen; 0: none */
 	/* of the request that is being carried out */
-	uint32_t requester;                /* port; 0: none is */
-	uint16_t echo;                     /* its type, when it wants to be told what it changes: NLM_F_ECHO; else 0 */
+	uint32_t requester; /* port; 0: none is */
+	uint16_t echo;      /* its type, when it wants to be told what it changes: NLM_F_ECHO; else 0 */
 };
 
 /** enum - options of SOL_NETLINK that are on or off, as bits of `flags` */
@@ -58,9 +58,9 @@ struct netlink {
 	bool groups_known;          /* something has been done about groups: then Linux has a list of them */
 	unsigned int flags;
 	bool congested;
-	bool blocked;               /* the last send has to wait for room elsewhere */
-	size_t longest;             /* read so far: bytes of room that the program gave */
-	struct nlq_msg *dump;       /* what is left of one */
+	bool blocked;         /* the last send has to wait for room elsewhere */
+	size_t longest;       /* read so far: bytes of room that the program gave */
+	struct nlq_msg *dump; /* what is left of one */
 };
 
 static struct netlink *netlink_of(struct usock *sock)
@@ -168,8 +168,7 @@ static bool has_room(const struct netlink *self, size_t len)
 {
 	if (self->congested || self->sock.dead)
 		return false;
-	return self->queue.size == 0 ||
-	       self->queue.size + usock__dgram_cost(len) <= (size_t)self->sock.options.rcvbuf;
+	return self->queue.size == 0 || self->queue.size + usock__dgram_cost(len) <= (size_t)self->sock.options.rcvbuf;
 }
 
 /** put - queue a datagram that comes from a port (0: the stack) and was sent to a group (0: to this socket alone) */
@@ -284,7 +283,7 @@ static int request(struct netlink *self, const struct nlmsghdr *header)
 	table->echo = header->nlmsg_flags & NLM_F_ECHO ? header->nlmsg_type : 0;
 	inet_request_begin(stack->inet, header->nlmsg_seq, self->port);
 	replies = nlq_process_datagram(header, header->nlmsg_len, inet_handlers, stack->inet, self->port,
-				       server_options(self));
+	                               server_options(self));
 	error = replies == NULL ? errno : 0;
 	inet_request_end(stack->inet);
 	table->requester = 0;
@@ -316,7 +315,7 @@ static int requests(struct netlink *self, const unsigned char *data, size_t len)
 
 /** tell_group - deliver to the members of a group, but for @except */
 static void tell_group(struct usock__netlink *table, const void *data, size_t len, unsigned int group, uint32_t port,
-		       const struct netlink *except)
+                       const struct netlink *except)
 {
 	if (group == 0 || group > GROUPS || table->members[group] == 0)
 		return;
@@ -335,8 +334,8 @@ static void tell_group(struct usock__netlink *table, const void *data, size_t le
  */
 static bool wants_echo(const struct usock__netlink *table, const struct nlmsghdr *header, uint32_t portid)
 {
-	return table->echo != 0 && portid != 0 && portid == table->requester && RTM_FAM(table->echo) != RTM_FAM(RTM_NEWLINK) &&
-	       RTM_FAM(header->nlmsg_type) == RTM_FAM(table->echo);
+	return table->echo != 0 && portid != 0 && portid == table->requester &&
+	       RTM_FAM(table->echo) != RTM_FAM(RTM_NEWLINK) && RTM_FAM(header->nlmsg_type) == RTM_FAM(table->echo);
 }
 
 /** notify_one - tell a group of a change, and the one who caused it when it wanted that */
@@ -692,20 +691,20 @@ static int netlink_getsockopt(struct usock *sock, int level, int name, void *val
 }
 
 const struct usock__kind usock__netlink_kind = {
-	.name = "netlink",
-	.shape = USOCK_SHAPE_DGRAM,
-	.open = netlink_open,
-	.release = netlink_release,
-	.destroy = netlink_destroy,
-	.bind = netlink_bind,
-	.connect = netlink_connect,
-	.getsockname = netlink_getsockname,
-	.getpeername = netlink_getpeername,
-	.send = netlink_send,
-	.recv = netlink_recv,
-	.setsockopt = netlink_setsockopt,
-	.getsockopt = netlink_getsockopt,
-	.poll = netlink_poll,
+        .name = "netlink",
+        .shape = USOCK_SHAPE_DGRAM,
+        .open = netlink_open,
+        .release = netlink_release,
+        .destroy = netlink_destroy,
+        .bind = netlink_bind,
+        .connect = netlink_connect,
+        .getsockname = netlink_getsockname,
+        .getpeername = netlink_getpeername,
+        .send = netlink_send,
+        .recv = netlink_recv,
+        .setsockopt = netlink_setsockopt,
+        .getsockopt = netlink_getsockopt,
+        .poll = netlink_poll,
 };
 
 const size_t usock__netlink_size = sizeof(struct netlink);

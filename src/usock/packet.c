@@ -43,10 +43,10 @@ struct member {
 struct packet {
 	struct usock sock;
 	struct usock__queue queue;
-	uint16_t ethertype;   /* ETH_P_*, host byte order; 0: nothing is received */
-	int ifindex;          /* bound to; 0: none; -1: to one that was deleted */
+	uint16_t ethertype; /* ETH_P_*, host byte order; 0: nothing is received */
+	int ifindex;        /* bound to; 0: none; -1: to one that was deleted */
 	bool listening;
-	bool sending;         /* its own frame is on its way out */
+	bool sending; /* its own frame is on its way out */
 	bool auxdata, origdev, ignore_outgoing, qdisc_bypass;
 	int copy_threshold;
 	struct tpacket_stats stats;
@@ -88,15 +88,15 @@ static bool wants(const struct packet *self, const struct inet_iface *iface, uin
 
 /** from_of - sender, as recvfrom gives it */
 static struct sockaddr_ll from_of(const struct inet_iface *iface, const unsigned char *frame, uint16_t type,
-				  unsigned char direction)
+                                  unsigned char direction)
 {
 	struct sockaddr_ll from = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(type),
-		.sll_ifindex = (int)iface->index,
-		.sll_hatype = iface->type,
-		.sll_pkttype = direction,
-		.sll_halen = ETH_ALEN,
+	        .sll_family = AF_PACKET,
+	        .sll_protocol = htons(type),
+	        .sll_ifindex = (int)iface->index,
+	        .sll_hatype = iface->type,
+	        .sll_pkttype = direction,
+	        .sll_halen = ETH_ALEN,
 	};
 
 	memcpy(from.sll_addr, frame + ETH_ALEN, ETH_ALEN);
@@ -116,7 +116,7 @@ static int64_t stamp(const struct usock__options *options)
 
 /** receive - a frame is for this socket, unless its filter or its queue say otherwise */
 static void receive(struct packet *self, const struct inet_iface *iface, const unsigned char *frame, size_t len,
-		    uint16_t type, unsigned char direction)
+                    uint16_t type, unsigned char direction)
 {
 	size_t skip = self->sock.type == SOCK_DGRAM ? ETH_HLEN : 0, whole = len - skip, keep;
 	struct sockaddr_ll from = from_of(iface, frame, type, direction);
@@ -143,7 +143,7 @@ static void receive(struct packet *self, const struct inet_iface *iface, const u
 }
 
 void usock__packet_tap(struct usock_stack *stack, struct inet_iface *iface, const unsigned char *frame, size_t len,
-		       unsigned char direction)
+                       unsigned char direction)
 {
 	uint16_t type;
 
@@ -164,10 +164,10 @@ void usock__packet_tap(struct usock_stack *stack, struct inet_iface *iface, cons
 static void control(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram)
 {
 	struct tpacket_auxdata aux = {
-		.tp_status = TP_STATUS_USER,
-		.tp_len = dgram->aux[0],
-		.tp_snaplen = (uint32_t)dgram->len,
-		.tp_net = sock->type == SOCK_DGRAM ? 0 : ETH_HLEN,
+	        .tp_status = TP_STATUS_USER,
+	        .tp_len = dgram->aux[0],
+	        .tp_snaplen = (uint32_t)dgram->len,
+	        .tp_net = sock->type == SOCK_DGRAM ? 0 : ETH_HLEN,
 	};
 
 	if (packet_of(sock)->auxdata)
@@ -238,7 +238,9 @@ static int check_length(const struct packet *self, const struct outgoing *out, c
 		return -EINVAL;
 	if (len <= max)
 		return 0;
-	return self->sock.type == SOCK_RAW && len <= max + VLAN_TAG && usock__get16(frame + 12) == ETH_P_8021Q ? 0 : -EMSGSIZE;
+	return self->sock.type == SOCK_RAW && len <= max + VLAN_TAG && usock__get16(frame + 12) == ETH_P_8021Q
+	               ? 0
+	               : -EMSGSIZE;
 }
 
 static int packet_send(struct usock *sock, struct usock__xfer *xfer)
@@ -292,8 +294,9 @@ static struct member **member_at(struct packet *self, const struct packet_mreq *
 {
 	struct member **at = &self->members;
 
-	while (*at != NULL && ((*at)->ifindex != (unsigned int)asked->mr_ifindex || (*at)->type != asked->mr_type ||
-			       (*at)->alen != asked->mr_alen || memcmp((*at)->addr, asked->mr_address, asked->mr_alen) != 0))
+	while (*at != NULL &&
+	       ((*at)->ifindex != (unsigned int)asked->mr_ifindex || (*at)->type != asked->mr_type ||
+	        (*at)->alen != asked->mr_alen || memcmp((*at)->addr, asked->mr_address, asked->mr_alen) != 0))
 		at = &(*at)->next;
 	return at;
 }
@@ -314,7 +317,8 @@ static int add_member(struct packet *self, const struct packet_mreq *asked)
 		(*at)->count++;
 		return 0;
 	}
-	if ((asked->mr_type == PACKET_MR_MULTICAST || asked->mr_type == PACKET_MR_UNICAST) && asked->mr_alen != ETH_ALEN)
+	if ((asked->mr_type == PACKET_MR_MULTICAST || asked->mr_type == PACKET_MR_UNICAST) &&
+	    asked->mr_alen != ETH_ALEN)
 		return -EINVAL;
 	if (self->member_count >= MEMBERS_MAX || (member = calloc(1, sizeof(*member))) == NULL)
 		return -ENOBUFS;
@@ -443,9 +447,9 @@ static int packet_getsockname(struct usock *sock, struct sockaddr_storage *addr,
 	const struct packet *self = packet_of(sock);
 	const struct inet_iface *iface = iface_of(self);
 	struct sockaddr_ll name = {
-		.sll_family = AF_PACKET,
-		.sll_ifindex = self->ifindex,
-		.sll_protocol = htons(self->ethertype),
+	        .sll_family = AF_PACKET,
+	        .sll_ifindex = self->ifindex,
+	        .sll_protocol = htons(self->ethertype),
 	};
 
 	if (iface != NULL) {
@@ -594,19 +598,19 @@ static int packet_getsockopt(struct usock *sock, int level, int name, void *valu
 }
 
 const struct usock__kind usock__packet_kind = {
-	.name = "packet",
-	.shape = USOCK_SHAPE_DGRAM,
-	.open = packet_open,
-	.release = packet_release,
-	.destroy = packet_destroy,
-	.bind = packet_bind,
-	.getsockname = packet_getsockname,
-	.send = packet_send,
-	.recv = packet_recv,
-	.setsockopt = packet_setsockopt,
-	.getsockopt = packet_getsockopt,
-	.ioctl = packet_ioctl,
-	.poll = packet_poll,
+        .name = "packet",
+        .shape = USOCK_SHAPE_DGRAM,
+        .open = packet_open,
+        .release = packet_release,
+        .destroy = packet_destroy,
+        .bind = packet_bind,
+        .getsockname = packet_getsockname,
+        .send = packet_send,
+        .recv = packet_recv,
+        .setsockopt = packet_setsockopt,
+        .getsockopt = packet_getsockopt,
+        .ioctl = packet_ioctl,
+        .poll = packet_poll,
 };
 
 const size_t usock__packet_size = sizeof(struct packet);

@@ -63,24 +63,24 @@ struct usock__random {
 
 struct usock_stack {
 	pthread_mutex_t lock;
-	pthread_t holder;         /* for usock_assert_locked */
-	int cancel_state;         /* of the holder, whose cancellation is disabled meanwhile */
+	pthread_t holder; /* for usock_assert_locked */
+	int cancel_state; /* of the holder, whose cancellation is disabled meanwhile */
 	const struct usock_engine *engine;
-	void *e;                  /* of the engine */
+	void *e; /* of the engine */
 	struct inet *inet;
 	struct ioth_functions *f; /* getstackdata, getsockdata, setsockdata */
 	uint32_t incarnation;     /* of the process, in the sense of fork(2) */
 	bool stopped;
 	bool forwarding;
 	bool engine_open;
-	char *pcap;               /* option pcap=, or NULL */
-	int64_t now;              /* usock_now of this turn; 0: not read yet */
+	char *pcap;  /* option pcap=, or NULL */
+	int64_t now; /* usock_now of this turn; 0: not read yet */
 	struct usock__random random;
 
-	struct usock *sockets;    /* all, dead ones too */
-	unsigned int open;        /* those that are not dead */
-	struct usock *changed;    /* those to be looked at when the lock is given back */
-	bool unshown;             /* since usock__show_changed there has been a change */
+	struct usock *sockets; /* all, dead ones too */
+	unsigned int open;     /* those that are not dead */
+	struct usock *changed; /* those to be looked at when the lock is given back */
+	bool unshown;          /* since usock__show_changed there has been a change */
 
 	struct usock__drive *drive;       /* drive.c */
 	struct usock__loopback *loopback; /* port.c: frames on lo that have not come back yet */
@@ -163,24 +163,24 @@ void usock__wait_release(struct usock_stack *stack);
 
 /** enum usock__shape - what a descriptor has to be able to show */
 enum usock__shape {
-	USOCK_SHAPE_FRESH,  /* a TCP socket before connect and listen: OUT and HUP; an unconnected AF_UNIX stream socket */
+	USOCK_SHAPE_FRESH, /* a TCP socket before connect and listen: OUT and HUP; an unconnected AF_UNIX stream socket */
 	USOCK_SHAPE_STREAM, /* a connection, a listener: an AF_UNIX stream pair */
 	USOCK_SHAPE_DGRAM,  /* UDP, raw, packet, netlink: an AF_UNIX datagram pair */
 };
 
 struct usock__ready {
-	int user;               /* the program's end: the number by which libioth knows the socket */
-	int own;                /* our end, -1: none */
-	uint64_t inode;         /* of the program's end: is the number still ours? */
+	int user;       /* the program's end: the number by which libioth knows the socket */
+	int own;        /* our end, -1: none */
+	uint64_t inode; /* of the program's end: is the number still ours? */
 	enum usock__shape shape;
-	uint32_t shown;         /* EPOLL* that the descriptor shows */
-	uint32_t told;          /* what usock__changed has said, for usock__ready_sync */
-	uint32_t early;         /* what usock__ready_show has shown of that */
-	unsigned int waiting;   /* bytes or datagrams in the program's end: IN */
-	bool ballast;           /* there is something unread in our end, which makes ERR possible */
-	bool watched;           /* our end is in the set of the driver */
-	bool small;             /* the program's end has its smallest SO_SNDBUF */
-	bool named;             /* DGRAM: the program's end has a name to connect to */
+	uint32_t shown;       /* EPOLL* that the descriptor shows */
+	uint32_t told;        /* what usock__changed has said, for usock__ready_sync */
+	uint32_t early;       /* what usock__ready_show has shown of that */
+	unsigned int waiting; /* bytes or datagrams in the program's end: IN */
+	bool ballast;         /* there is something unread in our end, which makes ERR possible */
+	bool watched;         /* our end is in the set of the driver */
+	bool small;           /* the program's end has its smallest SO_SNDBUF */
+	bool named;           /* DGRAM: the program's end has a name to connect to */
 };
 
 /**
@@ -238,23 +238,23 @@ struct usock__options {
 	unsigned int timestamping; /* SOF_TIMESTAMPING_* */
 	int priority;
 	unsigned int mark;
-	int sndbuf, rcvbuf;        /* as getsockopt shows them: doubled */
+	int sndbuf, rcvbuf; /* as getsockopt shows them: doubled */
 	int rcvlowat, peek_off;
 	int64_t rcvtimeo, sndtimeo; /* nanoseconds; INET_NEVER: none */
 	struct linger linger;
-	unsigned int bound_if;     /* SO_BINDTODEVICE; 0: none */
+	unsigned int bound_if; /* SO_BINDTODEVICE; 0: none */
 	int incoming_cpu;
 };
 
 /** struct usock__xfer - a call that moves bytes, from its first attempt to its last */
 struct usock__xfer {
-	struct msghdr *msg;  /* of the program; sending never writes to it */
-	int flags;           /* MSG_* as given, MSG_DONTWAIT added when the descriptor does not block */
-	size_t len;          /* of all pieces together */
-	size_t done;         /* bytes moved so far */
-	int msg_flags;       /* receiving: what msg->msg_flags will be */
-	socklen_t namelen;   /* receiving: msg_namelen will be this (bytes that there are, not that fitted) */
-	size_t controllen;   /* receiving: bytes of control messages written */
+	struct msghdr *msg; /* of the program; sending never writes to it */
+	int flags;          /* MSG_* as given, MSG_DONTWAIT added when the descriptor does not block */
+	size_t len;         /* of all pieces together */
+	size_t done;        /* bytes moved so far */
+	int msg_flags;      /* receiving: what msg->msg_flags will be */
+	socklen_t namelen;  /* receiving: msg_namelen will be this (bytes that there are, not that fitted) */
+	size_t controllen;  /* receiving: bytes of control messages written */
 };
 
 /** struct usock__kind - what differs between kinds of sockets. All with the lock held; NULL: what Linux answers when a protocol lacks it */
@@ -310,19 +310,19 @@ struct usock {
 	int family, type, protocol; /* type without SOCK_CLOEXEC and the like */
 	struct usock__ready ready;
 	struct usock__options options;
-	struct usock__wait *waiting; /* threads */
+	struct usock__wait *waiting;   /* threads */
 	unsigned int readers, writers; /* threads of socket.c in usock__wait for EPOLLIN and EPOLLOUT */
-	uint32_t changed;           /* EPOLL* told by usock__changed since the lock was taken */
-	bool is_changed;            /* in stack->changed */
+	uint32_t changed;              /* EPOLL* told by usock__changed since the lock was taken */
+	bool is_changed;               /* in stack->changed */
 	bool dead;
-	bool connecting;            /* connect has not ended yet */
-	int error;                  /* SO_ERROR: positive errno */
-	unsigned int shutdown;      /* USOCK_*_SHUTDOWN */
+	bool connecting;                  /* connect has not ended yet */
+	int error;                        /* SO_ERROR: positive errno */
+	unsigned int shutdown;            /* USOCK_*_SHUTDOWN */
 	struct usock__errqueue *errqueue; /* errqueue.c; NULL: nothing was ever in it */
-	uint64_t dropped;           /* datagrams that found the queue full: SO_RXQ_OVFL */
-	struct timespec stamp;      /* SIOCGSTAMP */
-	uint64_t cookie;            /* SO_COOKIE; 0: nobody has asked for it yet */
-	struct usock__filter *filter; /* SO_ATTACH_FILTER, see sockfilter.h; NULL: none */
+	uint64_t dropped;                 /* datagrams that found the queue full: SO_RXQ_OVFL */
+	struct timespec stamp;            /* SIOCGSTAMP */
+	uint64_t cookie;                  /* SO_COOKIE; 0: nobody has asked for it yet */
+	struct usock__filter *filter;     /* SO_ATTACH_FILTER, see sockfilter.h; NULL: none */
 };
 
 /**
@@ -343,15 +343,15 @@ int usock__kind_of(int family, int type, int protocol, const struct usock__kind 
 
 /** usock__new - a socket of a kind, @size bytes, zeroed, in the list of the stack, without descriptor; kind->open not called */
 struct usock *usock__new(struct usock_stack *stack, const struct usock__kind *kind, size_t size, int family, int type,
-			 int protocol);
+                         int protocol);
 
 /** usock__dispose - release and destroy a socket that never got a descriptor (one in the queue of a listener) */
 void usock__dispose(struct usock *sock);
 
-extern const struct usock__kind usock__stream_kind, usock__udp_kind, usock__raw_kind, usock__ping_kind, usock__packet_kind,
-	usock__netlink_kind;
+extern const struct usock__kind usock__stream_kind, usock__udp_kind, usock__raw_kind, usock__ping_kind,
+        usock__packet_kind, usock__netlink_kind;
 extern const size_t usock__stream_size, usock__udp_size, usock__raw_size, usock__ping_size, usock__packet_size,
-	usock__netlink_size;
+        usock__netlink_size;
 
 /** usock__functions - fill in the members of ioth_functions */
 void usock__functions(struct ioth_functions *f);
@@ -385,25 +385,25 @@ void usock__loopback_clear(struct usock_stack *stack);
 /** struct usock__ip - options of IPPROTO_IP and IPPROTO_IPV6 */
 struct usock__ip {
 	/* IPv4 */
-	int tos, ttl;               /* ttl -1: default */
-	int mtu_discover;           /* IP_PMTUDISC_* */
+	int tos, ttl;     /* ttl -1: default */
+	int mtu_discover; /* IP_PMTUDISC_* */
 	bool recverr, pktinfo, recvttl, recvtos, recvopts, retopts, recvorigdstaddr, hdrincl, freebind, transparent,
-		bind_address_no_port, nodefrag, router_alert, recverr_rfc4884, checksum;
+	        bind_address_no_port, nodefrag, router_alert, recverr_rfc4884, checksum;
 	int minttl;
 	unsigned int multicast_ttl; /* 1 */
 	bool multicast_loop, multicast_all;
 	unsigned int multicast_if, unicast_if;
 	struct in_addr multicast_addr; /* source address of multicasts; 0: by route */
-	unsigned char opts[40];     /* IP_OPTIONS */
+	unsigned char opts[40];        /* IP_OPTIONS */
 	unsigned int opts_len;
 	/* IPv6 */
 	bool v6only, recverr6, recvpktinfo, recvhoplimit, recvtclass, recvrthdr, recvhopopts, recvdstopts, recvpathmtu,
-		recvfragsize, recvorigdstaddr6, recvflowinfo, recvpktinfo2292, recvhoplimit2292, flowinfo_send, autoflowlabel,
-		dontfrag, multicast_all6, multicast_loop6, freebind6, transparent6;
-	int tclass, hop_limit;      /* -1: default */
+	        recvfragsize, recvorigdstaddr6, recvflowinfo, recvpktinfo2292, recvhoplimit2292, flowinfo_send,
+	        autoflowlabel, dontfrag, multicast_all6, multicast_loop6, freebind6, transparent6;
+	int tclass, hop_limit; /* -1: default */
 	int mtu_discover6, mtu6;
 	int minhopcount;
-	int multicast_hops;         /* -1: default, 1 */
+	int multicast_hops; /* -1: default, 1 */
 	unsigned int multicast_if6, unicast_if6;
 	struct in6_pktinfo sticky;  /* IPV6_PKTINFO */
 	struct ip6_mtuinfo pathmtu; /* IPV6_RECVPATHMTU: what is to be told; ip6m_mtu 0: nothing */
@@ -419,13 +419,13 @@ struct usock__inet {
 	bool bound;                   /* an address or a port was asked for or chosen */
 	bool bound_addr, bound_port;  /* by bind: shutdown or disconnect keep them */
 	bool connected;
-	bool listening;                /* TCP */
+	bool listening; /* TCP */
 	struct usock__ip ip;
 	struct usock__member *members; /* mcast.c */
 	/* bind.c */
 	struct usock__inet *bind_next, **bind_prev; /* in the bucket of the port */
-	uint16_t bind_port;            /* host byte order; 0: not in the table, so no port is held */
-	bool bind_shared;              /* the port was chosen by connect: connections to other places may have it, too */
+	uint16_t bind_port;                         /* host byte order; 0: not in the table, so no port is held */
+	bool bind_shared; /* the port was chosen by connect: connections to other places may have it, too */
 };
 
 /** usock__inet_of - a socket known to be of a kind that is an Internet socket */
@@ -440,7 +440,8 @@ int usock__endpoint_take(int family, const struct sockaddr *addr, socklen_t len,
 /** usock__endpoint_take_bind - the same for bind(2), where an AF_INET socket takes AF_UNSPEC with the wildcard address */
 int usock__endpoint_take_bind(int family, const struct sockaddr *addr, socklen_t len, struct usock_endpoint *out);
 /** usock__endpoint_give - write one; sin6_scope_id only for link-local addresses */
-void usock__endpoint_give(int family, const struct usock_endpoint *endpoint, struct sockaddr_storage *addr, socklen_t *len);
+void usock__endpoint_give(int family, const struct usock_endpoint *endpoint, struct sockaddr_storage *addr,
+                          socklen_t *len);
 
 bool usock__is_any(int family, const union inet_ip *ip);
 /** usock__effective - AF_INET for a v4-mapped address of an AF_INET6 socket (and @v4 becomes it), else @family (and @v4 @ip) */
@@ -475,14 +476,15 @@ int usock__bind_listen(struct usock__inet *sock);
 struct usock__inet *usock__bind_group(struct usock__inet *sock);
 /** usock__bind_hash - unpredictable number of a pair of endpoints, the same each time: for SO_REUSEPORT */
 uint32_t usock__bind_hash(struct usock_stack *stack, int family, const struct usock_endpoint *local,
-			  const struct usock_endpoint *remote);
+                          const struct usock_endpoint *remote);
 /** usock__bind_lookup - the socket that gets a unicast packet: the best match, by hash among SO_REUSEPORT; or NULL */
-struct usock__inet *usock__bind_lookup(struct usock_stack *stack, int proto, int family, const struct usock_endpoint *local,
-				       const struct usock_endpoint *remote, const struct inet_iface *iface);
+struct usock__inet *usock__bind_lookup(struct usock_stack *stack, int proto, int family,
+                                       const struct usock_endpoint *local, const struct usock_endpoint *remote,
+                                       const struct inet_iface *iface);
 /** usock__bind_each - all sockets that a multicast or broadcast datagram is for; the callback may close none of them */
 void usock__bind_each(struct usock_stack *stack, int proto, int family, const struct usock_endpoint *local,
-		      const struct usock_endpoint *remote, const struct inet_iface *iface,
-		      void (*each)(struct usock__inet *sock, void *arg), void *arg);
+                      const struct usock_endpoint *remote, const struct inet_iface *iface,
+                      void (*each)(struct usock__inet *sock, void *arg), void *arg);
 
 /* ipopt.c: the options of IPPROTO_IP and IPPROTO_IPV6, for all Internet sockets; TCP passes TTL and TOS on in option_changed
    with the name of the option. */
@@ -494,14 +496,14 @@ int usock__ip_getsockopt(struct usock__inet *sock, int level, int name, void *va
 int usock__mcast_setsockopt(struct usock__inet *sock, int level, int name, const void *value, socklen_t len);
 int usock__mcast_getsockopt(struct usock__inet *sock, int level, int name, void *value, socklen_t *len);
 /** usock__mcast_wanted - does the socket take what @src sends to @group on @iface? */
-bool usock__mcast_wanted(const struct usock__inet *sock, int family, const union inet_ip *group, const union inet_ip *src,
-			 const struct inet_iface *iface);
+bool usock__mcast_wanted(const struct usock__inet *sock, int family, const union inet_ip *group,
+                         const union inet_ip *src, const struct inet_iface *iface);
 void usock__mcast_release(struct usock__inet *sock);
 
 /* errqueue.c */
 /** usock__errqueue_add - queue an extended error with the packet it is about (IP_RECVERR); may be dropped when there are many */
-void usock__errqueue_add(struct usock *sock, const struct sock_extended_err *err, int family, const struct usock_endpoint *dst,
-			 const union inet_ip *offender, const void *data, size_t len);
+void usock__errqueue_add(struct usock *sock, const struct sock_extended_err *err, int family,
+                         const struct usock_endpoint *dst, const union inet_ip *offender, const void *data, size_t len);
 int usock__errqueue_recv(struct usock *sock, struct usock__xfer *xfer);
 bool usock__errqueue_empty(const struct usock *sock);
 void usock__errqueue_release(struct usock *sock);
@@ -514,7 +516,8 @@ void usock__icmp_input(struct usock_stack *stack, const struct usock_packet *pac
 /** usock__icmp_send - tell the sender of a packet what is wrong with it; limited in number; never about errors and groups */
 void usock__icmp_send(struct usock_stack *stack, const struct usock_packet *about, int type, int code);
 /** usock__unreachable - inet_ops.unreachable: as if a router had said so */
-void usock__unreachable(struct usock_stack *stack, struct inet_iface *iface, int family, const unsigned char *packet, size_t len);
+void usock__unreachable(struct usock_stack *stack, struct inet_iface *iface, int family, const unsigned char *packet,
+                        size_t len);
 
 /* udp.c, raw.c: input, as dispatched by usock_ip_input in icmp.c */
 bool usock__udp_input(struct usock_stack *stack, const struct usock_packet *packet);
@@ -523,7 +526,7 @@ bool usock__raw_input(struct usock_stack *stack, const struct usock_packet *pack
 /* packet.c */
 /** usock__packet_tap - packet sockets see a frame: come in (PACKET_HOST, ...) or going out (PACKET_OUTGOING); cheap when there are none */
 void usock__packet_tap(struct usock_stack *stack, struct inet_iface *iface, const unsigned char *frame, size_t len,
-		       unsigned char direction);
+                       unsigned char direction);
 /** usock__packet_iface - an interface has changed (INET_CHANGE_*), or with @gone is about to be freed: packet sockets bound to it hear
     of it; to be called from inet_ops.iface_change and iface_del */
 void usock__packet_iface(struct usock_stack *stack, struct inet_iface *iface, unsigned int what, bool gone);
@@ -553,29 +556,29 @@ size_t usock__copy_in(const struct usock__xfer *xfer, size_t skip, void *data, s
 /** struct usock__dgram - a datagram that waits for the program; may be in the queue of one socket only */
 struct usock__dgram {
 	struct usock__dgram *next;
-	size_t len;                /* bytes of data */
-	size_t size;               /* what it counts against SO_RCVBUF */
-	int64_t when;              /* CLOCK_REALTIME, nanoseconds */
+	size_t len;   /* bytes of data */
+	size_t size;  /* what it counts against SO_RCVBUF */
+	int64_t when; /* CLOCK_REALTIME, nanoseconds */
 	struct sockaddr_storage name;
 	socklen_t namelen;
 	/* What control messages may be made of, for Internet sockets. */
-	int family;                /* of the packet */
+	int family; /* of the packet */
 	union inet_ip dst;
 	uint16_t dst_port;
 	unsigned int ifindex;
 	uint8_t hop_limit, tos;
 	uint32_t flow_label;
-	unsigned char *options;    /* IP options or extension headers, in the same allocation; NULL: none */
+	unsigned char *options; /* IP options or extension headers, in the same allocation; NULL: none */
 	size_t options_len;
-	uint32_t dropped;          /* SO_RXQ_OVFL at the time */
+	uint32_t dropped; /* SO_RXQ_OVFL at the time */
 	/* Packet and netlink sockets. */
 	uint32_t aux[4];
-	unsigned char *data;       /* in the same allocation */
+	unsigned char *data; /* in the same allocation */
 };
 
 struct usock__queue {
 	struct usock__dgram *head, **tail;
-	size_t size;               /* sum of the sizes */
+	size_t size; /* sum of the sizes */
 	unsigned int count;
 };
 
@@ -593,28 +596,29 @@ bool usock__queue_put(struct usock *sock, struct usock__queue *queue, struct uso
  * @control: adds the control messages of the kind; may be NULL
  */
 int usock__queue_recv(struct usock *sock, struct usock__queue *queue, struct usock__xfer *xfer,
-		      void (*control)(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram));
+                      void (*control)(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram));
 
 /* -------------------------------------------------------------------------------------------------------------- ipsend */
 
 /** struct usock__send - how one datagram is to be sent: options of the socket, changed by control messages */
 struct usock__send {
-	struct inet_flow flow;      /* question filled in from the socket and the address; answered by usock__send_route */
-	int hop_limit, tos;         /* -1: default */
-	bool dontfrag;              /* EMSGSIZE rather than fragments */
-	bool discover;              /* IPv4: IP_DF on what fits the MTU */
-	bool broadcast;             /* SO_BROADCAST */
-	bool dontroute;             /* SO_DONTROUTE, MSG_DONTROUTE: to neighbours only; IPv4 */
-	const unsigned char *opts;  /* IP options */
+	struct inet_flow flow; /* question filled in from the socket and the address; answered by usock__send_route */
+	int hop_limit, tos;    /* -1: default */
+	bool dontfrag;         /* EMSGSIZE rather than fragments */
+	bool discover;         /* IPv4: IP_DF on what fits the MTU */
+	bool broadcast;        /* SO_BROADCAST */
+	bool dontroute;        /* SO_DONTROUTE, MSG_DONTROUTE: to neighbours only; IPv4 */
+	const unsigned char *opts; /* IP options */
 	unsigned int opts_len;
 	uint32_t flow_label;
-	unsigned char *bytes;       /* of the packet that usock__send_alloc made last */
+	unsigned char *bytes; /* of the packet that usock__send_alloc made last */
 	size_t bytes_len;
 };
 
 /** usock__send_init - from the socket's options and destination; -EAFNOSUPPORT, -ENETUNREACH it is bound to an address of the other family.
     usock__send_cmsg - and what control messages say (-EINVAL) */
-int usock__send_init(struct usock__inet *sock, struct usock__send *send, int family, const struct usock_endpoint *dst, int flags);
+int usock__send_init(struct usock__inet *sock, struct usock__send *send, int family, const struct usock_endpoint *dst,
+                     int flags);
 int usock__send_cmsg(struct usock__inet *sock, struct usock__send *send, const struct msghdr *msg);
 /** usock__send_route - find the way; -ENETUNREACH, -EACCES broadcast without SO_BROADCAST, ... */
 int usock__send_route(struct usock__inet *sock, struct usock__send *send);
@@ -625,14 +629,15 @@ size_t usock__send_room(const struct usock__send *send);
  * @payload: gets where @len bytes of payload go
  */
 void *usock__send_alloc(struct usock_stack *stack, struct usock__send *send, int protocol, size_t len,
-			unsigned char **payload);
+                        unsigned char **payload);
 /** usock__send_packet - off it goes; takes it in any case. Groups come back to ourselves when the socket wants it (multicast_loop) */
 int usock__send_packet(struct usock__inet *sock, const struct usock__send *send, void *packet);
 
 /** usock__checksum - of RFC 1071: over pieces, continuing @sum (host order of the partial sum), not complemented */
 uint32_t usock__checksum(uint32_t sum, const void *data, size_t len, bool odd);
 /** usock__checksum_pseudo - of the pseudo header of TCP, UDP and ICMPv6 */
-uint32_t usock__checksum_pseudo(int family, const union inet_ip *src, const union inet_ip *dst, int protocol, size_t len);
+uint32_t usock__checksum_pseudo(int family, const union inet_ip *src, const union inet_ip *dst, int protocol,
+                                size_t len);
 /** usock__checksum_fold - the final 16 bits, complemented, network byte order */
 uint16_t usock__checksum_fold(uint32_t sum);
 

@@ -18,12 +18,12 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct sock_filter) == sizeof(struct bpf_insn) &&
-		       offsetof(struct sock_filter, k) == offsetof(struct bpf_insn, k),
-	       "an instruction of Linux is one of libpcap");
+                       offsetof(struct sock_filter, k) == offsetof(struct bpf_insn, k),
+               "an instruction of Linux is one of libpcap");
 
 struct usock__filter {
 	bool locked;
-	unsigned int len;        /* instructions; 0: none, it is only locked */
+	unsigned int len; /* instructions; 0: none, it is only locked */
 	struct bpf_insn program[];
 };
 
@@ -31,13 +31,27 @@ struct usock__filter {
 static bool known(uint16_t code)
 {
 	static const uint8_t codes[] = {
-		BPF_LD | BPF_W | BPF_ABS, BPF_LD | BPF_H | BPF_ABS, BPF_LD | BPF_B | BPF_ABS,
-		BPF_LD | BPF_W | BPF_IND, BPF_LD | BPF_H | BPF_IND, BPF_LD | BPF_B | BPF_IND,
-		BPF_LD | BPF_W | BPF_LEN, BPF_LD | BPF_IMM,         BPF_LD | BPF_MEM,
-		BPF_LDX | BPF_W | BPF_LEN, BPF_LDX | BPF_IMM,       BPF_LDX | BPF_MEM,
-		BPF_LDX | BPF_B | BPF_MSH, BPF_ST,                  BPF_STX,
-		BPF_ALU | BPF_NEG,        BPF_JMP | BPF_JA,         BPF_RET | BPF_K,
-		BPF_RET | BPF_A,          BPF_MISC | BPF_TAX,       BPF_MISC | BPF_TXA,
+	        BPF_LD | BPF_W | BPF_ABS,
+	        BPF_LD | BPF_H | BPF_ABS,
+	        BPF_LD | BPF_B | BPF_ABS,
+	        BPF_LD | BPF_W | BPF_IND,
+	        BPF_LD | BPF_H | BPF_IND,
+	        BPF_LD | BPF_B | BPF_IND,
+	        BPF_LD | BPF_W | BPF_LEN,
+	        BPF_LD | BPF_IMM,
+	        BPF_LD | BPF_MEM,
+	        BPF_LDX | BPF_W | BPF_LEN,
+	        BPF_LDX | BPF_IMM,
+	        BPF_LDX | BPF_MEM,
+	        BPF_LDX | BPF_B | BPF_MSH,
+	        BPF_ST,
+	        BPF_STX,
+	        BPF_ALU | BPF_NEG,
+	        BPF_JMP | BPF_JA,
+	        BPF_RET | BPF_K,
+	        BPF_RET | BPF_A,
+	        BPF_MISC | BPF_TAX,
+	        BPF_MISC | BPF_TXA,
 	};
 
 	if (code > UINT8_MAX)
@@ -192,7 +206,7 @@ size_t usock__filter_run_on(const struct usock__filter *filter, const void *data
 }
 
 bool usock__filter_packet_on(const struct usock *sock, const struct usock_packet *packet, size_t header, size_t least,
-			     size_t *len)
+                             size_t *len)
 {
 	unsigned char *bytes = malloc(*len == 0 ? 1 : *len);
 	size_t keep;

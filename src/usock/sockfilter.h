@@ -55,7 +55,7 @@ static inline size_t usock__filter_run(const struct usock *sock, const void *dat
 
 /** usock__filter_packet_on - usock__filter_packet of a socket that has a filter */
 bool usock__filter_packet_on(const struct usock *sock, const struct usock_packet *packet, size_t header, size_t least,
-			     size_t *len);
+                             size_t *len);
 
 /**
  * usock__filter_packet - is an IP packet for the socket? false: not
@@ -64,7 +64,7 @@ bool usock__filter_packet_on(const struct usock *sock, const struct usock_packet
  * @len: in: bytes of that header and of the payload; out: how many of them the socket gets
  */
 static inline bool usock__filter_packet(const struct usock *sock, const struct usock_packet *packet, size_t header,
-					size_t least, size_t *len)
+                                        size_t least, size_t *len)
 {
 	return sock->filter == NULL || usock__filter_packet_on(sock, packet, header, least, len);
 }

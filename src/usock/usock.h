@@ -33,8 +33,8 @@ struct usock_stack;
 /** struct usock_endpoint - an address and a port; the family is that of the socket or packet */
 struct usock_endpoint {
 	union inet_ip ip;
-	uint16_t port;   /* host byte order */
-	uint32_t scope;  /* interface of a link-local IPv6 address, or 0 */
+	uint16_t port;  /* host byte order */
+	uint32_t scope; /* interface of a link-local IPv6 address, or 0 */
 };
 
 /* --------------------------------------------------------------------------------------------------------------- TCP */
@@ -42,17 +42,17 @@ struct usock_endpoint {
 /** enum usock_tcp_option - what can be set on a connection; the value is an int */
 enum usock_tcp_option {
 	USOCK_TCP_NODELAY,
-	USOCK_TCP_KEEPALIVE,    /* SO_KEEPALIVE: 0 or 1 */
-	USOCK_TCP_KEEPIDLE,     /* seconds */
-	USOCK_TCP_KEEPINTVL,    /* seconds */
+	USOCK_TCP_KEEPALIVE, /* SO_KEEPALIVE: 0 or 1 */
+	USOCK_TCP_KEEPIDLE,  /* seconds */
+	USOCK_TCP_KEEPINTVL, /* seconds */
 	USOCK_TCP_KEEPCNT,
 	USOCK_TCP_MAXSEG,       /* bytes; 0: none */
 	USOCK_TCP_USER_TIMEOUT, /* milliseconds; 0: default */
 	USOCK_TCP_RCVBUF,       /* bytes that may be on the way to the program */
 	USOCK_TCP_SYNCNT,
-	USOCK_TCP_TTL,          /* hop limit; -1: default */
-	USOCK_TCP_TOS,          /* TOS or traffic class */
-	USOCK_TCP_BOUND_IF,     /* SO_BINDTODEVICE: index or 0 */
+	USOCK_TCP_TTL,      /* hop limit; -1: default */
+	USOCK_TCP_TOS,      /* TOS or traffic class */
+	USOCK_TCP_BOUND_IF, /* SO_BINDTODEVICE: index or 0 */
 	USOCK_TCP_OPTIONS
 };
 
@@ -78,16 +78,16 @@ struct usock_packet {
 	struct inet_iface *iface; /* on which it came in; lo for what we sent to ourselves */
 	int family;
 	union inet_ip src, dst;
-	uint8_t protocol;         /* of the payload, behind IPv6 extension headers */
-	uint8_t hop_limit;        /* TTL */
-	uint8_t tos;              /* traffic class */
-	uint32_t flow_label;      /* IPv6 */
+	uint8_t protocol;            /* of the payload, behind IPv6 extension headers */
+	uint8_t hop_limit;           /* TTL */
+	uint8_t tos;                 /* traffic class */
+	uint32_t flow_label;         /* IPv6 */
 	const unsigned char *header; /* IP header with its options or extension headers, contiguous */
 	size_t header_len;
 	const struct iovec *payload; /* in pieces, as the engine has it */
 	unsigned int pieces;
 	size_t payload_len;
-	int64_t when;             /* CLOCK_REALTIME, nanoseconds; 0: now */
+	int64_t when; /* CLOCK_REALTIME, nanoseconds; 0: now */
 };
 
 /* ------------------------------------------------------------------------------------------------------------ engine */
@@ -127,7 +127,8 @@ struct usock_engine {
 	void (*rx_free)(void *e, void *buffer);
 	/* An IP packet from @iface, see inet_ops.ip_input. The engine checks it, reassembles, forwards when it is to, hands every
 	   whole packet for this host to usock_ip_input, then takes what is TCP itself. */
-	bool (*ip_input)(void *e, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer);
+	bool (*ip_input)(void *e, struct inet_iface *iface, int family, unsigned char *packet, size_t len,
+	                 void *buffer);
 
 	/* A buffer for an IP packet to be sent: @len bytes at @data, with room for what the engine adds. NULL: no memory. */
 	void *(*tx_alloc)(void *e, size_t len, unsigned char **data);
@@ -146,8 +147,8 @@ struct usock_engine {
 	int (*tcp_listen)(void *e, struct usock_tcp *tcp);
 	/* Queue bytes for sending, as many as there is room for, beginning @skip bytes into the pieces, at most @len; @more: others
 	   follow at once (MSG_MORE, TCP_CORK), so an incomplete segment had better wait. How many were taken; -ENOBUFS. */
-	ssize_t (*tcp_write)(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip,
-			     size_t len, bool more);
+	ssize_t (*tcp_write)(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces,
+	                     size_t skip, size_t len, bool more);
 	/* Send now what @more held back. */
 	void (*tcp_flush)(void *e, struct usock_tcp *tcp);
 	/* How many bytes tcp_write would take; how many taken ones have not been sent; how many not acknowledged. */
@@ -169,8 +170,8 @@ struct usock_engine {
 	void (*tcp_info)(void *e, struct usock_tcp *tcp, struct tcp_info *info);
 	/* An ICMP error about a connection, @error a negative errno: soft ones (hosts unreachable) are remembered and reported when the
 	   connection times out; hard ones end an attempt to connect. @mtu for "too big", else 0. @seq: of the segment quoted. */
-	void (*tcp_icmp)(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq,
-			 int error, unsigned int mtu);
+	void (*tcp_icmp)(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote,
+	                 uint32_t seq, int error, unsigned int mtu);
 	/* Urgent data: queue one more byte, urgent. NULL: the engine cannot (EOPNOTSUPP). */
 	int (*tcp_urgent)(void *e, struct usock_tcp *tcp, unsigned char byte);
 	/* Is a connection that tcp_close has left behind (closing, or in TIME-WAIT) still there? It keeps its port from a bind without
@@ -192,7 +193,7 @@ struct usock_engine {
  * Returns the stack data, or NULL with errno as ioth_newstack says.
  */
 struct usock_stack *usock_stack_new(const struct usock_engine *engine, const char *vnlv[], const char *options,
-				    struct ioth_functions *functions);
+                                    struct ioth_functions *functions);
 
 /** usock_stack_delete - for delstack of a plugin: 0, or -1 with errno */
 int usock_stack_delete(void *stackdata);
@@ -243,7 +244,7 @@ bool usock_tcp_may_accept(struct usock_tcp *listener, unsigned int half_open);
  * Returns its endpoint, with @pcb in it and the options that it has from the listener, for the engine to read; or NULL: refuse it.
  */
 struct usock_tcp *usock_tcp_accept(struct usock_tcp *listener, void *pcb, const struct usock_endpoint *local,
-				   const struct usock_endpoint *remote);
+                                   const struct usock_endpoint *remote);
 
 /** usock_tcp_input - bytes have arrived, in order; they stay where they are until usock calls release(@buffer) */
 void usock_tcp_input(struct usock_tcp *tcp, const unsigned char *data, size_t len, void *buffer);

@@ -70,7 +70,8 @@ struct conf;
 
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
-	const char *stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "=NAME" only NAME itself */
+	const char *
+	        stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "=NAME" only NAME itself */
 	const char *reason;
 };
 
@@ -103,17 +104,41 @@ void conf_register(struct conf_case *test);
 #define LIMITS(...) .limit = {__VA_ARGS__}
 
 /* What stacks that live in the process cannot do, whatever their engine: see docs/lifetime-rules.md, 10 and 15. */
-#define IN_PROCESS(reason) {"lwip", reason}, {"testengine", reason}
-#define HERE_ONLY(reason) {"=lwip", reason}, {"=testengine", reason} /* not when another process serves them */
-#define DEAD_IN_CHILD HERE_ONLY("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
+#define IN_PROCESS(reason)                                                                                             \
+	{"lwip", reason},                                                                                              \
+	{                                                                                                              \
+		"testengine", reason                                                                                   \
+	}
+#define HERE_ONLY(reason)                                                                                              \
+	{"=lwip", reason},                                                                                             \
+	{                                                                                                              \
+		"=testengine", reason                                                                                  \
+	} /* not when another process serves them */
+#define DEAD_IN_CHILD                                                                                                  \
+	HERE_ONLY("a stack that lives in the process is dead in a forked child: every call there is ESTALE")
 #define ONE_PROCESS HERE_ONLY("a stack that lives in the process has no sockets in another one")
-#define HANDED_OVER {"remote+vdestack", "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"}
-#define NOT_STREAMS(reason) {"remote+", reason}
-#define OTHERS_NETWORKS {"remote", "the networks of a served stack are joined by the process that serves it"}
-#define AF_UNIX_PRI IN_PROCESS("what poll sees is an AF_UNIX socket, whose urgent byte is in its queue: PRI never comes without IN")
+#define HANDED_OVER                                                                                                    \
+	{                                                                                                              \
+		"remote+vdestack",                                                                                     \
+		        "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"   \
+	}
+#define NOT_STREAMS(reason)                                                                                            \
+	{                                                                                                              \
+		"remote+", reason                                                                                      \
+	}
+#define OTHERS_NETWORKS                                                                                                \
+	{                                                                                                              \
+		"remote", "the networks of a served stack are joined by the process that serves it"                    \
+	}
+#define AF_UNIX_PRI                                                                                                    \
+	IN_PROCESS("what poll sees is an AF_UNIX socket, whose urgent byte is in its queue: PRI never comes without "  \
+	           "IN")
 #define NO_UDPLITE IN_PROCESS("UDP-Lite is not implemented")
-#define NO_TIMESTAMPS IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
-#define NO_PLAIN_DUP IN_PROCESS("dup(2) copies only what poll(2) sees of a socket that lives in the process: ioth_dup copies it all")
+#define NO_TIMESTAMPS                                                                                                  \
+	IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
+#define NO_PLAIN_DUP                                                                                                   \
+	IN_PROCESS("dup(2) copies only what poll(2) sees of a socket that lives in the process: ioth_dup copies it "   \
+	           "all")
 
 /* ----------------------------------------------------------------------------------------------- the context */
 

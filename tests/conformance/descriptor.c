@@ -87,8 +87,7 @@ CASE(dup, fcntl, INET, "F_DUPFD and F_DUPFD_CLOEXEC make names of the socket, to
 	recv_text(closing, "2");
 }
 
-CASE(dup, plain, INET, "what plain dup(2) makes is the same socket as well",
-     LIMITS(NO_PLAIN_DUP))
+CASE(dup, plain, INET, "what plain dup(2) makes is the same socket as well", LIMITS(NO_PLAIN_DUP))
 {
 	struct pair p = tcp_pair(c);
 	int fd = dup(p.b);
@@ -288,8 +287,7 @@ CASE(through, native_server, ONCE, "a server with plain sockets of the system wo
 }
 
 CASE(through, passed_socket, INET,
-     "a socket of a stack that is passed over a UNIX socket can be used under its new number",
-     LIMITS(ONE_PROCESS))
+     "a socket of a stack that is passed over a UNIX socket can be used under its new number", LIMITS(ONE_PROCESS))
 {
 	union {
 		struct cmsghdr head;

@@ -70,8 +70,7 @@ CASE(limit, descriptors, INET,
 	sock(c, c->a, SOCK_STREAM);
 }
 
-CASE(limit, newstack, ONCE, "ioth_newstack without descriptors fails and leaves nothing",
-     LIMITS(OTHERS_NETWORKS))
+CASE(limit, newstack, ONCE, "ioth_newstack without descriptors fails and leaves nothing", LIMITS(OTHERS_NETWORKS))
 {
 	struct rlimit before, tight;
 	char vnl[256];

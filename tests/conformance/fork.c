@@ -104,8 +104,7 @@ static void serve_one(struct conf *c, void *arg)
 	CHECK_OK(ioth_close(fd));
 }
 
-CASE(fork, server, INET, "a child accepts on an inherited listening socket and serves",
-     LIMITS(DEAD_IN_CHILD))
+CASE(fork, server, INET, "a child accepts on an inherited listening socket and serves", LIMITS(DEAD_IN_CHILD))
 {
 	struct addr addr;
 	int server = listener(c, c->b, &addr);
@@ -151,8 +150,7 @@ static void read_datagram(struct conf *c, void *arg)
 	recv_text(*(int *)arg, "for either");
 }
 
-CASE(fork, shared_queue, INET, "parent and child share the queue: what the child reads is gone",
-     LIMITS(DEAD_IN_CHILD))
+CASE(fork, shared_queue, INET, "parent and child share the queue: what the child reads is gone", LIMITS(DEAD_IN_CHILD))
 {
 	struct pair p = udp_pair(c);
 	char byte;

@@ -49,7 +49,8 @@ CASE(stack, busy_accepted, INET, "an accepted socket keeps a stack busy")
 	c->b = NULL;
 }
 
-CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy", LIMITS(HANDED_OVER, NO_PLAIN_DUP, {"kernel", COUNTS_OURS}))
+CASE(stack, busy_plain_dup, INET, "a copy made by dup(2) keeps a stack busy",
+     LIMITS(HANDED_OVER, NO_PLAIN_DUP, {"kernel", COUNTS_OURS}))
 {
 	int fd = sock(c, c->a, SOCK_STREAM);
 	int copy = dup(fd);
@@ -304,7 +305,8 @@ CASE(stack, interface_names, ONCE,
 	CHECK_OK(ioth_delstack(s));
 }
 
-CASE(stack, no_network, INET, "a stack without a network has lo, and talks to itself", LIMITS(OTHERS_NETWORKS, {"kernel", HAS_NETWORK}))
+CASE(stack, no_network, INET, "a stack without a network has lo, and talks to itself",
+     LIMITS(OTHERS_NETWORKS, {"kernel", HAS_NETWORK}))
 {
 	struct addr addr = addr_loopback(c, 0);
 	struct ioth *s = ioth_newstack(c->stack, NULL);

@@ -53,8 +53,8 @@ const char *cases_limit(const struct conf_case *test, const char *stack);
 
 /* hosts.c */
 void hosts_network(const char *module); /* of the VDE network between the hosts; ptp if nobody says */
-void hosts_prepare(struct conf *c); /* the place: before accounts are taken */
-void hosts_create(struct conf *c);  /* the stacks, configured, a datagram having crossed */
+void hosts_prepare(struct conf *c);     /* the place: before accounts are taken */
+void hosts_create(struct conf *c);      /* the stacks, configured, a datagram having crossed */
 void hosts_delete(struct conf *c);
 
 /* served.c: a stack in a process of its own, for `-s remote+STACK` */

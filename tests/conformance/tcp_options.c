@@ -189,8 +189,7 @@ CASE(tcpopt, info_state, INET, "TCP_INFO tells the state: CLOSE, LISTEN, SYN_SEN
 	CHECK_INT(state(waiting), SYN_SENT);
 }
 
-CASE(tcpopt, info_mss, INET, "TCP_INFO tells segment size, and bytes acknowledged and received",
-     LIMITS(NO_TIMESTAMPS))
+CASE(tcpopt, info_mss, INET, "TCP_INFO tells segment size, and bytes acknowledged and received", LIMITS(NO_TIMESTAMPS))
 {
 	struct pair p = tcp_pair(c);
 	struct tcp_info info;

@@ -191,9 +191,13 @@ CASE(tcp, reset_so_error, INET, "SO_ERROR takes the error of a reset away, and w
 	CHECK_LEN(ioth_recv(p.b, &byte, 1, 0), 0);
 }
 
-#define SHOWN_LATER {"remote", "the peer is another process, which shows a moment later what its stack has acknowledged"}
+#define SHOWN_LATER                                                                                                    \
+	{                                                                                                              \
+		"remote", "the peer is another process, which shows a moment later what its stack has acknowledged"    \
+	}
 
-CASE(tcp, linger_waits, INET, "close with a linger time returns when everything has been acknowledged", LIMITS(SHOWN_LATER))
+CASE(tcp, linger_waits, INET, "close with a linger time returns when everything has been acknowledged",
+     LIMITS(SHOWN_LATER))
 {
 	struct pair p = tcp_pair(c);
 	struct linger linger = {1, 10};

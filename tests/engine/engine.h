@@ -52,7 +52,19 @@ struct fragments {
 	unsigned char data[65536];
 };
 
-enum tcp_state { SYN_SENT, SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSING, TIME_WAIT, CLOSE_WAIT, LAST_ACK, LISTEN, CLOSED };
+enum tcp_state {
+	SYN_SENT,
+	SYN_RECEIVED,
+	ESTABLISHED,
+	FIN_WAIT_1,
+	FIN_WAIT_2,
+	CLOSING,
+	TIME_WAIT,
+	CLOSE_WAIT,
+	LAST_ACK,
+	LISTEN,
+	CLOSED
+};
 
 /** struct early - bytes that came before those that precede them */
 struct early {
@@ -70,7 +82,7 @@ struct tcb {
 	struct usock_tcp *tcp; /* NULL: closed by the program */
 	struct tcb *listener;  /* of one in SYN_RECEIVED */
 	enum tcp_state state;
-	struct ip_flow flow;   /* src is ours */
+	struct ip_flow flow; /* src is ours */
 	uint16_t port, peer_port;
 	uint32_t iss, snd_una, snd_nxt, snd_max, snd_wnd, snd_up;
 	uint32_t rcv_nxt, rcv_adv;
@@ -78,18 +90,18 @@ struct tcb {
 	unsigned int mss;
 	unsigned char *sndbuf; /* from snd_una on; the SYN not counted */
 	size_t queued;
-	bool fin, fin_acked;   /* FIN follows what is queued; it was acknowledged */
-	bool urgent;           /* snd_up counts */
-	bool more;             /* an incomplete segment waits */
+	bool fin, fin_acked; /* FIN follows what is queued; it was acknowledged */
+	bool urgent;         /* snd_up counts */
+	bool more;           /* an incomplete segment waits */
 	bool ack_now;
-	bool dead;             /* to be freed */
-	size_t given;          /* to usock, not taken by the program yet */
+	bool dead;    /* to be freed */
+	size_t given; /* to usock, not taken by the program yet */
 	struct early *early;
 	bool has_urg;
-	uint32_t rcv_up;       /* sequence number of the urgent byte */
+	uint32_t rcv_up;                           /* sequence number of the urgent byte */
 	int64_t retransmit, persist, expire, keep; /* times, INET_NEVER: not set */
 	unsigned int retries, probes;
-	int64_t since;         /* when what is being retransmitted was sent first */
+	int64_t since; /* when what is being retransmitted was sent first */
 	int soft_error;
 	unsigned int retransmitted;
 	uint64_t bytes_acked, bytes_received;
@@ -120,13 +132,14 @@ int64_t ip_deadline(const struct engine *e);
 void ip_close(struct engine *e);
 /** ip_send - a payload to where @flow says, with room for the checksum of TCP at @check, if not NULL */
 int ip_send(struct engine *e, const struct ip_flow *flow, int protocol, int hop_limit, int tos, unsigned int oif,
-	    const unsigned char *payload, size_t len, size_t check);
+            const unsigned char *payload, size_t len, size_t check);
 unsigned int ip_mtu(struct engine *e, const struct ip_flow *flow, unsigned int oif);
 /** ip_late - deliver a segment that was made to wait */
 void ip_deliver(struct engine *e, struct inet_iface *iface, int family, unsigned char *packet, size_t len);
 
 /* tcp.c */
-void tcp_input(struct engine *e, const struct ip_flow *flow, struct inet_iface *iface, const unsigned char *segment, size_t len);
+void tcp_input(struct engine *e, const struct ip_flow *flow, struct inet_iface *iface, const unsigned char *segment,
+               size_t len);
 void tcp_timers(struct engine *e, int64_t now);
 int64_t tcp_deadline(const struct engine *e);
 void tcp_end(struct engine *e);
@@ -142,7 +155,8 @@ extern const struct usock_engine test_engine;
 #define URG 0x20
 void tcp_send_segment(struct tcb *tcb, uint32_t seq, unsigned int flags, size_t offset, size_t len);
 void tcp_push(struct tcb *tcb);
-void tcp_reset(struct engine *e, const struct ip_flow *flow, uint16_t from, uint16_t to, uint32_t seq, uint32_t ack, bool with_ack);
+void tcp_reset(struct engine *e, const struct ip_flow *flow, uint16_t from, uint16_t to, uint32_t seq, uint32_t ack,
+               bool with_ack);
 uint32_t tcp_window(const struct tcb *tcb);
 
 static inline bool seq_lt(uint32_t a, uint32_t b)
@@ -157,7 +171,8 @@ static inline bool seq_le(uint32_t a, uint32_t b)
 /* functions of struct usock_engine, tcp.c */
 int op_connect(void *e, struct usock_tcp *tcp);
 int op_listen(void *e, struct usock_tcp *tcp);
-ssize_t op_write(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip, size_t len, bool more);
+ssize_t op_write(void *e, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip,
+                 size_t len, bool more);
 void op_flush(void *e, struct usock_tcp *tcp);
 size_t op_room(void *e, struct usock_tcp *tcp);
 size_t op_unsent(void *e, struct usock_tcp *tcp);
@@ -169,8 +184,8 @@ void op_close(void *e, struct usock_tcp *tcp);
 void op_abort(void *e, struct usock_tcp *tcp);
 int op_option(void *e, struct usock_tcp *tcp, enum usock_tcp_option option, int value);
 void op_info(void *e, struct usock_tcp *tcp, struct tcp_info *info);
-void op_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq, int error,
-	     unsigned int mtu);
+void op_icmp(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq,
+             int error, unsigned int mtu);
 int op_urgent(void *e, struct usock_tcp *tcp, unsigned char byte);
 bool op_left(void *e, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote);
 

@@ -63,8 +63,8 @@ void tx_free(void *engine, void *packet)
 }
 
 /** fragment4 - send an IPv4 packet in pieces of at most @mtu bytes */
-static int fragment4(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop, const unsigned char *packet, size_t len,
-		     size_t mtu)
+static int fragment4(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop,
+                     const unsigned char *packet, size_t len, size_t mtu)
 {
 	struct ip header;
 	size_t head, step, at;
@@ -91,7 +91,7 @@ static int fragment4(struct engine *e, struct inet_iface *iface, const union ine
 		memcpy(data + head, packet + at, piece);
 		ip->ip_len = htons((uint16_t)(head + piece));
 		ip->ip_off = htons((uint16_t)((first & ~(unsigned int)IP_MF) + (at - head) / 8 +
-					      (at + piece < len || (first & IP_MF) ? IP_MF : 0)));
+		                              (at + piece < len || (first & IP_MF) ? IP_MF : 0)));
 		ip->ip_sum = 0;
 		ip->ip_sum = checksum(data, head);
 		err = inet_output(iface, AF_INET, nexthop, data, p->len);
@@ -101,8 +101,8 @@ static int fragment4(struct engine *e, struct inet_iface *iface, const union ine
 }
 
 /** fragment6 - the same for IPv6: the fragment header follows the extension headers for every hop, of which there are none here */
-static int fragment6(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop, const unsigned char *packet, size_t len,
-		     size_t mtu)
+static int fragment6(struct engine *e, struct inet_iface *iface, const union inet_ip *nexthop,
+                     const unsigned char *packet, size_t len, size_t mtu)
 {
 	const size_t head = sizeof(struct ip6_hdr), extra = sizeof(struct ip6_frag);
 	size_t step = (mtu - head - extra) & ~(size_t)7;
@@ -164,7 +164,7 @@ unsigned int ip_mtu(struct engine *e, const struct ip_flow *flow, unsigned int o
 }
 
 int ip_send(struct engine *e, const struct ip_flow *flow, int protocol, int hop_limit, int tos, unsigned int oif,
-	    const unsigned char *payload, size_t len, size_t check)
+            const unsigned char *payload, size_t len, size_t check)
 {
 	size_t head = flow->family == AF_INET ? sizeof(struct ip) : sizeof(struct ip6_hdr);
 	struct inet_flow route;
@@ -183,9 +183,16 @@ int ip_send(struct engine *e, const struct ip_flow *flow, int protocol, int hop_
 	if (flow->family == AF_INET) {
 		struct ip *ip = (struct ip *)data;
 
-		*ip = (struct ip){.ip_v = 4, .ip_hl = 5, .ip_tos = (uint8_t)tos, .ip_len = htons((uint16_t)(head + len)),
-				  .ip_id = htons(e->id++), .ip_off = protocol == IPPROTO_TCP ? htons(IP_DF) : 0,
-				  .ip_ttl = (uint8_t)hop_limit, .ip_p = (uint8_t)protocol, .ip_src = flow->src.v4, .ip_dst = flow->dst.v4};
+		*ip = (struct ip){.ip_v = 4,
+		                  .ip_hl = 5,
+		                  .ip_tos = (uint8_t)tos,
+		                  .ip_len = htons((uint16_t)(head + len)),
+		                  .ip_id = htons(e->id++),
+		                  .ip_off = protocol == IPPROTO_TCP ? htons(IP_DF) : 0,
+		                  .ip_ttl = (uint8_t)hop_limit,
+		                  .ip_p = (uint8_t)protocol,
+		                  .ip_src = flow->src.v4,
+		                  .ip_dst = flow->dst.v4};
 		ip->ip_sum = checksum(ip, sizeof(*ip));
 	} else {
 		struct ip6_hdr *ip6 = (struct ip6_hdr *)data;
@@ -208,7 +215,8 @@ int ip_send(struct engine *e, const struct ip_flow *flow, int protocol, int hop_
 /* ------------------------------------------------------------------------------------------------------------ delivery */
 
 /** echo - answer an echo request */
-static void echo(struct engine *e, const struct ip_flow *flow, const struct inet_iface *iface, const unsigned char *message, size_t len)
+static void echo(struct engine *e, const struct ip_flow *flow, const struct inet_iface *iface,
+                 const unsigned char *message, size_t len)
 {
 	struct ip_flow back = {flow->family, flow->dst, flow->src};
 	bool six = flow->family == AF_INET6;
@@ -236,13 +244,21 @@ static void echo(struct engine *e, const struct ip_flow *flow, const struct inet
 }
 
 /** deliver - a whole packet for this host, its payload in one piece */
-static void deliver(struct engine *e, struct inet_iface *iface, const struct ip_flow *flow, uint8_t protocol, const unsigned char *header,
-		    size_t header_len, const unsigned char *payload, size_t len)
+static void deliver(struct engine *e, struct inet_iface *iface, const struct ip_flow *flow, uint8_t protocol,
+                    const unsigned char *header, size_t header_len, const unsigned char *payload, size_t len)
 {
 	struct iovec piece = {(void *)(uintptr_t)payload, len};
 	struct usock_packet packet = {
-		.iface = iface, .family = flow->family, .src = flow->src, .dst = flow->dst, .protocol = protocol,
-		.header = header, .header_len = header_len, .payload = &piece, .pieces = 1, .payload_len = len,
+	        .iface = iface,
+	        .family = flow->family,
+	        .src = flow->src,
+	        .dst = flow->dst,
+	        .protocol = protocol,
+	        .header = header,
+	        .header_len = header_len,
+	        .payload = &piece,
+	        .pieces = 1,
+	        .payload_len = len,
 	};
 
 	if (flow->family == AF_INET) {
@@ -256,7 +272,8 @@ static void deliver(struct engine *e, struct inet_iface *iface, const struct ip_
 		packet.tos = (uint8_t)(ntohl(word) >> 20);
 		packet.hop_limit = header[7];
 	}
-	if (protocol == IPPROTO_ICMPV6 && link__sum_fold(link__sum(pseudo(flow, protocol, len), payload, len)) != 0xffff)
+	if (protocol == IPPROTO_ICMPV6 &&
+	    link__sum_fold(link__sum(pseudo(flow, protocol, len), payload, len)) != 0xffff)
 		return;
 	if (protocol == IPPROTO_ICMP && checksum(payload, len) != 0)
 		return;
@@ -271,13 +288,15 @@ static void deliver(struct engine *e, struct inet_iface *iface, const struct ip_
 }
 
 /** reassemble - take a fragment; delivers the packet when it is whole */
-static void reassemble(struct engine *e, struct inet_iface *iface, const struct ip_flow *flow, uint8_t protocol, uint32_t id,
-		       const unsigned char *header, size_t header_len, size_t offset, bool more, const unsigned char *data, size_t len)
+static void reassemble(struct engine *e, struct inet_iface *iface, const struct ip_flow *flow, uint8_t protocol,
+                       uint32_t id, const unsigned char *header, size_t header_len, size_t offset, bool more,
+                       const unsigned char *data, size_t len)
 {
 	struct fragments **at = &e->fragments, *f;
 	unsigned int count = 0;
 
-	if (offset + len > (flow->family == AF_INET ? 65535 - header_len : 65535) || (more && len % 8 != 0) || header_len > sizeof(f->header) || len == 0)
+	if (offset + len > (flow->family == AF_INET ? 65535 - header_len : 65535) || (more && len % 8 != 0) ||
+	    header_len > sizeof(f->header) || len == 0)
 		return;
 	for (; *at; at = &(*at)->next, count++)
 		if ((*at)->id == id && (*at)->protocol == protocol && memcmp(&(*at)->flow, flow, sizeof(*flow)) == 0)
@@ -289,8 +308,11 @@ static void reassemble(struct engine *e, struct inet_iface *iface, const struct 
 		f = calloc(1, sizeof(*f));
 		if (!f)
 			return;
-		*f = (struct fragments){.next = NULL, .expires = usock_now(e->stack) + FRAGMENTS_TIMEOUT, .flow = *flow, .id = id,
-					.protocol = protocol};
+		*f = (struct fragments){.next = NULL,
+		                        .expires = usock_now(e->stack) + FRAGMENTS_TIMEOUT,
+		                        .flow = *flow,
+		                        .id = id,
+		                        .protocol = protocol};
 		*at = f;
 	}
 	if (offset == 0) {
@@ -327,7 +349,7 @@ static bool is_ours(struct engine *e, const struct inet_iface *iface, const stru
 		type = inet_addr_type(usock_inet(e->stack), flow->family, &flow->dst, iface);
 	return type == RTN_LOCAL || type == RTN_BROADCAST ||
 	       (type == RTN_MULTICAST &&
-		((iface->flags & IFF_LOOPBACK) || inet_group_member(iface, flow->family, &flow->dst)));
+	        ((iface->flags & IFF_LOOPBACK) || inet_group_member(iface, flow->family, &flow->dst)));
 }
 
 static void input4(struct engine *e, struct inet_iface *iface, const unsigned char *packet, size_t len)
@@ -340,7 +362,8 @@ static void input4(struct engine *e, struct inet_iface *iface, const unsigned ch
 		return;
 	memcpy(&ip, packet, sizeof(ip));
 	head = ip.ip_hl * 4U;
-	if (ip.ip_v != 4 || head < sizeof(ip) || ntohs(ip.ip_len) < head || ntohs(ip.ip_len) > len || checksum(packet, head) != 0)
+	if (ip.ip_v != 4 || head < sizeof(ip) || ntohs(ip.ip_len) < head || ntohs(ip.ip_len) > len ||
+	    checksum(packet, head) != 0)
 		return;
 	len = ntohs(ip.ip_len);
 	flow.src.v4 = ip.ip_src;
@@ -349,7 +372,7 @@ static void input4(struct engine *e, struct inet_iface *iface, const unsigned ch
 		return;
 	if (ntohs(ip.ip_off) & (IP_MF | IP_OFFMASK))
 		reassemble(e, iface, &flow, ip.ip_p, ip.ip_id, packet, head, (ntohs(ip.ip_off) & IP_OFFMASK) * 8U,
-			   ntohs(ip.ip_off) & IP_MF, packet + head, len - head);
+		           ntohs(ip.ip_off) & IP_MF, packet + head, len - head);
 	else
 		deliver(e, iface, &flow, ip.ip_p, packet, head, packet + head, len - head);
 }
@@ -390,8 +413,8 @@ static void input6(struct engine *e, struct inet_iface *iface, const unsigned ch
 			return;
 		memcpy(&frag, packet + at, sizeof(frag));
 		reassemble(e, iface, &flow, frag.ip6f_nxt, frag.ip6f_ident, packet, sizeof(ip6),
-			   ntohs(frag.ip6f_offlg & IP6F_OFF_MASK), frag.ip6f_offlg & IP6F_MORE_FRAG,
-			   packet + at + sizeof(frag), len - at - sizeof(frag));
+		           ntohs(frag.ip6f_offlg & IP6F_OFF_MASK), frag.ip6f_offlg & IP6F_MORE_FRAG,
+		           packet + at + sizeof(frag), len - at - sizeof(frag));
 		return;
 	}
 	deliver(e, iface, &flow, next, packet, at, packet + at, len - at);
@@ -429,8 +452,10 @@ static bool disturb(struct engine *e, struct inet_iface *iface, int family, cons
 		if (!held)
 			return true;
 		usock_random(e->stack, &number, sizeof(number));
-		*held = (struct held){.iface = iface, .family = family, .len = len,
-				      .when = usock_now(e->stack) + (int64_t)(number % (e->delay * 1000 + 1)) * 1000};
+		*held = (struct held){.iface = iface,
+		                      .family = family,
+		                      .len = len,
+		                      .when = usock_now(e->stack) + (int64_t)(number % (e->delay * 1000 + 1)) * 1000};
 		memcpy(held->data, packet, len);
 		while (*at && (*at)->when <= held->when)
 			at = &(*at)->next;

@@ -38,8 +38,14 @@ static struct tcb *tcb_new(struct engine *e, struct usock_tcp *tcp)
 
 	if (!tcb)
 		return NULL;
-	*tcb = (struct tcb){.engine = e, .tcp = tcp, .next = e->tcbs, .mss = 536, .retransmit = INET_NEVER,
-			    .persist = INET_NEVER, .expire = INET_NEVER, .keep = INET_NEVER};
+	*tcb = (struct tcb){.engine = e,
+	                    .tcp = tcp,
+	                    .next = e->tcbs,
+	                    .mss = 536,
+	                    .retransmit = INET_NEVER,
+	                    .persist = INET_NEVER,
+	                    .expire = INET_NEVER,
+	                    .keep = INET_NEVER};
 	usock_random(e->stack, &tcb->iss, sizeof(tcb->iss));
 	tcb->snd_una = tcb->snd_nxt = tcb->snd_max = tcb->snd_up = tcb->iss;
 	e->tcbs = tcb;
@@ -141,7 +147,8 @@ static struct tcb *find(struct engine *e, const struct ip_flow *mine, uint16_t p
 }
 
 /** find_listener - the one on the very address, or else on any; the interface must be the one it is bound to */
-static struct tcb *find_listener(struct engine *e, const struct ip_flow *mine, uint16_t port, const struct inet_iface *iface)
+static struct tcb *find_listener(struct engine *e, const struct ip_flow *mine, uint16_t port,
+                                 const struct inet_iface *iface)
 {
 	struct tcb *best = NULL;
 	int most = 0;
@@ -158,8 +165,7 @@ static struct tcb *find_listener(struct engine *e, const struct ip_flow *mine, u
 			continue;
 		if (family == mine->family && same_ip(family, &ip, &mine->src))
 			score = 8;
-		else if (is_any(family, &ip) &&
-			 (family == mine->family || (family == AF_INET6 && !tcb->tcp->v6only)))
+		else if (is_any(family, &ip) && (family == mine->family || (family == AF_INET6 && !tcb->tcp->v6only)))
 			score = family == mine->family ? 4 : 2;
 		else
 			continue;
@@ -194,9 +200,15 @@ static bool segment_read(struct segment *s, const unsigned char *bytes, size_t l
 	head = (bytes[12] >> 4) * 4U;
 	if (head < 20 || head > len)
 		return false;
-	*s = (struct segment){.from = get16(bytes), .to = get16(bytes + 2), .seq = get32(bytes + 4), .ack = get32(bytes + 8),
-			      .flags = bytes[13] & 63, .window = get16(bytes + 14), .urg = get16(bytes + 18),
-			      .data = bytes + head, .len = len - head};
+	*s = (struct segment){.from = get16(bytes),
+	                      .to = get16(bytes + 2),
+	                      .seq = get32(bytes + 4),
+	                      .ack = get32(bytes + 8),
+	                      .flags = bytes[13] & 63,
+	                      .window = get16(bytes + 14),
+	                      .urg = get16(bytes + 18),
+	                      .data = bytes + head,
+	                      .len = len - head};
 	for (at = 20; at < head && bytes[at] != 0;) {
 		size_t size = bytes[at] == 1 || at + 1 >= head ? 1 : bytes[at + 1];
 
@@ -519,7 +531,7 @@ static bool acceptable(const struct tcb *tcb, const struct segment *s)
 	if (size == 0)
 		return seq_le(tcb->rcv_nxt, s->seq) && seq_le(s->seq, end);
 	return seq_lt(s->seq, end) ? seq_lt(tcb->rcv_nxt, s->seq + size) || s->seq == tcb->rcv_nxt
-				   : s->seq == tcb->rcv_nxt && s->len == 0;
+	                           : s->seq == tcb->rcv_nxt && s->len == 0;
 }
 
 /** tcb_input - a segment for a connection that has heard of its peer */
@@ -544,7 +556,9 @@ static void tcb_input(struct tcb *tcb, struct segment *s, const struct inet_ifac
 	}
 	if (s->flags & RST) {
 		if (s->seq == tcb->rcv_nxt)
-			tcb_die(tcb, tcb->state == CLOSE_WAIT ? -EPIPE : tcb->state == SYN_RECEIVED ? -ECONNREFUSED : -ECONNRESET);
+			tcb_die(tcb, tcb->state == CLOSE_WAIT     ? -EPIPE
+			             : tcb->state == SYN_RECEIVED ? -ECONNREFUSED
+			                                          : -ECONNRESET);
 		else
 			tcp_send_segment(tcb, tcb->snd_nxt, ACK, 0, 0);
 		return;
@@ -589,14 +603,16 @@ static void tcb_input(struct tcb *tcb, struct segment *s, const struct inet_ifac
 		tcp_push(tcb);
 }
 
-void tcp_input(struct engine *e, const struct ip_flow *flow, struct inet_iface *iface, const unsigned char *bytes, size_t len)
+void tcp_input(struct engine *e, const struct ip_flow *flow, struct inet_iface *iface, const unsigned char *bytes,
+               size_t len)
 {
 	struct ip_flow mine = {flow->family, flow->dst, flow->src};
 	bool was_busy = e->busy;
 	struct segment s;
 	struct tcb *tcb;
 
-	if (!segment_read(&s, bytes, len) || inet_addr_type(usock_inet(e->stack), flow->family, &flow->dst, NULL) != RTN_LOCAL)
+	if (!segment_read(&s, bytes, len) ||
+	    inet_addr_type(usock_inet(e->stack), flow->family, &flow->dst, NULL) != RTN_LOCAL)
 		return;
 	e->busy = true;
 	tcb = find(e, &mine, s.to, s.from);
@@ -614,7 +630,8 @@ void tcp_input(struct engine *e, const struct ip_flow *flow, struct inet_iface *
 	else if (!tcb && !(s.flags & RST) && (s.flags & ACK))
 		tcp_reset(e, &mine, s.to, s.from, s.ack, 0, false);
 	else if (!tcb && !(s.flags & RST))
-		tcp_reset(e, &mine, s.to, s.from, 0, s.seq + (uint32_t)s.len + !!(s.flags & SYN) + !!(s.flags & FIN), true);
+		tcp_reset(e, &mine, s.to, s.from, 0, s.seq + (uint32_t)s.len + !!(s.flags & SYN) + !!(s.flags & FIN),
+		          true);
 	else if (tcb && tcb->state == SYN_SENT)
 		syn_sent_input(tcb, &s);
 	else if (tcb)
@@ -781,7 +798,8 @@ static unsigned char *queue_bytes(struct tcb *tcb, size_t len)
 	return grown + tcb->queued - len;
 }
 
-ssize_t op_write(void *engine, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip, size_t len, bool more)
+ssize_t op_write(void *engine, struct usock_tcp *tcp, const struct iovec *piece, unsigned int pieces, size_t skip,
+                 size_t len, bool more)
 {
 	struct tcb *tcb = tcp->pcb;
 	unsigned char *to;
@@ -965,8 +983,9 @@ int op_option(void *engine, struct usock_tcp *tcp, enum usock_tcp_option option,
 void op_info(void *engine, struct usock_tcp *tcp, struct tcp_info *info)
 {
 	static const uint8_t number[] = {
-		[SYN_SENT] = 2, [SYN_RECEIVED] = 3, [ESTABLISHED] = 1, [FIN_WAIT_1] = 4, [FIN_WAIT_2] = 5, [CLOSING] = 11,
-		[TIME_WAIT] = 6, [CLOSE_WAIT] = 8, [LAST_ACK] = 9, [LISTEN] = 10, [CLOSED] = 7,
+	        [SYN_SENT] = 2,   [SYN_RECEIVED] = 3, [ESTABLISHED] = 1, [FIN_WAIT_1] = 4,
+	        [FIN_WAIT_2] = 5, [CLOSING] = 11,     [TIME_WAIT] = 6,   [CLOSE_WAIT] = 8,
+	        [LAST_ACK] = 9,   [LISTEN] = 10,      [CLOSED] = 7,
 	};
 	const struct tcb *tcb = tcp->pcb;
 
@@ -991,8 +1010,8 @@ void op_info(void *engine, struct usock_tcp *tcp, struct tcp_info *info)
 	info->tcpi_rcv_wscale = tcb->rcv_shift & 15;
 }
 
-void op_icmp(void *engine, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote, uint32_t seq, int error,
-	     unsigned int mtu)
+void op_icmp(void *engine, int family, const struct usock_endpoint *local, const struct usock_endpoint *remote,
+             uint32_t seq, int error, unsigned int mtu)
 {
 	struct engine *e = engine;
 	struct ip_flow mine = {.family = AF_INET};

@@ -87,8 +87,9 @@ void tcp_send_segment(struct tcb *tcb, uint32_t seq, unsigned int flags, size_t 
 	if (len > 0)
 		memcpy(segment + head, tcb->sndbuf + offset, len);
 	tcb->ack_now = false;
-	ip_send(tcb->engine, &tcb->flow, IPPROTO_TCP, option_of(tcb, USOCK_TCP_TTL, -1), option_of(tcb, USOCK_TCP_TOS, 0),
-		(unsigned int)option_of(tcb, USOCK_TCP_BOUND_IF, 0), segment, head + len, 16);
+	ip_send(tcb->engine, &tcb->flow, IPPROTO_TCP, option_of(tcb, USOCK_TCP_TTL, -1),
+	        option_of(tcb, USOCK_TCP_TOS, 0), (unsigned int)option_of(tcb, USOCK_TCP_BOUND_IF, 0), segment,
+	        head + len, 16);
 }
 
 /** arm - the retransmission timer; it doubles with each retry */
@@ -125,7 +126,7 @@ void tcp_push(struct tcb *tcb)
 {
 	uint32_t end = tcb->snd_una + (uint32_t)tcb->queued;
 	bool sending = tcb->state == ESTABLISHED || tcb->state == CLOSE_WAIT || tcb->state == FIN_WAIT_1 ||
-		       tcb->state == CLOSING || tcb->state == LAST_ACK;
+	               tcb->state == CLOSING || tcb->state == LAST_ACK;
 
 	while (sending && !tcb->dead) {
 		uint32_t limit = tcb->snd_una + tcb->snd_wnd;
@@ -153,7 +154,8 @@ void tcp_push(struct tcb *tcb)
 		if (tcb->retransmit == INET_NEVER)
 			arm(tcb);
 	}
-	if (sending && tcb->queued > 0 && tcb->snd_nxt == tcb->snd_una && tcb->snd_wnd == 0 && tcb->persist == INET_NEVER) {
+	if (sending && tcb->queued > 0 && tcb->snd_nxt == tcb->snd_una && tcb->snd_wnd == 0 &&
+	    tcb->persist == INET_NEVER) {
 		tcb->persist = usock_now(tcb->engine->stack) + RTO_MIN;
 		usock_deadline_changed(tcb->engine->stack);
 	}
@@ -161,7 +163,8 @@ void tcp_push(struct tcb *tcb)
 		tcp_send_segment(tcb, tcb->snd_nxt, ACK, 0, 0);
 }
 
-void tcp_reset(struct engine *e, const struct ip_flow *flow, uint16_t from, uint16_t to, uint32_t seq, uint32_t ack, bool with_ack)
+void tcp_reset(struct engine *e, const struct ip_flow *flow, uint16_t from, uint16_t to, uint32_t seq, uint32_t ack,
+               bool with_ack)
 {
 	unsigned char segment[HEADER] = {0};
 

@@ -77,7 +77,8 @@ static void pass(struct rtnl_stack *stack)
 /** dump - everything that there is, as ip(8) asks for it */
 static void dump(struct rtnl_stack *stack)
 {
-	static const uint16_t types[] = {RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH, RTM_GETRULE, RTM_GETQDISC};
+	static const uint16_t types[] = {RTM_GETLINK,  RTM_GETADDR, RTM_GETROUTE,
+	                                 RTM_GETNEIGH, RTM_GETRULE, RTM_GETQDISC};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct nlq_msg *msg = nlq_createmsg(types[i], NLM_F_REQUEST | NLM_F_DUMP, 1, 0);

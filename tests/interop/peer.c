@@ -254,12 +254,20 @@ int main(int argc, char *argv[])
 		const char *name;
 		int args;
 		int (*run)(struct ioth *net, char *argv[]);
-	} task[] = {{"hold", 0, task_hold}, {"sink", 1, task_sink},   {"source", 3, task_source},
-	            {"get", 3, task_get},   {"serve", 2, task_serve}, {"iperf", 4, peer_iperf},
-	            {"many-accept", 2, peer_many_accept},   {"many-connect", 3, peer_many_connect},
-	            {"push", 3, peer_push},                 {"pull", 2, peer_pull},
-	            {"echo", 1, peer_echo},                 {"ask", 4, peer_ask},
-	            {"mdns-ask", 2, peer_mdns_ask},         {"mdns-answer", 3, peer_mdns_answer}};
+	} task[] = {{"hold", 0, task_hold},
+	            {"sink", 1, task_sink},
+	            {"source", 3, task_source},
+	            {"get", 3, task_get},
+	            {"serve", 2, task_serve},
+	            {"iperf", 4, peer_iperf},
+	            {"many-accept", 2, peer_many_accept},
+	            {"many-connect", 3, peer_many_connect},
+	            {"push", 3, peer_push},
+	            {"pull", 2, peer_pull},
+	            {"echo", 1, peer_echo},
+	            {"ask", 4, peer_ask},
+	            {"mdns-ask", 2, peer_mdns_ask},
+	            {"mdns-answer", 3, peer_mdns_answer}};
 	struct ioth *net;
 
 	setlinebuf(stdout);

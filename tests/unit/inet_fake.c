@@ -157,22 +157,22 @@ static void notify(void *owner, struct nlq_msg *queue, uint32_t seq, uint32_t po
 }
 
 static const struct inet_ops ops = {
-	.now = now,
-	.iface_add = iface_add,
-	.iface_del = iface_del,
-	.iface_change = iface_change,
-	.addr_add = addr_add,
-	.addr_del = addr_del,
-	.group_join = group_join,
-	.group_leave = group_leave,
-	.link_create = link_create,
-	.link_destroy = link_destroy,
-	.transmit = transmit,
-	.ip_input = ip_input,
-	.ip_output = ip_output,
-	.unreachable = unreachable,
-	.routes_changed = routes_changed,
-	.notify = notify,
+        .now = now,
+        .iface_add = iface_add,
+        .iface_del = iface_del,
+        .iface_change = iface_change,
+        .addr_add = addr_add,
+        .addr_del = addr_del,
+        .group_join = group_join,
+        .group_leave = group_leave,
+        .link_create = link_create,
+        .link_destroy = link_destroy,
+        .transmit = transmit,
+        .ip_input = ip_input,
+        .ip_output = ip_output,
+        .unreachable = unreachable,
+        .routes_changed = routes_changed,
+        .notify = notify,
 };
 
 void fake_open(struct fake *fake)

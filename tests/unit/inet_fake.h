@@ -14,13 +14,13 @@
 
 struct fake {
 	struct inet *inet;
-	int64_t now;               /* the clock, nanoseconds; 0: that of the machine */
-	int addr_error;            /* what addr_add returns */
-	int link_error;            /* what link_create returns */
+	int64_t now;                               /* the clock, nanoseconds; 0: that of the machine */
+	int addr_error;                            /* what addr_add returns */
+	int link_error;                            /* what link_create returns */
 	unsigned int ifaces, addrs, groups, ports; /* that the engine and the network know of at the moment */
 	unsigned int routes_changed;
-	unsigned int frames;       /* sent */
-	char log[FAKE_LOG];        /* a line for each event but frames, see fake.c; cut when it is full */
+	unsigned int frames; /* sent */
+	char log[FAKE_LOG];  /* a line for each event but frames, see fake.c; cut when it is full */
 };
 
 /** fake_open - a stack with lo; the test fails when there is none */

@@ -72,7 +72,7 @@ static bool serve(struct fake *fake, int fd)
 		return false;
 	memcpy(&header, datagram, sizeof(header));
 	queue = nlq_process_datagram(datagram + sizeof(header), (size_t)got - sizeof(header), inet_handlers, fake->inet,
-				     header.portid, header.options);
+	                             header.portid, header.options);
 	nlq_pack(&queue, 4096);
 	for (; queue != NULL; nlq_dropmsg(&queue)) {
 		const struct nlq_msg *msg = nlq_head(queue);
@@ -168,7 +168,8 @@ static void normalize(char *text)
 {
 	char *at = text;
 
-	for (char *error; (error = strstr(text, "RTNETLINK answers: ")) != NULL || (error = strstr(text, "Error: ")) != NULL;)
+	for (char *error;
+	     (error = strstr(text, "RTNETLINK answers: ")) != NULL || (error = strstr(text, "Error: ")) != NULL;)
 		blot(error, strcspn(error, "\n"), "!");
 	while ((at = strstr(at, "sec")) != NULL) {
 		char *digit = at;
@@ -215,7 +216,10 @@ static int make_kernel_net(void)
 		assert_int_equal(netns_enter(here), 0);
 	}
 	close(here);
-	assert_int_equal(ip_run(NULL, "ip link set d0 address 02:00:00:00:00:07; ip link set d1 address 02:00:00:00:00:08", text), 0);
+	assert_int_equal(ip_run(NULL,
+	                        "ip link set d0 address 02:00:00:00:00:07; ip link set d1 address 02:00:00:00:00:08",
+	                        text),
+	                 0);
 	return peers;
 }
 
@@ -225,7 +229,8 @@ static void make_net(struct fake *fake)
 	struct inet_iface *iface;
 
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(inet_iface_new(fake->inet, i == 0 ? "d0" : "d1", "vde", "null://", mac[i], 0, &iface), 0);
+		assert_int_equal(inet_iface_new(fake->inet, i == 0 ? "d0" : "d1", "vde", "null://", mac[i], 0, &iface),
+		                 0);
 		iface->dad_transmits = 0;
 	}
 }

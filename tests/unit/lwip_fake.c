@@ -81,7 +81,7 @@ bool usock_tcp_may_accept(struct usock_tcp *listener, unsigned int half_open)
 }
 
 struct usock_tcp *usock_tcp_accept(struct usock_tcp *listener, void *pcb, const struct usock_endpoint *local,
-				   const struct usock_endpoint *remote)
+                                   const struct usock_endpoint *remote)
 {
 	struct sock *from = (struct sock *)listener, *sock = calloc(1, sizeof(*sock));
 
@@ -238,12 +238,14 @@ static void transmit(void *owner, struct inet_iface *iface, unsigned char *data,
 	to->last = &frame->next;
 }
 
-static bool packet_in(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len, void *buffer)
+static bool packet_in(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len,
+                      void *buffer)
 {
 	return lwip_engine.ip_input(((struct usock_stack *)owner)->e, iface, family, packet, len, buffer);
 }
 
-static void packet_out(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet, size_t len)
+static void packet_out(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet,
+                       size_t len)
 {
 	(void)owner;
 	inet_output_to(iface, AF_INET6, mac, packet, len);
@@ -275,30 +277,34 @@ static void notify(void *owner, struct nlq_msg *queue, uint32_t seq, uint32_t po
 }
 
 static const struct inet_ops ops = {
-	.now = now,
-	.iface_add = iface_add,
-	.iface_del = iface_del,
-	.iface_change = iface_change,
-	.addr_add = addr_add,
-	.addr_del = addr_del,
-	.group_join = group_join,
-	.group_leave = group_leave,
-	.link_create = link_create,
-	.link_destroy = link_destroy,
-	.transmit = transmit,
-	.ip_input = packet_in,
-	.ip_output = packet_out,
-	.unreachable = unreachable,
-	.routes_changed = routes_changed,
-	.notify = notify,
+        .now = now,
+        .iface_add = iface_add,
+        .iface_del = iface_del,
+        .iface_change = iface_change,
+        .addr_add = addr_add,
+        .addr_del = addr_del,
+        .group_join = group_join,
+        .group_leave = group_leave,
+        .link_create = link_create,
+        .link_destroy = link_destroy,
+        .transmit = transmit,
+        .ip_input = packet_in,
+        .ip_output = packet_out,
+        .unreachable = unreachable,
+        .routes_changed = routes_changed,
+        .notify = notify,
 };
 
 /* ------------------------------------------------------------------------------------------------------------ stacks */
 
-static void address(struct usock_stack *stack, struct inet_iface *iface, int family, const char *text, uint8_t prefixlen)
+static void address(struct usock_stack *stack, struct inet_iface *iface, int family, const char *text,
+                    uint8_t prefixlen)
 {
-	struct inet__addr_spec spec = {.family = family, .prefixlen = prefixlen, .flags = family == AF_INET6 ? IFA_F_NODAD : 0,
-				       .preferred = UINT32_MAX, .valid = UINT32_MAX};
+	struct inet__addr_spec spec = {.family = family,
+	                               .prefixlen = prefixlen,
+	                               .flags = family == AF_INET6 ? IFA_F_NODAD : 0,
+	                               .preferred = UINT32_MAX,
+	                               .valid = UINT32_MAX};
 
 	(void)stack;
 	inet_pton(family, text, &spec.local);
@@ -391,7 +397,8 @@ static bool deliver(struct usock_stack *stack)
 
 static int64_t deadline(struct usock_stack *stack)
 {
-	int64_t a = stack ? inet_deadline(stack->inet) : INET_NEVER, b = stack ? lwip_engine.deadline(stack->e) : INET_NEVER;
+	int64_t a = stack ? inet_deadline(stack->inet) : INET_NEVER,
+	        b = stack ? lwip_engine.deadline(stack->e) : INET_NEVER;
 
 	return a < b ? a : b;
 }
@@ -466,7 +473,7 @@ bool fake_run(struct usock_stack *a, struct usock_stack *b, bool (*done)(void *a
 
 /* ----------------------------------------------------------------------------------------------------------- sockets */
 
-static struct sock *new(struct usock_stack *stack, int family)
+static struct sock *new (struct usock_stack *stack, int family)
 {
 	struct sock *sock = calloc(1, sizeof(*sock));
 
@@ -479,7 +486,7 @@ static struct sock *new(struct usock_stack *stack, int family)
 
 struct sock *fake_listen(struct usock_stack *stack, int family, unsigned int port)
 {
-	struct sock *sock = new(stack, family);
+	struct sock *sock = new (stack, family);
 
 	sock->tcp.local.port = (uint16_t)port;
 	if ((lwip_engine.tcp_listen)(stack->e, &sock->tcp) != 0) {
@@ -501,9 +508,10 @@ static void own(struct usock_stack *stack, int family, struct usock_endpoint *en
 	}
 }
 
-struct sock *fake_connect(struct usock_stack *from, struct usock_stack *to, int family, unsigned int port, unsigned int to_port)
+struct sock *fake_connect(struct usock_stack *from, struct usock_stack *to, int family, unsigned int port,
+                          unsigned int to_port)
 {
-	struct sock *sock = new(from, family);
+	struct sock *sock = new (from, family);
 
 	own(from, family, &sock->tcp.local);
 	own(to, family, &sock->tcp.remote);

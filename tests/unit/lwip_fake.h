@@ -22,19 +22,19 @@ struct usock_stack {
 	struct inet_iface *iface; /* on the cable */
 	struct usock_stack *peer;
 	struct frame *frames, **last; /* on their way to us */
-	unsigned int loss;        /* of what we send, in 1000 */
-	unsigned int lose;        /* the so many-th frame from now on is lost; 0: none */
+	unsigned int loss;            /* of what we send, in 1000 */
+	unsigned int lose;            /* the so many-th frame from now on is lost; 0: none */
 	unsigned int seed;
-	unsigned int backlog;     /* half-open connections allowed */
+	unsigned int backlog; /* half-open connections allowed */
 	bool forwarding;
-	struct sock *accepted;    /* newest first */
-	unsigned int batch;       /* frames that it receives in one turn */
+	struct sock *accepted; /* newest first */
+	unsigned int batch;    /* frames that it receives in one turn */
 	unsigned int sent, lost;
 	/* The last datagram that was not TCP. */
 	unsigned int datagrams;
 	size_t datagram_len;
 	unsigned char datagram[65536];
-	bool eat;                 /* usock_ip_input takes all but TCP */
+	bool eat; /* usock_ip_input takes all but TCP */
 	void (*spy)(struct usock_stack *stack, const unsigned char *frame, size_t len); /* sees what we send */
 };
 
@@ -46,10 +46,10 @@ struct sock {
 	bool connected, fin, finished, hold; /* hold: take no data */
 	int error;
 	size_t received;
-	uint32_t sum;            /* of what was received, see fake_byte */
-	size_t bad;              /* bytes that were not what fake_byte says */
-	unsigned int urgent;     /* bytes */
-	size_t urgent_at;        /* received before the last one, which was urgent_byte */
+	uint32_t sum;        /* of what was received, see fake_byte */
+	size_t bad;          /* bytes that were not what fake_byte says */
+	unsigned int urgent; /* bytes */
+	size_t urgent_at;    /* received before the last one, which was urgent_byte */
 	unsigned char urgent_byte;
 	unsigned int held; /* pieces not released */
 	struct piece {
@@ -71,7 +71,8 @@ bool fake_step(struct usock_stack *stack);
 
 struct sock *fake_listen(struct usock_stack *stack, int family, unsigned int port);
 /** fake_connect - from @port of @from to a port of @to, over @family */
-struct sock *fake_connect(struct usock_stack *from, struct usock_stack *to, int family, unsigned int port, unsigned int to_port);
+struct sock *fake_connect(struct usock_stack *from, struct usock_stack *to, int family, unsigned int port,
+                          unsigned int to_port);
 void fake_free(struct sock *sock);
 
 /** fake_byte - what a stream has at @pos */

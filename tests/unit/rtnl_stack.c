@@ -94,7 +94,8 @@ static bool ip_input(void *owner, struct inet_iface *iface, int family, unsigned
 	return false;
 }
 
-static void ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet, size_t len)
+static void ip_output(void *owner, struct inet_iface *iface, const unsigned char mac[6], unsigned char *packet,
+                      size_t len)
 {
 	(void)owner, (void)iface, (void)mac, (void)packet, (void)len;
 }
@@ -121,22 +122,22 @@ static void notify(void *owner, struct nlq_msg *queue, uint32_t seq, uint32_t po
 }
 
 static const struct inet_ops ops = {
-	.now = now,
-	.iface_add = iface_add,
-	.iface_del = iface_del,
-	.iface_change = iface_change,
-	.addr_add = addr_add,
-	.addr_del = addr_del,
-	.group_join = group_join,
-	.group_leave = group_leave,
-	.link_create = link_create,
-	.link_destroy = link_destroy,
-	.transmit = transmit,
-	.ip_input = ip_input,
-	.ip_output = ip_output,
-	.unreachable = unreachable,
-	.routes_changed = routes_changed,
-	.notify = notify,
+        .now = now,
+        .iface_add = iface_add,
+        .iface_del = iface_del,
+        .iface_change = iface_change,
+        .addr_add = addr_add,
+        .addr_del = addr_del,
+        .group_join = group_join,
+        .group_leave = group_leave,
+        .link_create = link_create,
+        .link_destroy = link_destroy,
+        .transmit = transmit,
+        .ip_input = ip_input,
+        .ip_output = ip_output,
+        .unreachable = unreachable,
+        .routes_changed = routes_changed,
+        .notify = notify,
 };
 
 struct rtnl_stack *rtnl_stack_new(void)
@@ -159,7 +160,7 @@ void rtnl_stack_free(struct rtnl_stack *stack)
 }
 
 struct nlq_msg *rtnl_stack_serve(struct rtnl_stack *stack, const void *datagram, size_t len, uint32_t portid,
-				 unsigned int options)
+                                 unsigned int options)
 {
 	struct nlq_msg *replies;
 

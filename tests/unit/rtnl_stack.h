@@ -27,6 +27,6 @@ void rtnl_stack_free(struct rtnl_stack *stack);
 
 /** rtnl_stack_serve - answer a datagram of requests, as a netlink socket does */
 struct nlq_msg *rtnl_stack_serve(struct rtnl_stack *stack, const void *datagram, size_t len, uint32_t portid,
-				 unsigned int options);
+                                 unsigned int options);
 
 #endif

@@ -435,10 +435,19 @@ static int leftovers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(data_and_accept), cmocka_unit_test(socket_errors), cmocka_unit_test(missing_members),
-		cmocka_unit_test(copies), cmocka_unit_test(copy_onto), cmocka_unit_test(plain_close),
-		cmocka_unit_test(plain_close_releases), cmocka_unit_test(close_under_a_call), cmocka_unit_test(cancelled), cmocka_unit_test(stop),
-		cmocka_unit_test(defaults), cmocka_unit_test(races), cmocka_unit_test(forked),
+	        cmocka_unit_test(data_and_accept),
+	        cmocka_unit_test(socket_errors),
+	        cmocka_unit_test(missing_members),
+	        cmocka_unit_test(copies),
+	        cmocka_unit_test(copy_onto),
+	        cmocka_unit_test(plain_close),
+	        cmocka_unit_test(plain_close_releases),
+	        cmocka_unit_test(close_under_a_call),
+	        cmocka_unit_test(cancelled),
+	        cmocka_unit_test(stop),
+	        cmocka_unit_test(defaults),
+	        cmocka_unit_test(races),
+	        cmocka_unit_test(forked),
 	};
 	void *state = NULL;
 

@@ -35,17 +35,46 @@ static int teardown(void **state)
 static void test_as_linux(void **state)
 {
 	static const char *const commands[] = {
-		"ip link show", "ip link set d0 up", "ip link show", "ip link set d0 mtu 67", "ip link set d0 mtu 68",
-		"ip link set d0 mtu 1400", "ip link show dev d0", "ip link set d0 name d1", "ip link set d0 name 'a b'",
-		"ip link set d0 name e0", "ip link show dev e0", "ip link set e0 name d0",
-		"ip link set d0 address 01:00:00:00:00:01", "ip link set d0 address 00:00:00:00:00:00",
-		"ip link set d0 address 02:00:00:00:00:99", "ip link show dev d0", "ip link set d0 promisc on",
-		"ip link set d0 allmulticast on", "ip link set d0 arp off", "ip link set d0 multicast off", "ip link show dev d0",
-		"ip link set d0 promisc off allmulticast off arp on multicast on", "ip link show dev d0",
-		"ip link set lo name l0", "ip link show up", "ip link set l0 name lo", "ip link del lo",
-		"ip link set lo mtu 1000", "ip link show dev lo", "ip link set lo up",
-		"ip link set lo address 02:00:00:00:00:01", "ip link set d0 down", "ip link show", "ip link set nobody up",
-		"ip link set lo promisc on", "ip link show dev lo", "ip link del d0", "ip link show", "ip link del d0", NULL,
+	        "ip link show",
+	        "ip link set d0 up",
+	        "ip link show",
+	        "ip link set d0 mtu 67",
+	        "ip link set d0 mtu 68",
+	        "ip link set d0 mtu 1400",
+	        "ip link show dev d0",
+	        "ip link set d0 name d1",
+	        "ip link set d0 name 'a b'",
+	        "ip link set d0 name e0",
+	        "ip link show dev e0",
+	        "ip link set e0 name d0",
+	        "ip link set d0 address 01:00:00:00:00:01",
+	        "ip link set d0 address 00:00:00:00:00:00",
+	        "ip link set d0 address 02:00:00:00:00:99",
+	        "ip link show dev d0",
+	        "ip link set d0 promisc on",
+	        "ip link set d0 allmulticast on",
+	        "ip link set d0 arp off",
+	        "ip link set d0 multicast off",
+	        "ip link show dev d0",
+	        "ip link set d0 promisc off allmulticast off arp on multicast on",
+	        "ip link show dev d0",
+	        "ip link set lo name l0",
+	        "ip link show up",
+	        "ip link set l0 name lo",
+	        "ip link del lo",
+	        "ip link set lo mtu 1000",
+	        "ip link show dev lo",
+	        "ip link set lo up",
+	        "ip link set lo address 02:00:00:00:00:01",
+	        "ip link set d0 down",
+	        "ip link show",
+	        "ip link set nobody up",
+	        "ip link set lo promisc on",
+	        "ip link show dev lo",
+	        "ip link del d0",
+	        "ip link show",
+	        "ip link del d0",
+	        NULL,
 	};
 
 	(void)state;
@@ -60,9 +89,11 @@ static void test_names(void **state)
 		const char *name;
 		int result;
 	} names[] = {
-		{"vde0", 0}, {"vde0", -EEXIST}, {"vde%d", 0}, {"", -EINVAL}, {".", -EINVAL}, {"..", -EINVAL}, {"a/b", -EINVAL},
-		{"a b", -EINVAL}, {"a:b", -EINVAL}, {"a\tb", -EINVAL}, {"0123456789abcde", 0}, {"0123456789abcdef", -EINVAL},
-		{"%d%d", -EINVAL}, {"%s", -EINVAL}, {"%", -EINVAL}, {"%d", 0}, {"lo", -EEXIST},
+	        {"vde0", 0},       {"vde0", -EEXIST}, {"vde%d", 0},           {"", -EINVAL},
+	        {".", -EINVAL},    {"..", -EINVAL},   {"a/b", -EINVAL},       {"a b", -EINVAL},
+	        {"a:b", -EINVAL},  {"a\tb", -EINVAL}, {"0123456789abcde", 0}, {"0123456789abcdef", -EINVAL},
+	        {"%d%d", -EINVAL}, {"%s", -EINVAL},   {"%", -EINVAL},         {"%d", 0},
+	        {"lo", -EEXIST},
 	};
 
 	(void)state;
@@ -314,8 +345,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(names), TEST(indices), TEST(failures), TEST(random_mac), TEST(flags), TEST(mtu), TEST(groups),
-		TEST(many_groups), TEST(deleted_in_use), TEST(as_linux),
+	        TEST(names), TEST(indices), TEST(failures),    TEST(random_mac),     TEST(flags),
+	        TEST(mtu),   TEST(groups),  TEST(many_groups), TEST(deleted_in_use), TEST(as_linux),
 	};
 	int status = ip_begin();
 

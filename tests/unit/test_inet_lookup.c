@@ -368,27 +368,27 @@ static void test_source_ipv4(void **state)
 static const struct choice {
 	const char *on_d0[3], *on_d1[2], *dst, *source;
 } choices[] = {
-	/* 1: the destination itself */
-	{{"fd00::1/64", "fd00::2/64"}, {NULL}, "fd00::2", "fd00::2"},
-	/* 2: the scope */
-	{{"fe80::1/64", "2001:db8::1/64"}, {NULL}, "2001:db8:1::1", "2001:db8::1"},
-	{{"2001:db8::1/64", "fe80::1/64"}, {NULL}, "fe80::9", "fe80::1"},
-	{{"2001:db8::1/64", "fe80::1/64"}, {NULL}, "ff02::9", "fe80::1"},
-	{{"2001:db8::1/64", "fe80::1/64"}, {NULL}, "ff0e::9", "2001:db8::1"},
-	{{"fe80::1/64"}, {NULL}, "2001:db8:1::1", "fe80::1"},
-	{{"fe80::1/64"}, {"2001:db8:1::2/64"}, "2001:db8:2::1", "2001:db8:1::2"},
-	/* 3: deprecated ones */
-	{{"!2001:db8::1/64", "2001:db8:5::1/64"}, {NULL}, "2001:db8::9", "2001:db8:5::1"},
-	{{"!2001:db8::1/64"}, {NULL}, "2001:db8::9", "2001:db8::1"},
-	/* 5: the interface */
-	{{"2001:db8::1/64"}, {"2001:db8:ffff::1/64"}, "2001:db8:ffff:1::9", "2001:db8::1"},
-	/* 6: the label */
-	{{"fd00::1/64", "2001:db8::1/64"}, {NULL}, "2001:4860::1", "2001:db8::1"},
-	{{"2001:db8::1/64", "fd00::1/64"}, {NULL}, "fd77::1", "fd00::1"},
-	{{"2002:a00::1/64", "2001:db8::1/64"}, {NULL}, "2002:b00::1", "2002:a00::1"},
-	/* 8: the longest prefix */
-	{{"2001:db8:1::1/64", "2001:db8:3::1/64"}, {NULL}, "2001:db8:3:1::1", "2001:db8:3::1"},
-	{{"2001:db8:3::1/64", "2001:db8:1::1/64"}, {NULL}, "2001:db8:3:1::1", "2001:db8:3::1"},
+        /* 1: the destination itself */
+        {{"fd00::1/64", "fd00::2/64"}, {NULL}, "fd00::2", "fd00::2"},
+        /* 2: the scope */
+        {{"fe80::1/64", "2001:db8::1/64"}, {NULL}, "2001:db8:1::1", "2001:db8::1"},
+        {{"2001:db8::1/64", "fe80::1/64"}, {NULL}, "fe80::9", "fe80::1"},
+        {{"2001:db8::1/64", "fe80::1/64"}, {NULL}, "ff02::9", "fe80::1"},
+        {{"2001:db8::1/64", "fe80::1/64"}, {NULL}, "ff0e::9", "2001:db8::1"},
+        {{"fe80::1/64"}, {NULL}, "2001:db8:1::1", "fe80::1"},
+        {{"fe80::1/64"}, {"2001:db8:1::2/64"}, "2001:db8:2::1", "2001:db8:1::2"},
+        /* 3: deprecated ones */
+        {{"!2001:db8::1/64", "2001:db8:5::1/64"}, {NULL}, "2001:db8::9", "2001:db8:5::1"},
+        {{"!2001:db8::1/64"}, {NULL}, "2001:db8::9", "2001:db8::1"},
+        /* 5: the interface */
+        {{"2001:db8::1/64"}, {"2001:db8:ffff::1/64"}, "2001:db8:ffff:1::9", "2001:db8::1"},
+        /* 6: the label */
+        {{"fd00::1/64", "2001:db8::1/64"}, {NULL}, "2001:4860::1", "2001:db8::1"},
+        {{"2001:db8::1/64", "fd00::1/64"}, {NULL}, "fd77::1", "fd00::1"},
+        {{"2002:a00::1/64", "2001:db8::1/64"}, {NULL}, "2002:b00::1", "2002:a00::1"},
+        /* 8: the longest prefix */
+        {{"2001:db8:1::1/64", "2001:db8:3::1/64"}, {NULL}, "2001:db8:3:1::1", "2001:db8:3::1"},
+        {{"2001:db8:3::1/64", "2001:db8:1::1/64"}, {NULL}, "2001:db8:3:1::1", "2001:db8:3::1"},
 };
 
 static void test_source_ipv6(void **state)
@@ -406,7 +406,8 @@ static void test_source_ipv6(void **state)
 			         *choice->on_d0[j] == '!' ? 0 : INET_FOREVER, 0);
 		for (int j = 0; j < 2 && choice->on_d1[j] != NULL; j++)
 			add_addr(d1, choice->on_d1[j], INET_FOREVER, 0);
-		flow = ask(choice->dst, NULL, strncmp(choice->dst, "f", 1) == 0 && choice->dst[1] != 'd' ? d0 : NULL, 0);
+		flow = ask(choice->dst, NULL, strncmp(choice->dst, "f", 1) == 0 && choice->dst[1] != 'd' ? d0 : NULL,
+		           0);
 		if (strcmp(inet_ntop(AF_INET6, &flow.source, text, sizeof(text)), choice->source) != 0)
 			fail_msg("%zu: to %s from %s, not %s", i, choice->dst, text, choice->source);
 		for (int j = 0; j < 2; j++) {
@@ -463,7 +464,8 @@ static void test_path_mtu(void **state)
 
 static void test_redirect(void **state)
 {
-	union inet_ip dst = fake_ip("192.0.2.1", NULL), gateway = fake_ip("10.0.0.253", NULL), far = fake_ip("10.7.0.1", NULL);
+	union inet_ip dst = fake_ip("192.0.2.1", NULL), gateway = fake_ip("10.0.0.253", NULL),
+	              far = fake_ip("10.7.0.1", NULL);
 	union inet_ip own = fake_ip("10.0.0.1", NULL);
 	union inet_ip dst6 = fake_ip("2001:db8::1", NULL), gateway6 = fake_ip("fe80::9", NULL);
 
@@ -473,8 +475,8 @@ static void test_redirect(void **state)
 	add_addr(d0, "fe80::1/64", INET_FOREVER, 0);
 	add_route("0.0.0.0/0", NULL, "10.0.0.254", 0);
 	add_route("::/0", d0, "fe80::fe", 0);
-	inet_redirect(fake.inet, d0, AF_INET, &dst, &far);  /* no neighbour */
-	inet_redirect(fake.inet, d0, AF_INET, &dst, &own);  /* ourselves */
+	inet_redirect(fake.inet, d0, AF_INET, &dst, &far);     /* no neighbour */
+	inet_redirect(fake.inet, d0, AF_INET, &dst, &own);     /* ourselves */
 	inet_redirect(fake.inet, d1, AF_INET, &dst, &gateway); /* from a network where it is not */
 	assert_ip(AF_INET, ask("192.0.2.1", NULL, NULL, 0).nexthop, "10.0.0.254");
 	inet_redirect(fake.inet, d0, AF_INET, &dst, &gateway);

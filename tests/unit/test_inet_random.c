@@ -49,8 +49,8 @@ static void random_addr4(char *line, size_t size)
 	static const int lengths[] = {24, 24, 24, 16, 31, 32};
 	const char *verb = PICK(verbs);
 
-	snprintf(line, size, "addr %s 10.0.%u.%u/%d dev %s %s", verb, below(2), 1 + below(3), PICK(lengths), PICK(devices),
-		 verb[0] == 'd' ? "" : PICK(extras));
+	snprintf(line, size, "addr %s 10.0.%u.%u/%d dev %s %s", verb, below(2), 1 + below(3), PICK(lengths),
+	         PICK(devices), verb[0] == 'd' ? "" : PICK(extras));
 }
 
 static void random_addr6(char *line, size_t size)
@@ -61,12 +61,13 @@ static void random_addr6(char *line, size_t size)
 	const char *verb = PICK(verbs);
 
 	snprintf(line, size, "addr %s fd00:0:0:%u::%u/%d dev %s %s nodad", verb, below(2), 1 + below(3), PICK(lengths),
-		 PICK(devices), verb[0] == 'd' ? "" : PICK(extras));
+	         PICK(devices), verb[0] == 'd' ? "" : PICK(extras));
 }
 
 static void random_route4(char *line, size_t size)
 {
-	static const char *const verbs[] = {"add", "add", "add", "append", "replace", "change", "prepend", "del", "del"};
+	static const char *const verbs[] = {"add",    "add",     "add", "append", "replace",
+	                                    "change", "prepend", "del", "del"};
 	static const char *const nets[] = {"default", "192.0.2.0/24", "192.0.0.0/16", "10.0.1.0/24", "203.0.113.9"};
 	static const char *const extras[] = {"", "", "metric 5", "metric 9", "proto static", "table 77", "mtu 1300"};
 	static const char *const kinds[] = {"unreachable", "blackhole", "prohibit", "throw"};
@@ -81,7 +82,8 @@ static void random_route4(char *line, size_t size)
 		snprintf(line, size, "route %s %s dev %s %s", verb, net, PICK(devices), PICK(extras));
 		break;
 	case 3:
-		snprintf(line, size, "route %s %s dev %s src 10.0.%u.%u", verb, net, PICK(devices), below(2), 1 + below(3));
+		snprintf(line, size, "route %s %s dev %s src 10.0.%u.%u", verb, net, PICK(devices), below(2),
+		         1 + below(3));
 		break;
 	default:
 		snprintf(line, size, "route %s %s via 10.0.%u.%u %s", verb, net, below(2), 1 + below(6), PICK(extras));
@@ -91,7 +93,8 @@ static void random_route4(char *line, size_t size)
 static void random_route6(char *line, size_t size)
 {
 	static const char *const verbs[] = {"add", "add", "add", "del", "del"};
-	static const char *const nets[] = {"::/0", "2001:db8::/32", "2001:db8:1::/48", "fd00:0:0:1::/64", "2001:db8::9"};
+	static const char *const nets[] = {"::/0", "2001:db8::/32", "2001:db8:1::/48", "fd00:0:0:1::/64",
+	                                   "2001:db8::9"};
 	static const char *const extras[] = {"", "", "metric 5", "metric 9", "proto static", "table 77", "mtu 1300"};
 	static const char *const kinds[] = {"unreachable", "blackhole", "prohibit", "throw"};
 	const char *verb = PICK(verbs), *net = PICK(nets);
@@ -105,7 +108,8 @@ static void random_route6(char *line, size_t size)
 		snprintf(line, size, "route %s %s dev %s %s", verb, net, PICK(devices), PICK(extras));
 		break;
 	default:
-		snprintf(line, size, "route %s %s via fd00:0:0:%u::%u %s", verb, net, below(2), 1 + below(6), PICK(extras));
+		snprintf(line, size, "route %s %s via fd00:0:0:%u::%u %s", verb, net, below(2), 1 + below(6),
+		         PICK(extras));
 	}
 }
 
@@ -128,9 +132,13 @@ static void handful(char *text, size_t size)
 static void sequence(uint64_t seed)
 {
 	static const char *const shows[] = {
-		"ip addr show", "ip route show table all", "ip -6 route show table all",
-		"for a in 10.0.0.9 10.0.1.2 192.0.2.7 192.0.7.7 203.0.113.9 8.8.8.8; do ip route get $a; done 2>&1; : get ",
-		"for a in fd00::9 fd00:0:0:1::2 2001:db8:1::7 2001:db8::9 2001:4860::1; do ip route get $a; done 2>&1; : get ",
+	        "ip addr show",
+	        "ip route show table all",
+	        "ip -6 route show table all",
+	        "for a in 10.0.0.9 10.0.1.2 192.0.2.7 192.0.7.7 203.0.113.9 8.8.8.8; do ip route get $a; done 2>&1; : "
+	        "get ",
+	        "for a in fd00::9 fd00:0:0:1::2 2001:db8:1::7 2001:db8::9 2001:4860::1; do ip route get $a; done 2>&1; "
+	        ": get ",
 	};
 	static char commands[HANDFUL * 220];
 	int peers;

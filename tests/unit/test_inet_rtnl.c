@@ -84,7 +84,7 @@ static void notify(void)
 		for (int i = 0; i < connected; i++) {
 			if (group != 0 && connections[i].groups & 1U << (group - 1))
 				assert_int_equal(send(connections[i].fd, msg->nlq_packet, msg->nlq_size, MSG_NOSIGNAL),
-						 msg->nlq_size);
+				                 msg->nlq_size);
 		}
 	}
 	nlq_free(&stack->changes);
@@ -103,7 +103,7 @@ static bool serve(struct connection *from)
 	memcpy(&header, datagram, sizeof(header));
 	from->groups = header.groups;
 	queue = rtnl_stack_serve(stack, datagram + sizeof(header), (size_t)got - sizeof(header), header.portid,
-				 header.options);
+	                         header.options);
 	nlq_pack(&queue, 4096);
 	deliver(from, &queue);
 	notify();
@@ -306,7 +306,8 @@ static void same_as_linux(const char *const commands[], size_t count)
 		normalize(on_stack);
 		if (status == linux_status && strcmp(on_linux, on_stack) == 0)
 			continue;
-		print_error("%s\nLinux, %d:\n%.900s\n", commands[i], linux_status, on_linux + common(on_linux, on_stack));
+		print_error("%s\nLinux, %d:\n%.900s\n", commands[i], linux_status,
+		            on_linux + common(on_linux, on_stack));
 		print_error("stack, %d:\n%.900s\n", status, on_stack + common(on_linux, on_stack));
 		failed++;
 	}
@@ -315,11 +316,11 @@ static void same_as_linux(const char *const commands[], size_t count)
 }
 
 /* a test that runs a list of inet_rtnl_commands.h */
-#define SAME_TEST(name)                                                                                               \
-	static void test_##name(void **state)                                                                         \
-	{                                                                                                             \
-		(void)state;                                                                                          \
-		same_as_linux(name##_commands, sizeof(name##_commands) / sizeof(name##_commands[0]));                 \
+#define SAME_TEST(name)                                                                                                \
+	static void test_##name(void **state)                                                                          \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same_as_linux(name##_commands, sizeof(name##_commands) / sizeof(name##_commands[0]));                  \
 	}
 
 SAME_TEST(link)
@@ -335,26 +336,27 @@ static void test_refused(void **state)
 	static const struct {
 		const char *command, *says;
 	} refused[] = {
-		{"ip rule add from 10.0.0.1 table 5", "Error: Rules of this stack cannot be changed.\n"},
-		{"ip rule del pref 32766", "Error: Rules of this stack cannot be changed.\n"},
-		{"tc qdisc add dev d0 root pfifo", "Error: Queueing of this stack cannot be changed.\n"},
-		{"tc qdisc del dev d0 root", "Error: Queueing of this stack cannot be changed.\n"},
-		{"ip route add 10.5.0.0/16 nexthop via 10.0.0.2 nexthop via 10.0.0.3",
-		 "Error: Routes of this stack have one next hop.\n"},
-		{"ip route add 10.5.0.0/16 via inet6 fe80::1 dev d0",
-		 "Error: A gateway must be of the family of the route.\n"},
-		{"ip route add 10.5.0.0/16 dev d0 realm 5", "Error: Realms are not supported by this stack.\n"},
-		{"ip route get 10.0.0.7 from 10.0.0.9 iif d0", "Error: Routes of forwarded packets cannot be asked for.\n"},
-		{"ip route show table 78", "Error: ipv4: FIB table does not exist.\nDump terminated\n"},
-		{"ip link set dev d0 master lo", "Error: Interfaces of this stack have no master.\n"},
-		{"ip link set dev d0 netns 1", "Error: Attribute not supported by this stack.\n"},
-		{"ip link set dev d0 carrier off", "Error: The carrier is that of the network.\n"},
-		{"ip link set dev d0 protodown on", "Error: Protodown not supported by device.\n"},
-		{"ip link add d9 type vde", "Error: A link of kind vde needs a VDE network locator.\n"},
-		{"ip link add d9 mtu 20 type dummy", "Error: mtu less than device minimum.\n"},
-		{"ip link show dev d9", "Device \"d9\" does not exist.\n"},
-		{"ip link property add dev d0 altname another", "RTNETLINK answers: Operation not supported\n"},
-		{"ip nexthop add id 5 dev d0", "RTNETLINK answers: Operation not supported\n"},
+	        {"ip rule add from 10.0.0.1 table 5", "Error: Rules of this stack cannot be changed.\n"},
+	        {"ip rule del pref 32766", "Error: Rules of this stack cannot be changed.\n"},
+	        {"tc qdisc add dev d0 root pfifo", "Error: Queueing of this stack cannot be changed.\n"},
+	        {"tc qdisc del dev d0 root", "Error: Queueing of this stack cannot be changed.\n"},
+	        {"ip route add 10.5.0.0/16 nexthop via 10.0.0.2 nexthop via 10.0.0.3",
+	         "Error: Routes of this stack have one next hop.\n"},
+	        {"ip route add 10.5.0.0/16 via inet6 fe80::1 dev d0",
+	         "Error: A gateway must be of the family of the route.\n"},
+	        {"ip route add 10.5.0.0/16 dev d0 realm 5", "Error: Realms are not supported by this stack.\n"},
+	        {"ip route get 10.0.0.7 from 10.0.0.9 iif d0",
+	         "Error: Routes of forwarded packets cannot be asked for.\n"},
+	        {"ip route show table 78", "Error: ipv4: FIB table does not exist.\nDump terminated\n"},
+	        {"ip link set dev d0 master lo", "Error: Interfaces of this stack have no master.\n"},
+	        {"ip link set dev d0 netns 1", "Error: Attribute not supported by this stack.\n"},
+	        {"ip link set dev d0 carrier off", "Error: The carrier is that of the network.\n"},
+	        {"ip link set dev d0 protodown on", "Error: Protodown not supported by device.\n"},
+	        {"ip link add d9 type vde", "Error: A link of kind vde needs a VDE network locator.\n"},
+	        {"ip link add d9 mtu 20 type dummy", "Error: mtu less than device minimum.\n"},
+	        {"ip link show dev d9", "Device \"d9\" does not exist.\n"},
+	        {"ip link property add dev d0 altname another", "RTNETLINK answers: Operation not supported\n"},
+	        {"ip nexthop add id 5 dev d0", "RTNETLINK answers: Operation not supported\n"},
 	};
 	static char text[OUTPUT_MAX];
 	int failed = 0;
@@ -400,10 +402,12 @@ static void tune_in(int pipe_fd, char *text)
 	for (int i = 1; found == NULL || strchr(found, '\n') == NULL; i++) {
 		assert_true(i < 250);
 		snprintf(command, sizeof(command),
-			 "ip neigh add 192.0.2.%d lladdr 02:00:00:00:00:63 dev d0 && ip neigh del 192.0.2.%d dev d0", i, i);
+		         "ip neigh add 192.0.2.%d lladdr 02:00:00:00:00:63 dev d0 && ip neigh del 192.0.2.%d dev d0", i,
+		         i);
 		snprintf(wanted, sizeof(wanted), "Deleted 192.0.2.%d ", i);
 		assert_int_equal(run(command, false, ignored), 0);
-		while (((found = strstr(text, wanted)) == NULL || strchr(found, '\n') == NULL) && poll(&p, 1, 200) > 0) {
+		while (((found = strstr(text, wanted)) == NULL || strchr(found, '\n') == NULL) &&
+		       poll(&p, 1, 200) > 0) {
 			size_t len = strlen(text);
 			ssize_t got = read(pipe_fd, text + len, OUTPUT_MAX - 1 - len);
 
@@ -475,7 +479,7 @@ static void test_monitor(void **state)
 	kernel_network_end();
 	if (strcmp(on_linux, on_stack) != 0) {
 		fprintf(stderr, "Linux:\n%s\nstack:\n%s\n", on_linux + common(on_linux, on_stack),
-			on_stack + common(on_linux, on_stack));
+		        on_stack + common(on_linux, on_stack));
 		fail();
 	}
 }
@@ -511,7 +515,8 @@ static const char *find_kind(void)
 	char command[128];
 
 	for (int i = 0; i < 2; i++) {
-		snprintf(command, sizeof(command), "ip link add kind type %s 2>/dev/null && ip link del kind", kinds[i]);
+		snprintf(command, sizeof(command), "ip link add kind type %s 2>/dev/null && ip link del kind",
+		         kinds[i]);
 		if (succeeds(command))
 			return kinds[i];
 	}
@@ -521,7 +526,8 @@ static const char *find_kind(void)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {TEST_STACK(link),   TEST_STACK(addr),  TEST_STACK(route),
-					   TEST_STACK(route6), TEST_STACK(neigh), TEST_STACK(refused), TEST_STACK(monitor)};
+	                                   TEST_STACK(route6), TEST_STACK(neigh), TEST_STACK(refused),
+	                                   TEST_STACK(monitor)};
 	int status = enter();
 
 	if (status != 0)

@@ -40,8 +40,8 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-	{false, 0, 0, 0}, {false, 0, 12, 0}, {false, 0, 40, 0}, {true, 0, 0, 0}, {true, 0, 12, 0},
-	{false, 1, 12, 0}, {true, 2, 12, 0}, {true, 0, 12, 8},
+        {false, 0, 0, 0}, {false, 0, 12, 0}, {false, 0, 40, 0}, {true, 0, 0, 0},
+        {true, 0, 12, 0}, {false, 1, 12, 0}, {true, 2, 12, 0},  {true, 0, 12, 8},
 };
 
 static unsigned int ip_offset(const struct kind *k)
@@ -73,7 +73,8 @@ static uint32_t pseudo(const struct kind *k, const unsigned char *data, uint32_t
  *
  * The payload continues from segment to segment: byte i of the stream is i * 7 + i / 251.
  */
-static void build(const struct kind *k, struct link_frame *frame, uint32_t seq, uint32_t payload, uint8_t flags, uint16_t mss)
+static void build(const struct kind *k, struct link_frame *frame, uint32_t seq, uint32_t payload, uint8_t flags,
+                  uint16_t mss)
 {
 	unsigned int network = ip_offset(k), transport = tcp_offset(k), headers = header_bytes(k);
 	unsigned char *d = frame->data, *ip = d + network, *tcp = d + transport;
@@ -151,9 +152,10 @@ static void sums(void **state)
 	for (size_t len = 0; len <= 300; len++) {
 		for (size_t i = 0; i < len; i++)
 			storage[0][i] = (unsigned char)(rand() >> 7);
-		assert_int_equal(htons((uint16_t)slow_sum(0, storage[0], len)), link__sum_fold(link__sum(0, storage[0], len)));
 		assert_int_equal(htons((uint16_t)slow_sum(0, storage[0], len)),
-				 link__sum_fold(link__sum_copy(0, copy, storage[0], len)));
+		                 link__sum_fold(link__sum(0, storage[0], len)));
+		assert_int_equal(htons((uint16_t)slow_sum(0, storage[0], len)),
+		                 link__sum_fold(link__sum_copy(0, copy, storage[0], len)));
 		assert_memory_equal(copy, storage[0], len);
 	}
 	memset(storage[0], 0xff, 65536); /* every carry there is */
@@ -181,11 +183,13 @@ static void cut(void **state)
 				while ((len = link__finish_next(&f, room, &data)) > 0) {
 					payload = payloads[p] - done < sizes[m] ? payloads[p] - done : sizes[m];
 					build(&kinds[n], &piece, 5000 + done, payload,
-					      (uint8_t)(0x10 | (done == 0 ? 0x80 : 0) | (done + payload == payloads[p] ? 9 : 0)), 0);
+					      (uint8_t)(0x10 | (done == 0 ? 0x80 : 0) |
+					                (done + payload == payloads[p] ? 9 : 0)),
+					      0);
 					same_frame(&kinds[n], data, len, &piece);
 					if (!kinds[n].ipv6)
 						assert_int_equal(link__get16(data + ip_offset(&kinds[n]) + 4),
-								 (uint16_t)(0xfffe + 5 + done / sizes[m]));
+						                 (uint16_t)(0xfffe + 5 + done / sizes[m]));
 					done += payload;
 					frames--;
 					/* A frame that had no room comes again, the same. */
@@ -235,21 +239,51 @@ static void nonsense(void **state)
 
 		build(&kinds[fault == 8 ? 3 : 0], &frame, 1, 3000, 0x10, 1000);
 		switch (fault) {
-		case 0: frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_UDP; break;
-		case 1: frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV6; break;
-		case 2: frame.vnet.gso_size = 0; break;
-		case 3: frame.vnet.gso_size = 9234; break;
-		case 4: frame.vnet.csum_start = 33; break;
-		case 5: frame.vnet.csum_start = 60000; break;
-		case 6: frame.vnet.csum_offset = 6; break;
-		case 7: frame.vnet.flags = 0; break;
-		case 8: frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV4; break;
-		case 9: frame.data[12] = 0x88; break;
-		case 10: frame.data[14] = 0x46; break;
-		case 11: frame.data[34 + 12] = 0x40; break;
-		case 12: frame.len = 53; break;
-		case 13: frame.len = 13; break;
-		case 14: frame.len = LINK_SEGMENT_MAX + 1; break;
+		case 0:
+			frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_UDP;
+			break;
+		case 1:
+			frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+			break;
+		case 2:
+			frame.vnet.gso_size = 0;
+			break;
+		case 3:
+			frame.vnet.gso_size = 9234;
+			break;
+		case 4:
+			frame.vnet.csum_start = 33;
+			break;
+		case 5:
+			frame.vnet.csum_start = 60000;
+			break;
+		case 6:
+			frame.vnet.csum_offset = 6;
+			break;
+		case 7:
+			frame.vnet.flags = 0;
+			break;
+		case 8:
+			frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+			break;
+		case 9:
+			frame.data[12] = 0x88;
+			break;
+		case 10:
+			frame.data[14] = 0x46;
+			break;
+		case 11:
+			frame.data[34 + 12] = 0x40;
+			break;
+		case 12:
+			frame.len = 53;
+			break;
+		case 13:
+			frame.len = 13;
+			break;
+		case 14:
+			frame.len = LINK_SEGMENT_MAX + 1;
+			break;
 		}
 		if (link__finish(&f, &frame) != 0)
 			fail_msg("fault %d was not noticed", fault);
@@ -295,24 +329,60 @@ static void do_not_merge(void **state)
 
 		batch(k, frames, 2, 1000, 1000);
 		switch (fault) {
-		case 0: d[tcp_offset(k) + 4]++; break;                    /* sequence */
-		case 1: d[tcp_offset(k) + 8]++; break;                    /* acknowledgement */
-		case 2: d[tcp_offset(k) + 14]++; break;                   /* window */
-		case 3: d[tcp_offset(k) + 25]++; break;                   /* an option */
-		case 4: d[tcp_offset(k) + 13] = 0x11; break;              /* FIN */
-		case 5: d[tcp_offset(k) + 13] = 0x12; break;              /* SYN */
-		case 6: d[tcp_offset(k) + 13] = 0x50; break;              /* ECE */
-		case 7: d[tcp_offset(k) + 13] = 0x30; break;              /* URG */
-		case 8: d[tcp_offset(k)]++; break;                        /* port */
-		case 9: d[5]++; break;                                    /* hardware address */
-		case 10: d[ip_offset(k) + 8]--; break;                    /* TTL */
-		case 11: d[ip_offset(k) + 1]++; break;                    /* TOS */
-		case 12: d[ip_offset(k) + 6] = 0x20; break;               /* a fragment */
-		case 13: d[header_bytes(k) + 500]++, fix = 0; break;      /* a wrong checksum */
-		case 14: storage[0][header_bytes(k) + 500]++, fix = 0; break; /* in the first */
-		case 15: d[ip_offset(k) + 3]++; break;                    /* flow label */
-		case 16: d[ip_offset(k) + 7]--; break;                    /* hop limit */
-		case 17: d[ip_offset(k) + 30]++; break;                   /* address */
+		case 0:
+			d[tcp_offset(k) + 4]++;
+			break; /* sequence */
+		case 1:
+			d[tcp_offset(k) + 8]++;
+			break; /* acknowledgement */
+		case 2:
+			d[tcp_offset(k) + 14]++;
+			break; /* window */
+		case 3:
+			d[tcp_offset(k) + 25]++;
+			break; /* an option */
+		case 4:
+			d[tcp_offset(k) + 13] = 0x11;
+			break; /* FIN */
+		case 5:
+			d[tcp_offset(k) + 13] = 0x12;
+			break; /* SYN */
+		case 6:
+			d[tcp_offset(k) + 13] = 0x50;
+			break; /* ECE */
+		case 7:
+			d[tcp_offset(k) + 13] = 0x30;
+			break; /* URG */
+		case 8:
+			d[tcp_offset(k)]++;
+			break; /* port */
+		case 9:
+			d[5]++;
+			break; /* hardware address */
+		case 10:
+			d[ip_offset(k) + 8]--;
+			break; /* TTL */
+		case 11:
+			d[ip_offset(k) + 1]++;
+			break; /* TOS */
+		case 12:
+			d[ip_offset(k) + 6] = 0x20;
+			break; /* a fragment */
+		case 13:
+			d[header_bytes(k) + 500]++, fix = 0;
+			break; /* a wrong checksum */
+		case 14:
+			storage[0][header_bytes(k) + 500]++, fix = 0;
+			break; /* in the first */
+		case 15:
+			d[ip_offset(k) + 3]++;
+			break; /* flow label */
+		case 16:
+			d[ip_offset(k) + 7]--;
+			break; /* hop limit */
+		case 17:
+			d[ip_offset(k) + 30]++;
+			break; /* address */
 		}
 		if (fix) {
 			if (!k->ipv6) {
@@ -321,8 +391,8 @@ static void do_not_merge(void **state)
 			}
 			link__put16(d + tcp_offset(k) + 16, 0);
 			link__put16(d + tcp_offset(k) + 16,
-				    (uint16_t)~slow_sum(pseudo(k, d, frames[1].len - tcp_offset(k)), d + tcp_offset(k),
-							frames[1].len - tcp_offset(k)));
+			            (uint16_t)~slow_sum(pseudo(k, d, frames[1].len - tcp_offset(k)), d + tcp_offset(k),
+			                                frames[1].len - tcp_offset(k)));
 		}
 		memcpy(before, d, frames[1].len);
 		if (link__coalesce(frames, 2) != 2)
@@ -412,9 +482,9 @@ static void mutated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sums), cmocka_unit_test(cut), cmocka_unit_test(unfinished_checksum),
-		cmocka_unit_test(nonsense), cmocka_unit_test(merge), cmocka_unit_test(do_not_merge),
-		cmocka_unit_test(interleaved), cmocka_unit_test(too_much), cmocka_unit_test(mutated),
+	        cmocka_unit_test(sums),        cmocka_unit_test(cut),      cmocka_unit_test(unfinished_checksum),
+	        cmocka_unit_test(nonsense),    cmocka_unit_test(merge),    cmocka_unit_test(do_not_merge),
+	        cmocka_unit_test(interleaved), cmocka_unit_test(too_much), cmocka_unit_test(mutated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

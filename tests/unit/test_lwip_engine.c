@@ -687,7 +687,8 @@ static void test_thousand(void **state)
 	}
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	print_message("%u stacks in %.2f s, %zu KiB each\n", count,
-		      (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9, (resident() - before) / COUNT);
+	              (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9,
+	              (resident() - before) / COUNT);
 	assert_in_range((resident() - before) / COUNT, 1, 130);
 	/* each is its own */
 	a = stacks[3];
@@ -729,31 +730,31 @@ static int run_apart(const struct CMUnitTest *tests, size_t count)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_data, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_data6, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_jumbo, setup_jumbo, teardown),
-		cmocka_unit_test_setup_teardown(test_acknowledgements, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_window, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_close, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_user_timeout, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_crossing6, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_crossing_lossy, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_more, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_urgent, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_self, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fragments_lost, setup, teardown),
-		cmocka_unit_test(test_thousand),
+	        cmocka_unit_test_setup_teardown(test_data, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_data6, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_jumbo, setup_jumbo, teardown),
+	        cmocka_unit_test_setup_teardown(test_acknowledgements, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_window, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_close, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_user_timeout, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_crossing, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_crossing6, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_crossing_lossy, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_backlog, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_more, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_urgent, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_self, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_fragments_lost, setup, teardown),
+	        cmocka_unit_test(test_thousand),
 	};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -67,9 +67,9 @@ static unsigned int writable(const char *path)
 static void test_replace(void **state)
 {
 	const struct plt_slot slots[] = {
-		{"plt_absent", (plt_function)twice, false},
-		{"plt_by_value", (plt_function)twice, true},
-		{"plt_inner", (plt_function)twice, true},
+	        {"plt_absent", (plt_function)twice, false},
+	        {"plt_by_value", (plt_function)twice, true},
+	        {"plt_inner", (plt_function)twice, true},
 	};
 	unsigned int before;
 	void *inside;
@@ -88,8 +88,8 @@ static void test_replace(void **state)
 static void test_missing(void **state)
 {
 	const struct plt_slot slots[] = {
-		{"plt_absent", (plt_function)twice, true},
-		{"plt_inner", (plt_function)twice, true},
+	        {"plt_absent", (plt_function)twice, true},
+	        {"plt_inner", (plt_function)twice, true},
 	};
 	const char *missing = NULL;
 	void *inside;
@@ -147,14 +147,14 @@ int main(void)
 {
 	static char now[] = PLT_NOW, lazy[] = PLT_LAZY;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_prestate_setup_teardown(test_replace, setup, teardown, now),
-		cmocka_unit_test_prestate_setup_teardown(test_replace, setup, teardown, lazy),
-		cmocka_unit_test_prestate_setup_teardown(test_missing, setup, teardown, now),
-		cmocka_unit_test_prestate_setup_teardown(test_missing, setup, teardown, lazy),
-		cmocka_unit_test_prestate_setup_teardown(test_others, setup, teardown, now),
-		cmocka_unit_test_prestate_setup_teardown(test_namespace, setup, teardown, now),
-		cmocka_unit_test_prestate_setup_teardown(test_namespace, setup, teardown, lazy),
-		cmocka_unit_test_prestate_setup_teardown(test_nowhere, setup, teardown, now),
+	        cmocka_unit_test_prestate_setup_teardown(test_replace, setup, teardown, now),
+	        cmocka_unit_test_prestate_setup_teardown(test_replace, setup, teardown, lazy),
+	        cmocka_unit_test_prestate_setup_teardown(test_missing, setup, teardown, now),
+	        cmocka_unit_test_prestate_setup_teardown(test_missing, setup, teardown, lazy),
+	        cmocka_unit_test_prestate_setup_teardown(test_others, setup, teardown, now),
+	        cmocka_unit_test_prestate_setup_teardown(test_namespace, setup, teardown, now),
+	        cmocka_unit_test_prestate_setup_teardown(test_namespace, setup, teardown, lazy),
+	        cmocka_unit_test_prestate_setup_teardown(test_nowhere, setup, teardown, now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

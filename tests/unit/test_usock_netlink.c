@@ -85,7 +85,7 @@ static struct nlq_msg *route(uint16_t type, int number)
 	uint32_t oif = D0;
 
 	nlq_addstruct(msg, rtmsg, .rtm_family = AF_INET, .rtm_dst_len = 24, .rtm_table = RT_TABLE_MAIN,
-		      .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_LINK, .rtm_type = RTN_UNICAST);
+	              .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_LINK, .rtm_type = RTN_UNICAST);
 	nlq_addattr(msg, RTA_DST, dst, 4);
 	nlq_addattr(msg, RTA_OIF, &oif, 4);
 	return msg;
@@ -176,8 +176,9 @@ static void names(struct ioth *stack)
 
 static void options(struct ioth *stack)
 {
-	static const int flags[] = {NETLINK_PKTINFO, NETLINK_BROADCAST_ERROR, NETLINK_NO_ENOBUFS, NETLINK_LISTEN_ALL_NSID,
-				    NETLINK_CAP_ACK, NETLINK_EXT_ACK,	  NETLINK_GET_STRICT_CHK, 77};
+	static const int flags[] = {
+	        NETLINK_PKTINFO, NETLINK_BROADCAST_ERROR, NETLINK_NO_ENOBUFS,     NETLINK_LISTEN_ALL_NSID,
+	        NETLINK_CAP_ACK, NETLINK_EXT_ACK,         NETLINK_GET_STRICT_CHK, 77};
 	int fd = nl(stack, 0), value = 1;
 	uint32_t groups[4] = {0};
 	socklen_t len;
@@ -307,7 +308,8 @@ static void notifications(struct ioth *stack)
 	char control[128];
 	unsigned char bytes[4096];
 	struct iovec iov = {bytes, sizeof(bytes)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *cmsg;
 
 	SAY(send_msg(fd, addr(RTM_NEWADDR, "10.1.1.1", NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)) > 0);
@@ -500,11 +502,11 @@ static void dumps(struct ioth *stack)
 
 /* ------------------------------------------------------------------------------------------------------------- tests */
 
-#define SAME_TEST(name)                                                                                               \
-	static void test_##name(void **state)                                                                         \
-	{                                                                                                             \
-		(void)state;                                                                                          \
-		same(name);                                                                                           \
+#define SAME_TEST(name)                                                                                                \
+	static void test_##name(void **state)                                                                          \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(name);                                                                                            \
 	}
 SAME_TEST(names)
 SAME_TEST(options)
@@ -611,12 +613,12 @@ static void test_blocking(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),         cmocka_unit_test(test_options),
-		cmocka_unit_test(test_requests),      cmocka_unit_test(test_unicast),
-		cmocka_unit_test(test_several),       cmocka_unit_test(test_notifications),
-		cmocka_unit_test(test_numbers),       cmocka_unit_test(test_overrun),       cmocka_unit_test(test_dumps),
-		cmocka_unit_test(test_other_protocols), cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_blocking),
+	        cmocka_unit_test(test_names),    cmocka_unit_test(test_options),
+	        cmocka_unit_test(test_requests), cmocka_unit_test(test_unicast),
+	        cmocka_unit_test(test_several),  cmocka_unit_test(test_notifications),
+	        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_overrun),
+	        cmocka_unit_test(test_dumps),    cmocka_unit_test(test_other_protocols),
+	        cmocka_unit_test(test_busy),     cmocka_unit_test(test_blocking),
 	};
 
 	same_place();

@@ -23,7 +23,8 @@
 
 static struct sockaddr_ll ll(int ifindex, int type)
 {
-	return (struct sockaddr_ll){.sll_family = AF_PACKET, .sll_ifindex = ifindex, .sll_protocol = htons((uint16_t)type)};
+	return (struct sockaddr_ll){
+	        .sll_family = AF_PACKET, .sll_ifindex = ifindex, .sll_protocol = htons((uint16_t)type)};
 }
 
 /** packet - a socket for a type on an interface */
@@ -40,7 +41,8 @@ static int packet(struct ioth *stack, int type, int ifindex, int ethertype)
 /** frame - lay out one from nowhere to @last, with a payload; its length */
 static size_t frame(unsigned char *out, unsigned char last, const char *payload)
 {
-	static const unsigned char header[14] = {0x02, 0, 0, 0, 0, 0x55, 0x02, 0, 0, 0, 0, 0x66, MINE >> 8, MINE & 0xff};
+	static const unsigned char header[14] = {0x02, 0, 0, 0, 0,    0x55,      0x02,
+	                                         0,    0, 0, 0, 0x66, MINE >> 8, MINE & 0xff};
 
 	memcpy(out, header, sizeof(header));
 	out[5] = last;
@@ -124,8 +126,8 @@ static void names(struct ioth *stack)
 
 static void options(struct ioth *stack)
 {
-	static const int names_[] = {PACKET_AUXDATA, PACKET_ORIGDEV, PACKET_IGNORE_OUTGOING, PACKET_QDISC_BYPASS,
-				     PACKET_COPY_THRESH, 99};
+	static const int names_[] = {PACKET_AUXDATA,      PACKET_ORIGDEV,     PACKET_IGNORE_OUTGOING,
+	                             PACKET_QDISC_BYPASS, PACKET_COPY_THRESH, 99};
 	int fd = ioth_msocket(stack, AF_PACKET, SOCK_RAW, 0), value;
 	struct tpacket_stats stats;
 	socklen_t len;
@@ -266,7 +268,8 @@ static void receiving(struct ioth *stack)
 	int fd = packet(stack, SOCK_RAW, LO, MINE), from = packet(stack, SOCK_RAW, LO, 0), yes = 1, size = 0, count = 0;
 	unsigned char bytes[64], got[64], control[256];
 	struct iovec iov = {got, 20};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	size_t len = frame(bytes, 0x55, "a frame of some length");
 	struct tpacket_auxdata aux;
 	struct tpacket_stats stats;
@@ -344,27 +347,30 @@ static int attach(int fd, const struct sock_filter *program, int count)
 
 static void filters(struct ioth *stack)
 {
-	static const struct sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, 0xffff)}, none[] = {BPF_STMT(BPF_RET | BPF_K, 0)},
-					first16[] = {BPF_STMT(BPF_RET | BPF_K, 16)},
-					to_56[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 5),
-						   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x56, 0, 1),
-						   BPF_STMT(BPF_RET | BPF_K, 0xffff), BPF_STMT(BPF_RET | BPF_K, 0)},
-					too_far[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4000), BPF_STMT(BPF_RET | BPF_K, 9)},
-					length[] = {BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-						    BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 20, 0, 1),
-						    BPF_STMT(BPF_RET | BPF_K, 0xffff), BPF_STMT(BPF_RET | BPF_K, 0)},
-					endless[] = {BPF_STMT(BPF_LD | BPF_IMM, 1)},
-					outside[] = {BPF_JUMP(BPF_JMP | BPF_JA, 5, 0, 0), BPF_STMT(BPF_RET | BPF_K, 1)},
-					zero[] = {BPF_STMT(BPF_LD | BPF_IMM, 1), BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, 0),
-						  BPF_STMT(BPF_RET | BPF_A, 0)},
-					unknown[] = {BPF_STMT(0xffff, 0), BPF_STMT(BPF_RET | BPF_K, 1)};
+	static const struct sock_filter all[] = {BPF_STMT(BPF_RET | BPF_K, 0xffff)},
+	                                none[] = {BPF_STMT(BPF_RET | BPF_K, 0)},
+	                                first16[] = {BPF_STMT(BPF_RET | BPF_K, 16)},
+	                                to_56[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 5),
+	                                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x56, 0, 1),
+	                                           BPF_STMT(BPF_RET | BPF_K, 0xffff), BPF_STMT(BPF_RET | BPF_K, 0)},
+	                                too_far[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4000),
+	                                             BPF_STMT(BPF_RET | BPF_K, 9)},
+	                                length[] = {BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+	                                            BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 20, 0, 1),
+	                                            BPF_STMT(BPF_RET | BPF_K, 0xffff), BPF_STMT(BPF_RET | BPF_K, 0)},
+	                                endless[] = {BPF_STMT(BPF_LD | BPF_IMM, 1)},
+	                                outside[] = {BPF_JUMP(BPF_JMP | BPF_JA, 5, 0, 0), BPF_STMT(BPF_RET | BPF_K, 1)},
+	                                zero[] = {BPF_STMT(BPF_LD | BPF_IMM, 1), BPF_STMT(BPF_ALU | BPF_DIV | BPF_K, 0),
+	                                          BPF_STMT(BPF_RET | BPF_A, 0)},
+	                                unknown[] = {BPF_STMT(0xffff, 0), BPF_STMT(BPF_RET | BPF_K, 1)};
 	static const struct {
 		const char *name;
 		const struct sock_filter *program;
 		int count;
-	} programs[] = {{"all", all, 1},         {"none", none, 1},       {"first16", first16, 1}, {"to_56", to_56, 4},
-			{"too_far", too_far, 2}, {"length", length, 4},   {"endless", endless, 1}, {"outside", outside, 2},
-			{"zero", zero, 3},       {"unknown", unknown, 2}, {"empty", all, 0},       {"long", all, 4097}};
+	} programs[] = {{"all", all, 1},         {"none", none, 1},       {"first16", first16, 1},
+	                {"to_56", to_56, 4},     {"too_far", too_far, 2}, {"length", length, 4},
+	                {"endless", endless, 1}, {"outside", outside, 2}, {"zero", zero, 3},
+	                {"unknown", unknown, 2}, {"empty", all, 0},       {"long", all, 4097}};
 	int fd = packet(stack, SOCK_RAW, LO, MINE), from = packet(stack, SOCK_RAW, LO, 0), value = 0, no = 0;
 	unsigned char bytes[64];
 	struct sock_filter back[8];
@@ -398,10 +404,10 @@ static void filters(struct ioth *stack)
 static void udp_filter(struct ioth *stack)
 {
 	static const struct sock_filter begins_with_y[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'y', 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 10),
-		BPF_STMT(BPF_RET | BPF_K, 0),
+	        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 8),
+	        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'y', 0, 1),
+	        BPF_STMT(BPF_RET | BPF_K, 10),
+	        BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	int fd = ioth_msocket(stack, AF_INET, SOCK_DGRAM, 0);
 	struct sockaddr_in self = in4("127.0.0.1", 0);
@@ -417,11 +423,11 @@ static void udp_filter(struct ioth *stack)
 	ioth_close(fd);
 }
 
-#define SAME_TEST(name)                                                                                               \
-	static void test_##name(void **state)                                                                         \
-	{                                                                                                             \
-		(void)state;                                                                                          \
-		same(name);                                                                                           \
+#define SAME_TEST(name)                                                                                                \
+	static void test_##name(void **state)                                                                          \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		same(name);                                                                                            \
 	}
 SAME_TEST(names)
 SAME_TEST(options)
@@ -436,11 +442,11 @@ SAME_TEST(udp_filter)
 /* what is not done is refused */
 static void test_refused(void **state)
 {
-	static const int refused[] = {PACKET_RX_RING, PACKET_TX_RING, PACKET_VERSION, PACKET_FANOUT, PACKET_VNET_HDR,
-				      PACKET_TIMESTAMP, PACKET_RESERVE};
+	static const int refused[] = {PACKET_RX_RING,  PACKET_TX_RING,   PACKET_VERSION, PACKET_FANOUT,
+	                              PACKET_VNET_HDR, PACKET_TIMESTAMP, PACKET_RESERVE};
 	static const struct sock_filter extension[] = {
-		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (unsigned int)SKF_AD_OFF + SKF_AD_PROTOCOL),
-		BPF_STMT(BPF_RET | BPF_A, 0),
+	        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (unsigned int)SKF_AD_OFF + SKF_AD_PROTOCOL),
+	        BPF_STMT(BPF_RET | BPF_A, 0),
 	};
 	int fd = packet(same_ours(), SOCK_RAW, LO, MINE), value[8] = {1};
 
@@ -457,10 +463,11 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),     cmocka_unit_test(test_options),   cmocka_unit_test(test_memberships),
-		cmocka_unit_test(test_loopback),  cmocka_unit_test(test_sending),   cmocka_unit_test(test_receiving),
-		cmocka_unit_test(test_filters),   cmocka_unit_test(test_udp_filter), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_up_and_down),
+	        cmocka_unit_test(test_names),       cmocka_unit_test(test_options),
+	        cmocka_unit_test(test_memberships), cmocka_unit_test(test_loopback),
+	        cmocka_unit_test(test_sending),     cmocka_unit_test(test_receiving),
+	        cmocka_unit_test(test_filters),     cmocka_unit_test(test_udp_filter),
+	        cmocka_unit_test(test_refused),     cmocka_unit_test(test_up_and_down),
 	};
 
 	same_place();

@@ -145,11 +145,11 @@ static uint32_t fake_poll(struct usock *sock)
 }
 
 #define KIND(name, its_shape)                                                                                          \
-	const struct usock__kind usock__##name##_kind = {                                                              \
-	        #name,         its_shape,    NULL,           fake_release, fake_destroy,                               \
-	        NULL,          fake_connect, fake_connect_done, fake_listen, fake_accept,                              \
-	        fake_name,     fake_name,    fake_shutdown,  fake_send,    fake_recv,                                  \
-	        NULL,          NULL,         NULL,           NULL,         fake_poll};                                 \
+	const struct usock__kind usock__##name##_kind = {#name,         its_shape,   NULL,         fake_release,       \
+	                                                 fake_destroy,  NULL,        fake_connect, fake_connect_done,  \
+	                                                 fake_listen,   fake_accept, fake_name,    fake_name,          \
+	                                                 fake_shutdown, fake_send,   fake_recv,    NULL,               \
+	                                                 NULL,          NULL,        NULL,         fake_poll};         \
 	const size_t usock__##name##_size = sizeof(struct fake)
 
 KIND(stream, USOCK_SHAPE_FRESH);
@@ -167,8 +167,15 @@ void usock__stream_putback(struct usock *listener, struct usock *sock)
 
 /* ------------------------------------------------------------------------------------- parts of a stack that do nothing */
 
-#define NOTHING(call) void call {}
-#define NULLARY(call) int call { return 0; }
+#define NOTHING(call)                                                                                                  \
+	void call                                                                                                      \
+	{                                                                                                              \
+	}
+#define NULLARY(call)                                                                                                  \
+	int call                                                                                                       \
+	{                                                                                                              \
+		return 0;                                                                                              \
+	}
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 NULLARY(usock__binds_open(struct usock_stack *stack))
@@ -178,10 +185,11 @@ NOTHING(usock__icmp_close(struct usock_stack *stack))
 NULLARY(usock__netlink_open(struct usock_stack *stack))
 NOTHING(usock__netlink_close(struct usock_stack *stack))
 NOTHING(usock__netlink_notify(struct usock_stack *stack, struct nlq_msg *queue, uint32_t seq, uint32_t portid))
-NOTHING(usock__unreachable(struct usock_stack *stack, struct inet_iface *iface, int family, const unsigned char *packet, size_t len))
+NOTHING(usock__unreachable(struct usock_stack *stack, struct inet_iface *iface, int family, const unsigned char *packet,
+                           size_t len))
 NOTHING(usock__packet_iface(struct usock_stack *stack, struct inet_iface *iface, unsigned int what, bool gone))
 NOTHING(usock__packet_tap(struct usock_stack *stack, struct inet_iface *iface, const unsigned char *frame, size_t len,
-			  unsigned char direction))
+                          unsigned char direction))
 NULLARY(usock__port_open(struct usock_stack *stack, struct inet_iface *iface))
 NOTHING(usock__port_close(struct usock_stack *stack, struct inet_iface *iface))
 NOTHING(usock__port_event(void *port, enum usock__event event, uint32_t events))
@@ -192,7 +200,8 @@ NOTHING(inet_free(struct inet *inet))
 NOTHING(inet_set_forwarding(struct inet *inet, bool forwarding))
 NOTHING(inet_run_timers(struct inet *inet))
 NULLARY(inet_iface_delete(struct inet_iface *iface))
-NULLARY(inet_output_to(struct inet_iface *iface, int family, const unsigned char mac[6], unsigned char *packet, size_t len))
+NULLARY(inet_output_to(struct inet_iface *iface, int family, const unsigned char mac[6], unsigned char *packet,
+                       size_t len))
 nlq_request_handlers_table inet_handlers;
 
 size_t usock__packet_copy(const struct usock_packet *packet, size_t skip, void *to, size_t len)
@@ -223,7 +232,7 @@ int64_t inet_deadline(const struct inet *inet)
 }
 
 int inet_iface_new(struct inet *inet, const char *name, const char *kind, const char *vnl, const unsigned char *mac,
-		   unsigned int index, struct inet_iface **out)
+                   unsigned int index, struct inet_iface **out)
 {
 	return -ENOBUFS;
 }
@@ -267,8 +276,11 @@ struct usock_stack *fake_stack(void)
 {
 	struct usock_stack *stack;
 
-	fake_f = (struct ioth_functions){.getstackdata = getstackdata, .getsockdata = getsockdata, .setsockdata = setsockdata,
-	                                 .renewfd = renewfd, .size = sizeof(fake_f)};
+	fake_f = (struct ioth_functions){.getstackdata = getstackdata,
+	                                 .getsockdata = getsockdata,
+	                                 .setsockdata = setsockdata,
+	                                 .renewfd = renewfd,
+	                                 .size = sizeof(fake_f)};
 	stack = usock_stack_new(&engine, NULL, "", &fake_f);
 	assert_non_null(stack);
 	return stack;

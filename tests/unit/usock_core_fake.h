@@ -22,12 +22,12 @@ struct fake {
 		struct usock sock;
 		struct usock__inet inet; /* a stream is one */
 	};
-	uint32_t want;         /* what poll shows, when @automatic is not set */
-	bool automatic;        /* poll shows what there is */
-	size_t in, room;       /* bytes */
-	unsigned int backlog;  /* connections to be accepted */
-	int connected;         /* what connect_done says */
-	int released;          /* times */
+	uint32_t want;        /* what poll shows, when @automatic is not set */
+	bool automatic;       /* poll shows what there is */
+	size_t in, room;      /* bytes */
+	unsigned int backlog; /* connections to be accepted */
+	int connected;        /* what connect_done says */
+	int released;         /* times */
 };
 
 extern struct ioth_functions fake_f;

@@ -265,7 +265,8 @@ int net_main(int argc, char *argv[])
 		else if (words < 2 && argv[i][0] != '-')
 			word[words++] = argv[i];
 		else
-			return usage_error("net", argv[i][0] == '-' ? "there is no option '%s'" : "'%s' is too much", argv[i]);
+			return usage_error("net", argv[i][0] == '-' ? "there is no option '%s'" : "'%s' is too much",
+			                   argv[i]);
 	}
 	if (words == 1 && strcmp(word[0], "list") == 0)
 		return list(json);
