@@ -18,7 +18,7 @@ help:
 	@echo 'make          build the library, the plugins and the examples in $(BUILD)/'
 	@echo 'make demo     two programs with their own addresses talk over a virtual Ethernet'
 	@echo 'make test     everything that can be tested here; ends with a line "N passed, N failed"'
-	@echo '              (QUICK=1 leaves out sanitizers, fuzzing and the second compiler; IOTH_TEST_SERVERS=1 installs'
+	@echo '              (FULL=1 adds the second compiler, sanitizers, fuzzing and what takes long; IOTH_TEST_SERVERS=1 installs'
 	@echo '              servers which Debian starts with the machine, to be tried on stacks: sshd, redis)'
 	@echo 'make bench    the benchmarks, each beside its reference'
 	@echo 'make soak     the lifetime tests with their full counts; takes long'
