@@ -306,7 +306,9 @@ CASE(poll, urgent_alone, INET, "urgent data with nothing before and behind them 
 	CHECK_INT(selected(p.b, 0), 2);
 }
 
-CASE(poll, urgent_after_data, INET, "urgent data behind others: PRI goes with the urgent byte, IN with the others")
+CASE(poll, urgent_after_data, INET, "urgent data behind others: PRI goes with the urgent byte, IN with the others",
+     LIMITS({"remote+lwip", "an urgent byte that was taken keeps its place in the queue of an AF_UNIX stream: IN until "
+                            "the next read"}))
 {
 	struct pair p = tcp_pair(c), q = tcp_pair(c);
 	char byte;
