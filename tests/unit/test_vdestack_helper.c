@@ -641,5 +641,12 @@ int main(void)
 		printf("no namespaces of one's own here: %s\n", strerror(-err));
 		return 77;
 	}
+	/* Nor have those that it makes itself, in a chroot for example. */
+	err = setup(NULL);
+	teardown(NULL);
+	if (err == EPERM) {
+		printf("the helper may not have a user namespace here\n");
+		return 77;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
