@@ -5,6 +5,7 @@
  * Each is a question. Where the descriptor itself has a part in it (the times that a call waits at most, what a blocked
  * reader of a stream is woken for) the system call is made on it as well.
  */
+#include "ioctl_size.h"
 #include "private.h"
 
 #include <errno.h>
@@ -391,35 +392,12 @@ static int domain_of(struct remote *r, int fd)
 	return remote_getsockopt(r, fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ? 0 : domain;
 }
 
-/** argument_size - bytes of an ioctl's argument; 0: the server does not know it either */
+/** argument_size - bytes of an ioctl's argument; the domain, a question to the server, is asked for only where it matters */
 static size_t argument_size(struct remote *r, int fd, unsigned long request)
 {
-	switch (request) {
-	case FIONREAD:
-	case SIOCOUTQ:
-	case SIOCOUTQNSD:
-	case SIOCATMARK:
-		return sizeof(int);
-	case SIOCGSTAMP_OLD:
-	case SIOCGSTAMPNS_OLD:
-		return sizeof(struct timeval);
-	case SIOCADDRT:
-	case SIOCDELRT:
-		return domain_of(r, fd) == AF_INET6 ? 80 /* struct in6_rtmsg */ : sizeof(struct rtentry);
-	case SIOCSIFADDR:
-	case SIOCDIFADDR:
-	case SIOCSIFDSTADDR:
-		return domain_of(r, fd) == AF_INET6 ? 24 /* struct in6_ifreq */ : sizeof(struct ifreq);
-	case SIOCDARP:
-	case SIOCGARP:
-	case SIOCSARP:
-		return sizeof(struct arpreq);
-	case SIOCETHTOOL:
-	case SIOCWANDEV:
-		return 0;
-	default:
-		return request >= SIOCGIFNAME && request <= SIOCGIFCOUNT + 0x17 ? sizeof(struct ifreq) : 0;
-	}
+	size_t size = remote_ioctl_size(request, AF_INET);
+
+	return size == remote_ioctl_size(request, AF_INET6) ? size : remote_ioctl_size(request, domain_of(r, fd));
 }
 
 static int get_ifconf(struct remote *r, int fd, struct ifconf *list)

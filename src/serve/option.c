@@ -7,6 +7,7 @@
  * not listed do not exist.
  */
 #include "private.h"
+#include "../remote/ioctl_size.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -95,38 +96,6 @@ int serve_getsockopt(struct served *sock, const struct serve_request *request, s
 
 /* ---------------------------------------------------------------------------------------------------------- ioctls */
 
-/** ioctl_size - bytes of the argument, in and out; 0: there is no such ioctl for clients */
-static size_t ioctl_size(const struct served *sock, unsigned int request)
-{
-	switch (request) {
-	case FIONREAD:
-	case SIOCOUTQ:
-	case SIOCOUTQNSD:
-	case SIOCATMARK:
-		return sizeof(int);
-	case SIOCGSTAMP_OLD:
-	case SIOCGSTAMPNS_OLD:
-		return sizeof(struct timeval);
-	case SIOCADDRT:
-	case SIOCDELRT:
-		return sock->domain == AF_INET6 ? 80 /* struct in6_rtmsg */ : sizeof(struct rtentry);
-	case SIOCSIFADDR:
-	case SIOCDIFADDR:
-	case SIOCSIFDSTADDR:
-		return sock->domain == AF_INET6 ? 24 /* struct in6_ifreq */ : sizeof(struct ifreq);
-	case SIOCDARP:
-	case SIOCGARP:
-	case SIOCSARP:
-		return sizeof(struct arpreq);
-	case SIOCGIFCONF:
-	case SIOCETHTOOL:
-	case SIOCWANDEV:
-		return 0; /* with pointers */
-	default:
-		return request >= SIOCGIFNAME && request <= SIOCGIFCOUNT + 0x17 ? sizeof(struct ifreq) : 0;
-	}
-}
-
 /** ioctl_route - struct rtentry names its interface by a pointer: the name came behind it */
 static int ioctl_route(const struct served *sock, const struct serve_request *request)
 {
@@ -173,7 +142,7 @@ static void ioctl_pumped(const struct served *sock, unsigned int code, void *cou
 int serve_ioctl(struct served *sock, const struct serve_request *request, struct serve_answer *answer)
 {
 	unsigned int code = (unsigned int)request->head.arg[0];
-	size_t size = ioctl_size(sock, code);
+	size_t size = remote_ioctl_size(code, sock->domain);
 	int result;
 
 	if (code == SIOCGIFCONF)
