@@ -116,24 +116,6 @@ static bool moved_from(int *fd)
 		return (type)fail(result);                                                                             \
 	} while (0)
 
-static const struct remote_next next = {
-        .socket = socket,
-        .connect = connect,
-        .close = close,
-        .fcntl = fcntl,
-        .poll = poll,
-        .shutdown = shutdown,
-        .getsockname = getsockname,
-        .getpeername = getpeername,
-        .getsockopt = getsockopt,
-        .setsockopt = setsockopt,
-        .ioctl = ioctl,
-        .recv = recv,
-        .recvmsg = recvmsg,
-        .sendmsg = sendmsg,
-        .renew = renew,
-};
-
 /* ----------------------------------------------------------------------------------------------------------- calls */
 
 static int r_socket(int domain, int type, int protocol)
@@ -387,7 +369,7 @@ void *ioth_remote_newstack(const char *vnlv[], const char *options, struct ioth_
 		renewfd = functions->renewfd;
 		getsockdata = functions->getsockdata;
 		setsockdata = functions->setsockdata;
-		remote_set_next(&next);
+		remote_set_renew(renew);
 		result = remote_open(path, &r);
 		free(path);
 	}

@@ -54,14 +54,20 @@ struct remote_next {
 	ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
 	ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
-	/* Put the file of @file, which stays open, under the number @fd: the socket has got another one (a connection
-	   that failed is tried again). 0, or -1 with errno. NULL: dup3. */
-	int (*renew)(int fd, int file);
 };
 
 /** remote_set_next - before any other call; @next stays where it is. Without it: the functions that the linker finds.
  */
 void remote_set_next(const struct remote_next *next);
+
+/**
+ * remote_set_renew - before any other call: how the file of a number is replaced
+ * @renew: put the file of @file, which stays open, under the number @fd: the socket has got another one (a connection
+ *         that failed is tried again). 0, or -1 with errno
+ *
+ * Without it: dup3.
+ */
+void remote_set_renew(int (*renew)(int fd, int file));
 
 /* ------------------------------------------------------------------------------------------------ sessions */
 

@@ -55,6 +55,13 @@ void remote_set_next(const struct remote_next *next)
 	remote__next = next;
 }
 
+static int (*replace)(int fd, int file);
+
+void remote_set_renew(int (*renew)(int fd, int file))
+{
+	replace = renew;
+}
+
 /* ----------------------------------------------------------------------------------------------------- connections */
 
 /** conn_open - connect to the server and say hello; the descriptor; @hello gets the names that it answers with */
@@ -262,8 +269,8 @@ static void renew(const struct remote__ask *ask, int file)
 
 	/* Unless the program has closed it meanwhile, and the number is of something else. */
 	if (flags >= 0 && fstat(ask->fd, &asked) == 0 && fstat(number, &there) == 0 && asked.st_ino == there.st_ino) {
-		if (remote__next->renew != NULL)
-			remote__next->renew(number, file);
+		if (replace != NULL)
+			replace(number, file);
 		else
 			dup3(file, number, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		if (ask->fd != number)
