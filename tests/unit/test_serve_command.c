@@ -47,6 +47,7 @@ static void command_start(struct command *command, int listener, const char *con
 	assert_non_null(command->error_file);
 	command->pid = fork();
 	if (command->pid == 0) {
+		const char *words[16] = {"ioth"};
 		char pid[16];
 
 		dup2(fileno(command->error_file), 2);
@@ -58,7 +59,9 @@ static void command_start(struct command *command, int listener, const char *con
 			setenv("LISTEN_FDS", "1", 1);
 			setenv("LISTEN_PID", pid, 1);
 		}
-		execv(SERVE_PROGRAM, (char **)(uintptr_t)argv);
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) - 2 && argv[i]; i++)
+			words[i + 1] = argv[i];
+		execv(IOTH_TOOL, (char **)(uintptr_t)words);
 		_exit(99);
 	}
 	assert_true(command->pid > 0);
