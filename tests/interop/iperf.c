@@ -37,18 +37,6 @@ struct iperf {
 	double seconds;
 };
 
-/** read_all - exactly @len bytes */
-static void read_all(int fd, void *data, size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = ioth_read(fd, (char *)data + done, len - done);
-
-		if (n <= 0)
-			die(NULL, "the iperf3 server closed the connection");
-		done += (size_t)n;
-	}
-}
-
 static void send_json(int fd, const char *text)
 {
 	uint32_t len = htonl((uint32_t)strlen(text));
@@ -70,12 +58,12 @@ static void exchange_results(struct iperf *t)
 	         "\"start_time\":0,\"end_time\":%f}]}",
 	         t->moved, t->seconds);
 	send_json(t->control, text);
-	read_all(t->control, &len, sizeof(len));
+	peer_read(t->control, &len, sizeof(len));
 	len = ntohl(len);
 	errno = 0;
 	if (len >= sizeof(text))
 		die(NULL, "the results of the iperf3 server are too long");
-	read_all(t->control, text, len);
+	peer_read(t->control, text, len);
 	text[len] = '\0';
 	bytes = strstr(text, "\"bytes\"");
 	if (bytes == NULL || sscanf(bytes, "\"bytes\" : %llu", &t->theirs) != 1)
@@ -161,7 +149,7 @@ int peer_iperf(struct ioth *net, char *argv[])
 	t.control = peer_connect(net, argv[0], argv[1]);
 	peer_write(t.control, t.cookie, COOKIE_SIZE);
 	do {
-		read_all(t.control, &state, 1);
+		peer_read(t.control, &state, 1);
 	} while (step(&t, state));
 	ioth_close(t.data);
 	ioth_close(t.control);

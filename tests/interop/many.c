@@ -32,18 +32,6 @@ static int *sockets(const char *text, unsigned long *count)
 	return fd;
 }
 
-/** exactly - read @len bytes */
-static void exactly(int fd, void *data, size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = ioth_read(fd, (char *)data + done, len - done);
-
-		if (n <= 0)
-			die(NULL, "a connection broke");
-		done += (size_t)n;
-	}
-}
-
 int peer_many_accept(struct ioth *net, char *argv[])
 {
 	unsigned long count;
@@ -58,7 +46,7 @@ int peer_many_accept(struct ioth *net, char *argv[])
 	for (unsigned long i = 0; i < count; i++) {
 		uint32_t number;
 
-		exactly(fd[i], &number, sizeof(number));
+		peer_read(fd[i], &number, sizeof(number));
 		peer_write(fd[i], &number, sizeof(number));
 	}
 	for (unsigned long i = 0; i < count; i++) {
@@ -86,7 +74,7 @@ int peer_many_connect(struct ioth *net, char *argv[])
 	for (unsigned long i = 0; i < count; i++) {
 		uint32_t number;
 
-		exactly(fd[i], &number, sizeof(number));
+		peer_read(fd[i], &number, sizeof(number));
 		if (number != i)
 			die(NULL, "connection %lu got the answer of connection %u", i, number);
 	}

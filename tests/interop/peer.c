@@ -92,6 +92,17 @@ void peer_write(int fd, const void *data, size_t len)
 	}
 }
 
+void peer_read(int fd, void *data, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		ssize_t n = ioth_read(fd, (char *)data + done, len - done);
+
+		if (n <= 0)
+			die(NULL, "the other side ended the connection");
+		done += (size_t)n;
+	}
+}
+
 void peer_close(int fd)
 {
 	struct linger patience = {.l_onoff = 1, .l_linger = 60};

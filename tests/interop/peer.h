@@ -13,6 +13,8 @@ int peer_connect(struct ioth *net, const char *host, const char *port);
 
 /** peer_write - all of it */
 void peer_write(int fd, const void *data, size_t len);
+/** peer_read - exactly so many bytes */
+void peer_read(int fd, void *data, size_t len);
 
 /**
  * peer_close - close a connection that the other side has ended; return when it knows that we have
