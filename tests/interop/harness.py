@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """harness - programs started, watched and judged: what the drivers in this directory share."""
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -33,6 +34,12 @@ def need(*programs):
 def check(condition, text):
     if not condition:
         raise Failed(text)
+
+
+def vdeplugin_path(build):
+    """VDEPLUGIN_PATH by which libvdeplug finds the modules of a build; it replaces the directory of its own, which has to be named."""
+    library = subprocess.check_output(["cc", "-print-file-name=libvdeplug.so"], text=True).strip()
+    return f"{build}/src/shm:{os.path.dirname(library)}/vdeplug"
 
 
 def wait_until(condition, text):

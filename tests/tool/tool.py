@@ -19,16 +19,11 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, f"{HERE}/../interop")
 
-from harness import TIMEOUT, Skip, Task, check, run, run_tests, test, wait_until  # noqa: E402
+from harness import TIMEOUT, Skip, Task, check, run, run_tests, test, vdeplugin_path, wait_until  # noqa: E402
 
 
 # The interpreter that runs this file may lie where another user cannot reach it.
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
-
-
-def vde_modules():
-    """Where libvdeplug's own modules are: VDEPLUGIN_PATH, by which it finds ours, replaces that."""
-    return os.path.dirname(run(["cc", "-print-file-name=libvdeplug.so"]).strip()) + "/vdeplug"
 
 
 class World:
@@ -40,7 +35,7 @@ class World:
         self.dir = tempfile.mkdtemp(prefix="ioth-tool.")
         self.networks = 0
         os.environ["IOTH_PLUGIN_PATH"] = f"{self.build}/plugins"
-        os.environ.setdefault("VDEPLUGIN_PATH", f"{self.build}/src/shm:{vde_modules()}")
+        os.environ.setdefault("VDEPLUGIN_PATH", vdeplugin_path(self.build))
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         self.namespaces = subprocess.run([self.ioth, "run", "-s", "vdestack", "true"], capture_output=True, check=False).returncode == 0
 
