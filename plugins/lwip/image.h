@@ -48,17 +48,14 @@
 	X(tcp_connect)                                                                                                 \
 	X(tcp_fasttmr)                                                                                                 \
 	X(tcp_free)                                                                                                    \
-	X(tcp_free_ooseq)                                                                                              \
 	X(tcp_input)                                                                                                   \
 	X(tcp_listen_with_backlog_and_err)                                                                             \
 	X(tcp_new_ip_type)                                                                                             \
 	X(tcp_output)                                                                                                  \
-	X(tcp_pcb_remove)                                                                                              \
 	X(tcp_rexmit)                                                                                                  \
 	X(tcp_rexmit_fast)                                                                                             \
 	X(tcp_rexmit_rto_commit)                                                                                       \
 	X(tcp_rexmit_rto_prepare)                                                                                      \
-	X(tcp_send_empty_ack)                                                                                          \
 	X(tcp_shutdown)                                                                                                \
 	X(tcp_slowtmr)                                                                                                 \
 	X(tcp_update_rcv_ann_wnd)                                                                                      \
