@@ -60,10 +60,11 @@ struct link__loop {
 	pthread_t thread;
 	int epfd;
 	int stopfd;
-	uint32_t round;        /* of the loop's thread */
-	struct link_spin spin; /* likewise */
-	bool ending;           /* the rest: pool lock */
-	unsigned int load;     /* members */
+	uint32_t round;           /* of the loop's thread */
+	struct link_spin spin;    /* likewise */
+	struct link__place place; /* likewise */
+	bool ending;              /* the rest: pool lock */
+	unsigned int load;        /* members */
 	struct link__member *members;
 	struct link__loop *next;
 	struct link__batch *batch; /* of the thread, under the turn lock */
@@ -185,8 +186,7 @@ static void turn_give(struct link__loop *loop, uint64_t key, uint32_t events)
 	turn_end(loop);
 }
 
-/** clock_ns - a clock that only runs forward, in nanoseconds */
-static int64_t clock_ns(void)
+int64_t link__now(void)
 {
 	struct timespec now;
 
@@ -197,7 +197,7 @@ static int64_t clock_ns(void)
 /** turns_due - give the members whose deadlines have passed their turns */
 static void turns_due(struct link__loop *loop)
 {
-	int64_t now = clock_ns();
+	int64_t now = link__now();
 	uint64_t key;
 
 	while (link__clock_due(&loop->clock, now, &key))
@@ -228,6 +228,7 @@ static void *loop_run(void *arg)
 	while (!stop) {
 		int n = loop_wait(loop, events, eager);
 		bool due = false;
+		int64_t began = n == 1 ? link__now() : 0;
 
 		loop->round++;
 		/* Empty the queues of the network before filling them: those of a switch are short, and drop. */
@@ -246,6 +247,8 @@ static void *loop_run(void *arg)
 				turn_give(loop, events[i].data.u64, events[i].events);
 		if (due)
 			turns_due(loop);
+		else if (n == 1 && loop->spin.ns > 0)
+			link__place_turn(&loop->place, began, link__now());
 		eager = n > (due ? 1 : 0);
 	}
 	link__capture_flush();

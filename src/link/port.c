@@ -241,10 +241,7 @@ static bool port_send_all(struct link_port *port, struct link__finisher *finishe
 /** port_look_again - at a network in shared memory, after a while */
 static void port_look_again(struct link_port *port)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	link__loop_deadline(&port->member, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec + ROOM_NS);
+	link__loop_deadline(&port->member, link__now() + ROOM_NS);
 }
 
 /** port_send_pending - send what is left of the first pending frame; as port_send_all */

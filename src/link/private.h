@@ -12,6 +12,7 @@
  *     finish.c   large segments of a device become finished frames
  *     coalesce.c frames of the network become large segments
  *     spin.c     looking for more before sleeping
+ *     place.c    the processor a loop runs on
  *     vnl.c      locators
  *
  * Lock order, outermost first: loop gate, loop turn, pool, clock, captures, one capture. A function of a driver takes
@@ -100,6 +101,19 @@ struct link__batch *link__loop_batch(struct link__member *member);
 
 /** link__loop_cut - LINK_FRAME_MAX bytes, lent likewise */
 unsigned char *link__loop_cut(struct link__member *member);
+
+/** link__now - CLOCK_MONOTONIC, in nanoseconds */
+int64_t link__now(void);
+
+/** struct link__place - of a loop: whether it runs at a good place; all zero at first */
+struct link__place {
+	unsigned int dear; /* how much its turns have cost of late */
+	int64_t moved;     /* when it last went elsewhere */
+	int64_t pause;     /* how long it stays there at least */
+};
+
+/** link__place_turn - a turn of a single event took from @began to @ended (link__now): perhaps go elsewhere */
+void link__place_turn(struct link__place *place, int64_t began, int64_t ended);
 
 /** link__loop_round - number of the present call of epoll_wait in the member's loop */
 uint32_t link__loop_round(const struct link__member *member);

@@ -9,12 +9,11 @@
  * On a busy machine giving way may mean to be away for a whole slice of the scheduler, where a thread that sleeps would be
  * woken for the next frame at once. So a thread that was away for long sleeps without looking for the next SPIN_REST times.
  */
-#include "link.h"
+#include "private.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #define POLL_US 50 /* how long */
 #define POLL_US_MAX 1000
@@ -35,15 +34,6 @@ int64_t link_poll_ns(void)
 	return (us < POLL_US_MAX ? us : POLL_US_MAX) * 1000;
 }
 
-/** clock_ns - a clock that only runs forward, in nanoseconds */
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 int link_spin(struct link_spin *spin, int epfd, struct epoll_event *events, int count, int64_t until)
 {
 	int64_t before, now, end;
@@ -53,13 +43,13 @@ int link_spin(struct link_spin *spin, int epfd, struct epoll_event *events, int 
 		spin->rest--;
 		return 0;
 	}
-	now = clock_ns();
+	now = link__now();
 	end = now + spin->ns < until ? now + spin->ns : until;
 	do {
 		before = now;
 		sched_yield();
 		n = epoll_wait(epfd, events, count, 0);
-		now = clock_ns();
+		now = link__now();
 	} while (n == 0 && now < end);
 	if (now - before > SPIN_AWAY_NS)
 		spin->rest = SPIN_REST;

@@ -142,6 +142,10 @@ static int add_special(scmp_filter_ctx filter)
 	if (result == 0)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 		                          SCMP_A3(SCMP_CMP_MASKED_EQ, EMPTY_PATH, EMPTY_PATH));
+	/* The event loops move themselves to better processors (0: the calling thread). */
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sched_setaffinity), 1,
+		                          SCMP_A0(SCMP_CMP_EQ, 0, 0));
 	/* Threads, which the event loops may still start; clone3 hides its arguments, and its caller falls back to
 	 * clone. */
 	if (result == 0)
