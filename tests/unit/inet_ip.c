@@ -2,34 +2,22 @@
 /* inet_ip.c - see inet_ip.h. */
 #include <ctype.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "inet_ip.h"
 #include "netns.h"
-#include "nlq_relay.h"
-
-#define CONNECTIONS 8
-
-static char path[] = "/tmp/inet_ip.XXXXXX/socket";
-static int listener = -1;
-static int connections[CONNECTIONS];
-static int connected;
+#include "relay_server.h"
 
 int ip_begin(void)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	char *slash = strrchr(path, '/');
 	int forbidden;
 
 	if (system("ip -V >/dev/null 2>&1") != 0) { /* NOLINT(cert-env33-c): a fixed command */
@@ -41,106 +29,27 @@ int ip_begin(void)
 		printf("skipped: user and network namespaces are forbidden here: %s\n", strerror(-forbidden));
 		return 77;
 	}
-	*slash = '\0';
-	if (mkdtemp(path) == NULL)
-		abort();
-	*slash = '/';
-	memcpy(addr.sun_path, path, sizeof(path));
-	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(listener, CONNECTIONS) < 0)
-		abort();
+	relay_begin();
 	return 0;
 }
 
 void ip_end(void)
 {
-	close(listener);
-	unlink(path);
-	*strrchr(path, '/') = '\0';
-	rmdir(path);
+	relay_end();
 }
 
-/** serve - answer one datagram of requests; false when the connection has ended */
-static bool serve(struct fake *fake, int fd)
+static struct nlq_msg *answer(void *of, const void *requests, size_t len, uint32_t portid, unsigned int options)
 {
-	static unsigned char datagram[65536];
-	struct relay_header header;
-	ssize_t got = recv(fd, datagram, sizeof(datagram), 0);
-	struct nlq_msg *queue;
+	struct fake *fake = of;
 
-	if (got < (ssize_t)sizeof(header))
-		return false;
-	memcpy(&header, datagram, sizeof(header));
-	queue = nlq_process_datagram(datagram + sizeof(header), (size_t)got - sizeof(header), inet_handlers, fake->inet,
-	                             header.portid, header.options);
-	nlq_pack(&queue, 4096);
-	for (; queue != NULL; nlq_dropmsg(&queue)) {
-		const struct nlq_msg *msg = nlq_head(queue);
-
-		assert_int_equal(send(fd, msg->nlq_packet, msg->nlq_size, MSG_NOSIGNAL), msg->nlq_size);
-	}
-	return true;
-}
-
-/** serve_all - until the pipe from the command has ended; what came through it is in @text */
-static void serve_all(struct fake *fake, int pipe_fd, char text[IP_TEXT])
-{
-	size_t len = 0;
-
-	for (;;) {
-		struct pollfd fds[2 + CONNECTIONS] = {{pipe_fd, POLLIN, 0}, {listener, POLLIN, 0}};
-		int polled = connected;
-
-		for (int i = 0; i < polled; i++)
-			fds[2 + i] = (struct pollfd){connections[i], POLLIN, 0};
-		assert_true(poll(fds, (nfds_t)(2 + polled), 60000) > 0); /* it does something, or it hangs */
-		for (int i = polled - 1; i >= 0; i--) {
-			if (fds[2 + i].revents == 0 || serve(fake, connections[i]))
-				continue;
-			close(connections[i]);
-			connections[i] = connections[--connected];
-		}
-		if (fds[1].revents != 0) {
-			assert_true(connected < CONNECTIONS);
-			connections[connected++] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		}
-		if (fds[0].revents != 0) {
-			ssize_t got = read(pipe_fd, text + len, IP_TEXT - 1 - len);
-
-			assert_true(got >= 0);
-			if (got == 0)
-				break;
-			len += (size_t)got;
-		}
-	}
-	text[len] = '\0';
+	return nlq_process_datagram(requests, len, inet_handlers, fake->inet, portid, options);
 }
 
 int ip_run(struct fake *fake, const char *command, char text[IP_TEXT])
 {
-	int fds[2], status;
-	pid_t pid;
+	struct relay_stack stack = {.answer = answer, .of = fake};
 
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		if (fake != NULL) {
-			setenv("LD_PRELOAD", RELAY_LIBRARY, 1);
-			setenv(RELAY_PATH, path, 1);
-		}
-		execlp("sh", "sh", "-c", command, (char *)NULL);
-		_exit(99);
-	}
-	close(fds[1]);
-	serve_all(fake, fds[0], text);
-	close(fds[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	while (connected > 0)
-		close(connections[--connected]);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return relay_run(fake != NULL ? &stack : NULL, command, text);
 }
 
 /** blot - put @with in the place of the next @len bytes at @at */

@@ -9,8 +9,9 @@
 #define INET_IP_H
 
 #include "inet_fake.h"
+#include "relay_server.h"
 
-#define IP_TEXT 65536
+#define IP_TEXT RELAY_TEXT
 
 /** ip_begin - once a program; 0, or 77 when this test cannot run here, having said why. ip_end */
 int ip_begin(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nlq_relay.h - what nlq_relay.c and test_nlq_iproute.c say to each other. */
+/* nlq_relay.h - what nlq_relay.c and relay_server.c say to each other. */
 #ifndef NLQ_RELAY_H
 #define NLQ_RELAY_H
 

@@ -15,182 +15,41 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "inet_rtnl_commands.h"
 #include "kernel_net.h"
-#include "nlq_relay.h"
+#include "relay_server.h"
 #include "rtnl_stack.h"
-
-#define CONNECTIONS 8
-#define OUTPUT_MAX 65536
 
 static const unsigned char mac[6] = {2, 0, 0, 0, 0, 7};
 
-/* ------------------------------------------------------------------------------------------ the stack, as a server */
-
 static struct rtnl_stack *stack;
-static char path[] = "/tmp/inet_rtnl.XXXXXX/socket";
-static int listener;
-
-struct connection {
-	int fd;
-	uint32_t groups;
-};
-
-static struct connection connections[CONNECTIONS];
-static int connected;
-
-static void start_server(void)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	char *slash = strrchr(path, '/');
-
-	*slash = '\0';
-	assert_non_null(mkdtemp(path));
-	*slash = '/';
-	memcpy(addr.sun_path, path, sizeof(path));
-	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(listener, CONNECTIONS), 0);
-}
-
-static void stop_server(void)
-{
-	close(listener);
-	unlink(path);
-	*strrchr(path, '/') = '\0';
-	rmdir(path);
-}
-
-static void deliver(const struct connection *to, struct nlq_msg **queue)
-{
-	for (; *queue != NULL; nlq_dropmsg(queue)) {
-		struct nlq_msg *msg = nlq_head(*queue);
-
-		assert_int_equal(send(to->fd, msg->nlq_packet, msg->nlq_size, MSG_NOSIGNAL), msg->nlq_size);
-	}
-}
-
-/* tell everybody of the groups what has happened, in the order of the changes */
-static void notify(void)
-{
-	for (struct nlq_msg *msg = nlq_head(stack->changes); msg != NULL; msg = nlq_next(stack->changes, msg)) {
-		unsigned int group = nlq_notification_group(msg->nlq_packet);
-
-		for (int i = 0; i < connected; i++) {
-			if (group != 0 && connections[i].groups & 1U << (group - 1))
-				assert_int_equal(send(connections[i].fd, msg->nlq_packet, msg->nlq_size, MSG_NOSIGNAL),
-				                 msg->nlq_size);
-		}
-	}
-	nlq_free(&stack->changes);
-}
-
-/* one datagram of requests; false when the connection has ended */
-static bool serve(struct connection *from)
-{
-	static unsigned char datagram[65536];
-	struct relay_header header;
-	ssize_t got = recv(from->fd, datagram, sizeof(datagram), 0);
-	struct nlq_msg *queue;
-
-	if (got < (ssize_t)sizeof(header))
-		return false;
-	memcpy(&header, datagram, sizeof(header));
-	from->groups = header.groups;
-	queue = rtnl_stack_serve(stack, datagram + sizeof(header), (size_t)got - sizeof(header), header.portid,
-	                         header.options);
-	nlq_pack(&queue, 4096);
-	deliver(from, &queue);
-	notify();
-	return true;
-}
-
-/* serve till @done says so or the pipe from ip(8) has ended; what came through the pipe is appended to @text */
-static void serve_all(int pipe_fd, char *text, bool (*done)(const char *text))
-{
-	size_t len = strlen(text);
-
-	while (done == NULL || !done(text)) {
-		struct pollfd poll_fds[2 + CONNECTIONS] = {{pipe_fd, POLLIN, 0}, {listener, POLLIN, 0}};
-		int polled = connected;
-
-		for (int i = 0; i < polled; i++)
-			poll_fds[2 + i] = (struct pollfd){connections[i].fd, POLLIN, 0};
-		assert_true(poll(poll_fds, (nfds_t)(2 + polled), 60000) > 0); /* it does something, or it hangs */
-		for (int i = polled - 1; i >= 0; i--) {
-			if (poll_fds[2 + i].revents == 0 || serve(&connections[i]))
-				continue;
-			close(connections[i].fd);
-			connections[i] = connections[--connected];
-		}
-		if (poll_fds[1].revents != 0) {
-			assert_true(connected < CONNECTIONS);
-			connections[connected++] = (struct connection){accept4(listener, NULL, NULL, SOCK_CLOEXEC), 0};
-		}
-		if (poll_fds[0].revents != 0) {
-			ssize_t got = read(pipe_fd, text + len, OUTPUT_MAX - 1 - len);
-
-			assert_true(got >= 0);
-			if (got == 0)
-				return;
-			len += (size_t)got;
-			text[len] = '\0';
-		}
-	}
-}
+static const char *kernel_kind; /* of interfaces that need nothing and know no neighbours, as this kernel has them */
 
 /* --------------------------------------------------------------------------------------------------------- commands */
 
-static const char *kernel_kind; /* of interfaces that need nothing and know no neighbours, as this kernel has them */
-
-/* start a command with its output in a pipe */
-static pid_t start(const char *command, bool relayed, int *pipe_fd)
+static struct nlq_msg *answer(void *of, const void *requests, size_t len, uint32_t portid, unsigned int options)
 {
-	int fds[2];
-	pid_t pid;
+	(void)of;
+	return rtnl_stack_serve(stack, requests, len, portid, options);
+}
 
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		if (relayed) {
-			setenv("LD_PRELOAD", RELAY_LIBRARY, 1);
-			setenv(RELAY_PATH, path, 1);
-		}
-		setenv("KIND", relayed ? "dummy" : kernel_kind, 1);
-		execlp("sh", "sh", "-c", command, (char *)NULL);
-		_exit(99);
-	}
-	close(fds[1]);
-	*pipe_fd = fds[0];
-	return pid;
+static struct relay_stack server = {.answer = answer};
+
+/* whom a command runs on, which finds in its environment what kind of interface there is */
+static const struct relay_stack *choose(bool relayed)
+{
+	setenv("KIND", relayed ? "dummy" : kernel_kind, 1);
+	return relayed ? &server : NULL;
 }
 
 /* run a command here or on the kernel; its exit status */
 static int run(const char *command, bool relayed, char *text)
 {
-	int pipe_fd, status;
-	pid_t pid = start(command, relayed, &pipe_fd);
-
-	*text = '\0';
-	serve_all(pipe_fd, text, NULL);
-	close(pipe_fd);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* the connections of commands that have ended */
-static void disconnect(void)
-{
-	while (connected > 0)
-		close(connections[--connected].fd);
+	return relay_run(choose(relayed), command, text);
 }
 
 static void cut(char *text, const char *what)
@@ -294,14 +153,13 @@ static size_t common(const char *a, const char *b)
 
 static void same_as_linux(const char *const commands[], size_t count)
 {
-	static char on_linux[OUTPUT_MAX], on_stack[OUTPUT_MAX];
+	static char on_linux[RELAY_TEXT], on_stack[RELAY_TEXT];
 	int failed = 0;
 
 	kernel_network();
 	for (size_t i = 0; i < count; i++) {
 		int linux_status = run(commands[i], false, on_linux), status = run(commands[i], true, on_stack);
 
-		disconnect();
 		normalize(on_linux);
 		normalize(on_stack);
 		if (status == linux_status && strcmp(on_linux, on_stack) == 0)
@@ -358,7 +216,7 @@ static void test_refused(void **state)
 	        {"ip link property add dev d0 altname another", "RTNETLINK answers: Operation not supported\n"},
 	        {"ip nexthop add id 5 dev d0", "RTNETLINK answers: Operation not supported\n"},
 	};
-	static char text[OUTPUT_MAX];
+	static char text[RELAY_TEXT];
 	int failed = 0;
 
 	(void)state;
@@ -366,7 +224,6 @@ static void test_refused(void **state)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		int status = run(refused[i].command, true, text);
 
-		disconnect();
 		if (status != 0 && strcmp(text, refused[i].says) == 0)
 			continue;
 		print_error("%s: %d\n%s", refused[i].command, status, text);
@@ -376,12 +233,6 @@ static void test_refused(void **state)
 }
 
 /* ---------------------------------------------------------------------------------------------------------- monitor */
-
-static bool subscribed(const char *text)
-{
-	(void)text;
-	return connected > 0 && connections[0].groups != 0;
-}
 
 static const char *awaited;
 
@@ -397,7 +248,7 @@ static void tune_in(int pipe_fd, char *text)
 {
 	struct pollfd p = {.fd = pipe_fd, .events = POLLIN};
 	char command[160], wanted[32], *found = NULL;
-	static char ignored[OUTPUT_MAX];
+	static char ignored[RELAY_TEXT];
 
 	for (int i = 1; found == NULL || strchr(found, '\n') == NULL; i++) {
 		assert_true(i < 250);
@@ -409,7 +260,7 @@ static void tune_in(int pipe_fd, char *text)
 		while (((found = strstr(text, wanted)) == NULL || strchr(found, '\n') == NULL) &&
 		       poll(&p, 1, 200) > 0) {
 			size_t len = strlen(text);
-			ssize_t got = read(pipe_fd, text + len, OUTPUT_MAX - 1 - len);
+			ssize_t got = read(pipe_fd, text + len, RELAY_TEXT - 1 - len);
 
 			assert_true(got > 0);
 			text[len + (size_t)got] = '\0';
@@ -433,13 +284,14 @@ static void cut_groups(char *text)
 /* what ip monitor prints while the commands run */
 static void monitored(const char *const commands[], size_t count, bool relayed, char *text)
 {
-	static char ignored[OUTPUT_MAX];
-	int pipe_fd, status;
-	pid_t pid = start("exec ip monitor link address route neigh", relayed, &pipe_fd);
+	static char ignored[RELAY_TEXT];
+	const struct relay_stack *on = choose(relayed);
+	int pipe_fd;
+	pid_t pid = relay_start(on, "exec ip monitor link address route neigh", &pipe_fd);
 
 	*text = '\0';
 	if (relayed)
-		serve_all(pipe_fd, text, subscribed);
+		relay_serve(on, pipe_fd, text, relay_subscribed);
 	else
 		tune_in(pipe_fd, text);
 	for (size_t i = 0; i < count; i++) {
@@ -449,14 +301,13 @@ static void monitored(const char *const commands[], size_t count, bool relayed, 
 		if (awaited == NULL)
 			continue;
 		awaited += 2;
-		serve_all(pipe_fd, text, heard);
+		relay_serve(on, pipe_fd, text, heard);
 	}
 	kill(pid, SIGTERM);
 	*ignored = '\0';
-	serve_all(pipe_fd, ignored, NULL);
+	relay_serve(on, pipe_fd, ignored, NULL);
 	close(pipe_fd);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	disconnect();
+	assert_int_equal(relay_wait(on, pid), -1);
 	normalize(text);
 	cut_groups(text);
 	if (strstr(text, "marker") != NULL)
@@ -465,7 +316,7 @@ static void monitored(const char *const commands[], size_t count, bool relayed, 
 
 static void test_monitor(void **state)
 {
-	static char on_linux[OUTPUT_MAX], on_stack[OUTPUT_MAX];
+	static char on_linux[RELAY_TEXT], on_stack[RELAY_TEXT];
 	size_t count = sizeof(monitor_commands) / sizeof(monitor_commands[0]);
 
 	(void)state;
@@ -473,7 +324,6 @@ static void test_monitor(void **state)
 	/* the carrier of a veth comes a little later */
 	shell("ip link set dev d0 up; until ip link show dev d0 | grep -q 'state UP'; do :; done");
 	assert_int_equal(run("ip link set dev d0 up", true, on_stack), 0);
-	disconnect();
 	monitored(monitor_commands, count, false, on_linux);
 	monitored(monitor_commands, count, true, on_stack);
 	kernel_network_end();
@@ -492,6 +342,7 @@ static int setup_stack(void **state)
 
 	(void)state;
 	stack = rtnl_stack_new();
+	server.changes = &stack->changes;
 	if (inet_iface_new(stack->inet, "d0", "vde", "null://", mac, 0, &d0) != 0)
 		return -1;
 	d0->addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
@@ -503,7 +354,7 @@ static int teardown_stack(void **state)
 {
 	(void)state;
 	rtnl_stack_free(stack);
-	return connected == 0 ? 0 : -1;
+	return relay_idle() ? 0 : -1;
 }
 
 #define TEST_STACK(name) cmocka_unit_test_setup_teardown(test_##name, setup_stack, teardown_stack)
@@ -537,8 +388,8 @@ int main(void)
 		printf("skipped: interfaces of kind dummy or ifb, tc(8) and nsenter(1) are needed\n");
 		return EXIT_SKIP;
 	}
-	start_server();
+	relay_begin();
 	status = cmocka_run_group_tests_name("inet_rtnl", tests, NULL, NULL);
-	stop_server();
+	relay_end();
 	return status;
 }

@@ -5,183 +5,33 @@
  * A list of commands is run twice, in a private network of the kernel and, with nlq_relay.c preloaded, on the model of
  * nlq_model.h. Output and exit status must be the same, but for what the model does not model: see normalize.
  */
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "kernel_net.h"
 #include "nlq_model.h"
-#include "nlq_relay.h"
-
-#define CONNECTIONS 8
-#define OUTPUT_MAX 65536
-
-/* --------------------------------------------------------------------------------------------- the stack, as a server
- */
+#include "relay_server.h"
 
 static struct model *model;
-static char path[] = "/tmp/nlq_relay.XXXXXX/socket";
-static int listener;
 
-struct connection {
-	int fd;
-	uint32_t groups;
-};
-
-static struct connection connections[CONNECTIONS];
-static int connected;
-
-static void start_server(void)
+static struct nlq_msg *answer(void *of, const void *requests, size_t len, uint32_t portid, unsigned int options)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	char *slash = strrchr(path, '/');
-
-	*slash = '\0';
-	assert_non_null(mkdtemp(path));
-	*slash = '/';
-	memcpy(addr.sun_path, path, sizeof(path));
-	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(listener, CONNECTIONS), 0);
+	(void)of;
+	return nlq_process_datagram(requests, len, model_table, model, portid, options);
 }
 
-static void stop_server(void)
-{
-	close(listener);
-	unlink(path);
-	*strrchr(path, '/') = '\0';
-	rmdir(path);
-}
-
-static void deliver(const struct connection *to, struct nlq_msg **queue)
-{
-	for (; *queue != NULL; nlq_dropmsg(queue)) {
-		struct nlq_msg *msg = nlq_head(*queue);
-
-		assert_int_equal(send(to->fd, msg->nlq_packet, msg->nlq_size, MSG_NOSIGNAL), msg->nlq_size);
-	}
-}
-
-/* tell everybody of the groups what has happened */
-static void notify(void)
-{
-	for (int i = 0; i < connected; i++) {
-		/* in the order of the changes, whatever the group */
-		for (struct nlq_msg *msg = nlq_head(model->changes); msg != NULL; msg = nlq_next(model->changes, msg)) {
-			unsigned int group = nlq_notification_group(msg->nlq_packet);
-
-			if (group == 0 || !(connections[i].groups & 1U << (group - 1)))
-				continue;
-			assert_int_equal(send(connections[i].fd, msg->nlq_packet, msg->nlq_size, MSG_NOSIGNAL),
-			                 msg->nlq_size);
-		}
-	}
-	nlq_free(&model->changes);
-}
-
-/* one datagram of requests; false when the connection has ended */
-static bool serve(struct connection *from)
-{
-	static unsigned char datagram[65536];
-	struct relay_header header;
-	ssize_t got = recv(from->fd, datagram, sizeof(datagram), 0);
-	struct nlq_msg *queue;
-
-	if (got < (ssize_t)sizeof(header))
-		return false;
-	memcpy(&header, datagram, sizeof(header));
-	from->groups = header.groups;
-	queue = nlq_process_datagram(datagram + sizeof(header), (size_t)got - sizeof(header), model_table, model,
-	                             header.portid, header.options);
-	nlq_pack(&queue, 4096);
-	deliver(from, &queue);
-	notify();
-	return true;
-}
-
-/* serve till @done says so or the pipe from ip(8) has ended; what came through the pipe is appended to @text */
-static void serve_all(int pipe_fd, char *text, bool (*done)(void))
-{
-	size_t len = strlen(text);
-
-	while (done == NULL || !done()) {
-		struct pollfd poll_fds[2 + CONNECTIONS] = {{pipe_fd, POLLIN, 0}, {listener, POLLIN, 0}};
-		int polled = connected;
-
-		for (int i = 0; i < polled; i++)
-			poll_fds[2 + i] = (struct pollfd){connections[i].fd, POLLIN, 0};
-		assert_true(poll(poll_fds, (nfds_t)(2 + polled), 60000) > 0); /* it does something, or it hangs */
-		for (int i = polled - 1; i >= 0; i--) {
-			if (poll_fds[2 + i].revents == 0 || serve(&connections[i]))
-				continue;
-			close(connections[i].fd);
-			connections[i] = connections[--connected];
-		}
-		if (poll_fds[1].revents != 0) {
-			assert_true(connected < CONNECTIONS);
-			connections[connected++] = (struct connection){accept4(listener, NULL, NULL, SOCK_CLOEXEC), 0};
-		}
-		if (poll_fds[0].revents != 0) {
-			ssize_t got = read(pipe_fd, text + len, OUTPUT_MAX - 1 - len);
-
-			assert_true(got >= 0);
-			if (got == 0)
-				return;
-			len += (size_t)got;
-			text[len] = '\0';
-		}
-	}
-}
-
-/* ---------------------------------------------------------------------------------------------------------- commands
- */
-
-/* start a command with its output in a pipe */
-static pid_t start(const char *command, bool relayed, int *pipe_fd)
-{
-	int fds[2];
-	pid_t pid;
-
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(fds[1], STDOUT_FILENO);
-		dup2(fds[1], STDERR_FILENO);
-		if (relayed) {
-			setenv("LD_PRELOAD", RELAY_LIBRARY, 1);
-			setenv(RELAY_PATH, path, 1);
-		}
-		execlp("sh", "sh", "-c", command, (char *)NULL);
-		_exit(99);
-	}
-	close(fds[1]);
-	*pipe_fd = fds[0];
-	return pid;
-}
+static struct relay_stack stack = {.answer = answer};
 
 /* run a command on the model or on the kernel; its exit status */
 static int run(const char *command, bool relayed, char *text)
 {
-	int pipe_fd, status;
-	pid_t pid = start(command, relayed, &pipe_fd);
-
-	*text = '\0';
-	serve_all(pipe_fd, text, NULL);
-	close(pipe_fd);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	/* the connections of a command that has ended */
-	while (connected > 0)
-		close(connections[--connected].fd);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return relay_run(relayed ? &stack : NULL, command, text);
 }
 
 static void cut(char *text, const char *what)
@@ -322,7 +172,7 @@ static const char *const commands[] = {
 
 static void test_same_as_linux(void **state)
 {
-	static char on_linux[OUTPUT_MAX], on_model[OUTPUT_MAX];
+	static char on_linux[RELAY_TEXT], on_model[RELAY_TEXT];
 	int failed = 0;
 
 	(void)state;
@@ -344,7 +194,7 @@ static void test_same_as_linux(void **state)
 /* the text of an error reaches the person */
 static void test_error_text(void **state)
 {
-	static char text[OUTPUT_MAX];
+	static char text[RELAY_TEXT];
 
 	(void)state;
 	assert_int_equal(run("ip link set dev lo mtu 3", true, text), 2);
@@ -361,9 +211,11 @@ static void test_error_text(void **state)
 }
 
 /* ip monitor hears of all that happens, in its order */
-static bool subscribed(void)
+static const char *last;
+
+static bool heard_last(const char *text)
 {
-	return connected > 0 && connections[0].groups != 0;
+	return strstr(text, last) != NULL;
 }
 
 static void test_monitor(void **state)
@@ -392,37 +244,24 @@ static void test_monitor(void **state)
 	        "Deleted 2: d0    inet 10.0.0.1/24 scope global d0",
 	        "Deleted 2: d0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500",
 	};
-	static char text[OUTPUT_MAX], ignored[OUTPUT_MAX];
-	struct connection monitor;
-	int pipe_fd, status, change_fd;
+	static char text[RELAY_TEXT], ignored[RELAY_TEXT];
+	int pipe_fd;
 	const char *at = text;
-	pid_t pid = start("ip monitor link address route neigh", true, &pipe_fd);
+	pid_t pid = relay_start(&stack, "exec ip monitor link address route neigh", &pipe_fd);
 
 	(void)state;
 	*text = '\0';
 	model->keep_changes = 1;
-	serve_all(pipe_fd, text, subscribed);
-	monitor = connections[0];
-	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		pid_t changer = start(changes[i], true, &change_fd);
-
-		*ignored = '\0';
-		serve_all(change_fd, ignored, NULL);
-		close(change_fd);
-		assert_int_equal(waitpid(changer, &status, 0), changer);
-		if (status != 0)
+	relay_serve(&stack, pipe_fd, text, relay_subscribed);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		if (run(changes[i], true, ignored) != 0)
 			fail_msg("%s: %s", changes[i], ignored);
-	}
-	/* the end of its socket is the end of ip monitor */
-	for (int i = 0; i < connected; i++) {
-		if (connections[i].fd == monitor.fd)
-			shutdown(connections[i].fd, SHUT_RDWR);
-	}
-	serve_all(pipe_fd, text, NULL);
+	last = wanted[sizeof(wanted) / sizeof(wanted[0]) - 1];
+	relay_serve(&stack, pipe_fd, text, heard_last);
+	kill(pid, SIGTERM);
+	relay_serve(&stack, pipe_fd, text, NULL);
 	close(pipe_fd);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	while (connected > 0)
-		close(connections[--connected].fd);
+	assert_int_equal(relay_wait(&stack, pid), -1);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		const char *found = strstr(at, wanted[i]);
 
@@ -436,6 +275,7 @@ static int setup_model(void **state)
 {
 	(void)state;
 	model = model_new();
+	stack.changes = &model->changes;
 	return 0;
 }
 
@@ -443,7 +283,7 @@ static int teardown_model(void **state)
 {
 	(void)state;
 	model_free(model);
-	return connected == 0 ? 0 : -1;
+	return relay_idle() ? 0 : -1;
 }
 
 #define TEST_MODEL(name) cmocka_unit_test_setup_teardown(test_##name, setup_model, teardown_model)
@@ -455,8 +295,8 @@ int main(void)
 
 	if (status != 0)
 		return status;
-	start_server();
+	relay_begin();
 	status = cmocka_run_group_tests_name("nlq_iproute", tests, NULL, NULL);
-	stop_server();
+	relay_end();
 	return status;
 }
