@@ -4,6 +4,7 @@
 
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 
@@ -174,6 +175,35 @@ CASE(raw, protocol_raw, INET, "IPPROTO_RAW sends headers of one's own and receiv
 	crossed(c, c->b, c->a);
 	CHECK_ERR(ioth_recv(fd, &byte, 1, MSG_DONTWAIT), EAGAIN);
 	CHECK_POLL_NOW(fd, POLLOUT);
+}
+
+CASE(raw, atomic_fragment, IPV6, "a fragment header before a packet that is whole is passed over, RFC 6946")
+{
+	static const char *const texts[] = {"whole", ""};
+	struct addr from = addr_of(c, c->a, 0), to = addr_of(c, c->b, 0);
+	int fd = sockp(c, c->a, c->family, SOCK_RAW, IPPROTO_RAW);
+	int peer = sockp(c, c->b, c->family, SOCK_RAW, 204);
+	struct inbox in;
+
+	for (int i = 0; i < 2; i++) {
+		struct {
+			struct ip6_hdr ip;
+			struct ip6_frag fragment;
+			char text[8];
+		} packet = {.ip = {.ip6_nxt = IPPROTO_FRAGMENT, .ip6_hlim = 9}, .fragment = {.ip6f_nxt = 204}};
+		size_t len = strlen(texts[i]);
+
+		packet.ip.ip6_vfc = 6 << 4;
+		packet.ip.ip6_plen = htons((uint16_t)(sizeof(packet.fragment) + len));
+		packet.ip.ip6_src = from.in6.sin6_addr;
+		packet.ip.ip6_dst = to.in6.sin6_addr;
+		memcpy(packet.text, texts[i], len);
+		len += sizeof(packet.ip) + sizeof(packet.fragment);
+		CHECK_LEN(ioth_sendto(fd, &packet, len, 0, &to.sa, to.len), len);
+		receive(peer, 0, &in);
+		CHECK_INT(in.len, strlen(texts[i]));
+		CHECK_MEM(in.text, texts[i], strlen(texts[i]));
+	}
 }
 
 CASE(raw, icmp_filter, INET, "ICMP_FILTER and ICMP6_FILTER keep types out")

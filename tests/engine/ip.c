@@ -412,10 +412,15 @@ static void input6(struct engine *e, struct inet_iface *iface, const unsigned ch
 		if (at + sizeof(frag) > len)
 			return;
 		memcpy(&frag, packet + at, sizeof(frag));
-		reassemble(e, iface, &flow, frag.ip6f_nxt, frag.ip6f_ident, packet, sizeof(ip6),
-		           ntohs(frag.ip6f_offlg & IP6F_OFF_MASK), frag.ip6f_offlg & IP6F_MORE_FRAG,
-		           packet + at + sizeof(frag), len - at - sizeof(frag));
-		return;
+		at += sizeof(frag);
+		next = frag.ip6f_nxt;
+		if (frag.ip6f_offlg & (IP6F_OFF_MASK | IP6F_MORE_FRAG)) {
+			reassemble(e, iface, &flow, next, frag.ip6f_ident, packet, sizeof(ip6),
+			           ntohs(frag.ip6f_offlg & IP6F_OFF_MASK), frag.ip6f_offlg & IP6F_MORE_FRAG,
+			           packet + at, len - at);
+			return;
+		}
+		/* It is whole, RFC 6946. */
 	}
 	deliver(e, iface, &flow, next, packet, at, packet + at, len - at);
 }
