@@ -49,7 +49,7 @@
 /** struct engine - one copy, and the Ethernet interface it has */
 struct engine {
 	struct lwip lw;
-#define MEMBER(name) __typeof__(name) *name;
+#define MEMBER(name) __typeof__(name) *(name);
 	FURTHER_FUNCTIONS(MEMBER)
 #undef MEMBER
 	struct netif netif;

@@ -112,6 +112,7 @@ static int dispatch_begin(const struct bench_subject *subject, void **state)
 
 	if (!s)
 		return bench_fail("out of memory");
+	*state = s;
 	s->place = subject->arg;
 	s->sharing = bench_current_row->arg;
 	s->pairs = bench_options.quick ? PAIRS / 4 : PAIRS;
@@ -126,7 +127,6 @@ static int dispatch_begin(const struct bench_subject *subject, void **state)
 		t->fd = fds[s->sharing->one_socket ? 0 : i];
 		t->index = i;
 	}
-	*state = s;
 	return 0;
 }
 

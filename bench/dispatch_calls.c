@@ -22,7 +22,7 @@
                                                                                                                        \
 		(void)fd, (void)value, (void)len;                                                                      \
 		while (count-- > 0)                                                                                    \
-			call;                                                                                          \
+			(void)(call);                                                                                  \
 	}
 
 /** delay - take ten multiplications' time */
@@ -49,7 +49,7 @@ CALL(getsockopt, getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &len),
 CALL(recv, recv(fd, &value, sizeof(value), MSG_DONTWAIT), ioth_recv(fd, &value, sizeof(value), MSG_DONTWAIT))
 CALL(send, send(fd, &value, sizeof(value), 0), ioth_send(fd, &value, sizeof(value), 0))
 
-SPIN(nothing, __asm__ volatile(""))
+SPIN(nothing, ({ __asm__ volatile(""); }))
 
 void dispatch_nothing(int fd, unsigned int count)
 {

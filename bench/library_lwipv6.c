@@ -48,7 +48,7 @@
 	X(lwip_shutdown)
 
 static struct {
-#define MEMBER(name) __typeof__(name) *name;
+#define MEMBER(name) __typeof__(name) *(name);
 	FUNCTIONS(MEMBER)
 #undef MEMBER
 } lib;

@@ -79,7 +79,7 @@ struct private_copy;
 /** struct lwip - a copy */
 struct lwip {
 	struct private_copy *copy;
-#define MEMBER(name) __typeof__(name) *name;
+#define MEMBER(name) __typeof__(name) *(name);
 	LWIP_FUNCTIONS(MEMBER)
 	LWIP_VARIABLES(MEMBER)
 #undef MEMBER

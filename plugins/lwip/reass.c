@@ -116,7 +116,7 @@ static bool grow(struct engine *e, struct reass *r, size_t need)
 	size_t room = r->room ? r->room : 4096;
 	struct buffer *bigger;
 
-	if (need <= r->room)
+	if (r->buffer && need <= r->room)
 		return true;
 	while (room < need)
 		room *= 2;

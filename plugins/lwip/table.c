@@ -39,7 +39,7 @@ static void insert(struct table *t, struct hashed *h)
 /** grow - double the number of buckets; without memory chains become longer instead */
 static void grow(struct table *t)
 {
-	struct table bigger = {.buckets = calloc((size_t)2 << t->bits, sizeof(*bigger.buckets)), .bits = t->bits + 1};
+	struct table bigger = {.buckets = calloc((size_t)2 << t->bits, sizeof(struct hashed *)), .bits = t->bits + 1};
 
 	if (!bigger.buckets)
 		return;

@@ -106,9 +106,9 @@ static int other_end(uint32_t peer, uint32_t *ifindex)
 #define FEATURE_BLOCKS (FEATURES_MAX / 32)
 
 /** struct features - the request that turns off what the port cannot finish; the same for every interface, made once */
-static struct {
-	struct ethtool_sfeatures header;
-	struct ethtool_set_features_block block[FEATURE_BLOCKS];
+static union {
+	struct ethtool_sfeatures request;
+	char room[sizeof(struct ethtool_sfeatures) + FEATURE_BLOCKS * sizeof(struct ethtool_set_features_block)];
 } features;
 
 /**
@@ -129,30 +129,35 @@ static bool unwanted(const char *name)
 /** features_list - learn the numbers that this kernel has for features, from an interface; 0 or a negative errno */
 static int features_list(int fd, struct ifreq ifr)
 {
-	struct {
-		struct ethtool_sset_info header;
-		uint32_t count;
-	} info = {.header = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
-	struct {
-		struct ethtool_gstrings header;
-		char name[FEATURES_MAX][ETH_GSTRING_LEN];
-	} strings = {.header = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+	union {
+		struct ethtool_sset_info request;
+		char room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
+	} info = {.request = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+	union {
+		struct ethtool_gstrings request;
+		char room[sizeof(struct ethtool_gstrings) + FEATURES_MAX * ETH_GSTRING_LEN];
+	} strings = {.request = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+	uint32_t count;
 
 	ifr.ifr_data = (char *)&info;
 	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0)
 		return -errno;
-	if (info.count > FEATURES_MAX)
+	count = info.request.data[0];
+	if (count > FEATURES_MAX)
 		return -E2BIG;
-	strings.header.len = info.count;
+	strings.request.len = count;
 	ifr.ifr_data = (char *)&strings;
 	if (ioctl(fd, SIOCETHTOOL, &ifr) < 0)
 		return -errno;
-	for (uint32_t i = 0; i < info.count; i++) {
-		strings.name[i][ETH_GSTRING_LEN - 1] = '\0';
-		if (unwanted(strings.name[i]))
-			features.block[i / 32].valid |= 1u << i % 32;
+	for (uint32_t i = 0; i < count; i++) {
+		char *name = (char *)strings.request.data + (size_t)i * ETH_GSTRING_LEN;
+
+		name[ETH_GSTRING_LEN - 1] = '\0';
+		if (unwanted(name))
+			features.request.features[i / 32].valid |= 1u << i % 32;
 	}
-	features.header = (struct ethtool_sfeatures){.cmd = ETHTOOL_SFEATURES, .size = (info.count + 31) / 32};
+	features.request.cmd = ETHTOOL_SFEATURES;
+	features.request.size = (count + 31) / 32;
 	return 0;
 }
 
@@ -168,7 +173,7 @@ static int set_offload(int ns, uint32_t ifindex, char *ifname)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || ioctl(fd, SIOCGIFNAME, &ifr) < 0)
 		err = -errno;
-	if (!err && features.header.size == 0)
+	if (!err && features.request.size == 0)
 		err = features_list(fd, ifr);
 	ifr.ifr_data = (char *)&features;
 	/* a positive answer says that some bits were off already or depend on others */
