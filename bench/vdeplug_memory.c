@@ -12,8 +12,9 @@
  * that has no room is refused with EAGAIN, one that is sent to an end that nobody has opened is lost.
  *
  * The descriptor to wait on is one end of a socketpair, and the *bell*, its other end, is rung with one byte by the
- * sender when it has not been rung since the ring was last found empty. So a receiver that is behind costs no system
- * call.
+ * sender when it has not been rung since the receiver has last answered it. So a receiver that is behind costs no system
+ * call. One that has just caught up does not answer at once, either: for the next PATIENCE times that it finds nothing it
+ * leaves the byte where it is, and its descriptor readable, as there will be more in a moment.
  *
  * Locks: cables_lock for the list of cables, and who has which end. Ring and bell outlive both ends, since the other
  * end may still be sending.
@@ -32,6 +33,7 @@
 
 #define RING_SIZE (512u * 1024) /* a power of two; lwIP has at most 180 segments on their way */
 #define LOOKS 32                /* at an empty ring, about a microsecond: the frames of a burst follow each other */
+#define PATIENCE 3              /* times that an empty ring is found before the bell is answered */
 #define WORD ((uint32_t)sizeof(uint32_t))
 #define LINE 64u /* of the cache: two frames share none, or the processors of both ends would quarrel about it */
 
@@ -40,7 +42,10 @@ struct ring {
 	uint32_t tail_seen;                   /* the sender's: what tail was when it last looked */
 	_Alignas(LINE) _Atomic uint32_t tail; /* bytes ever taken out; written by the receiver */
 	uint32_t head_seen;                   /* the receiver's likewise */
+	unsigned int in_vain;                 /* likewise: times in a row that it found nothing */
+	uint32_t answered;                    /* likewise: bytes taken out of the bell */
 	_Alignas(LINE) atomic_bool rung;      /* there is a byte in the bell, or will be */
+	_Atomic uint32_t rings;               /* such bytes so far, counted before they are there */
 	int datafd, bell;
 	_Alignas(LINE) unsigned char bytes[RING_SIZE];
 };
@@ -207,8 +212,10 @@ static ssize_t memory_send(VDECONN *conn, const void *frame, size_t len, int fla
 		errno = EAGAIN;
 		return -1;
 	}
-	if (!atomic_load(&ring->rung) && !atomic_exchange(&ring->rung, true))
+	if (!atomic_load(&ring->rung) && !atomic_exchange(&ring->rung, true)) {
+		atomic_fetch_add(&ring->rings, 1);
 		send(ring->bell, "!", 1, MSG_NOSIGNAL);
+	}
 	return (ssize_t)len;
 }
 
@@ -222,23 +229,34 @@ static inline void relax(void)
 #endif
 }
 
-/** empty - has the receiver taken everything? Then the bell is made ready to be rung again */
-static bool empty(struct ring *ring, uint32_t tail)
+/** answer - take what is in the bell, and make it ready to be rung again */
+static void answer(struct ring *ring)
 {
 	char byte;
 
+	/* The byte may come late, when its frame has been seen already: then it is left for the next time. */
+	if (atomic_load(&ring->rings) != ring->answered && recv(ring->datafd, &byte, 1, 0) == 1)
+		ring->answered++;
+	atomic_store(&ring->rung, false);
+}
+
+/** empty - has the receiver taken everything? */
+static bool empty(struct ring *ring, uint32_t tail)
+{
 	for (unsigned int i = 0; i < LOOKS; i++) {
 		if (ring->head_seen == tail)
 			ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
-		if (ring->head_seen != tail)
+		if (ring->head_seen != tail) {
+			ring->in_vain = 0;
 			return false;
+		}
 		if (!atomic_load_explicit(&ring->rung, memory_order_relaxed))
 			break;
 		relax();
 	}
-	/* Even when it has not been rung: the byte may come late, when its frame has been seen already. */
-	(void)!recv(ring->datafd, &byte, 1, 0);
-	atomic_store(&ring->rung, false);
+	if (atomic_load_explicit(&ring->rung, memory_order_relaxed) && ++ring->in_vain < PATIENCE)
+		return true;
+	answer(ring);
 	/* Who has put a frame in before he could see that had no reason to ring. */
 	ring->head_seen = atomic_load(&ring->head);
 	return ring->head_seen == tail;
