@@ -16,12 +16,17 @@
  * call. One that has just caught up does not answer at once, either: for the next PATIENCE times that it finds nothing it
  * leaves the byte where it is, and its descriptor readable, as there will be more in a moment.
  *
+ * A sender that has put a frame in has to find out whether the receiver sleeps, and the frame has to be seen first. It is the
+ * receiver that sees to this order, by membarrier(2) before it sleeps: a fence for each frame would have the sender wait for
+ * lines of the cache that the other processor had last.
+ *
  * Locks: cables_lock for the list of cables, and who has which end. Ring and bell outlive both ends, since the other
  * end may still be sending.
  */
 #include <libvdeplug_mod.h>
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define RING_SIZE (512u * 1024) /* a power of two; lwIP has at most 180 segments on their way */
@@ -130,6 +136,10 @@ static VDECONN *memory_open(char *url, char *descr, int version, struct vde_open
 	(void)descr, (void)version, (void)args;
 	if (!end)
 		return NULL;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0) {
+		free(end);
+		return NULL;
+	}
 	pthread_mutex_lock(&cables_lock);
 	cable = cable_find(url);
 	if (cable && cable->open[0] && cable->open[1]) {
@@ -194,7 +204,7 @@ static bool put(struct ring *ring, const void *frame, uint32_t len)
 	}
 	memcpy(ring->bytes + at, &len, WORD);
 	memcpy(ring->bytes + at + LINE, frame, len);
-	atomic_store(&ring->head, head + skip + taken(len));
+	atomic_store_explicit(&ring->head, head + skip + taken(len), memory_order_release);
 	return true;
 }
 
@@ -212,7 +222,8 @@ static ssize_t memory_send(VDECONN *conn, const void *frame, size_t len, int fla
 		errno = EAGAIN;
 		return -1;
 	}
-	if (!atomic_load(&ring->rung) && !atomic_exchange(&ring->rung, true)) {
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&ring->rung, memory_order_relaxed) && !atomic_exchange(&ring->rung, true)) {
 		atomic_fetch_add(&ring->rings, 1);
 		send(ring->bell, "!", 1, MSG_NOSIGNAL);
 	}
@@ -238,6 +249,7 @@ static void answer(struct ring *ring)
 	if (atomic_load(&ring->rings) != ring->answered && recv(ring->datafd, &byte, 1, 0) == 1)
 		ring->answered++;
 	atomic_store(&ring->rung, false);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 /** empty - has the receiver taken everything? */
@@ -254,8 +266,12 @@ static bool empty(struct ring *ring, uint32_t tail)
 			break;
 		relax();
 	}
-	if (atomic_load_explicit(&ring->rung, memory_order_relaxed) && ++ring->in_vain < PATIENCE)
+	if (atomic_load_explicit(&ring->rung, memory_order_relaxed)) {
+		if (++ring->in_vain < PATIENCE)
+			return true;
+	} else if (atomic_load(&ring->rings) == ring->answered) {
 		return true;
+	}
 	answer(ring);
 	/* Who has put a frame in before he could see that had no reason to ring. */
 	ring->head_seen = atomic_load(&ring->head);
