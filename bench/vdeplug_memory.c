@@ -12,8 +12,13 @@
  * that has no room is refused with EAGAIN, one that is sent to an end that nobody has opened is lost.
  *
  * The descriptor to wait on is one end of a socketpair, and the *bell*, its other end, is rung with one byte by the
- * sender when it has not been rung since the ring was last found empty. So a receiver that is behind costs no system
- * call.
+ * sender when it has not been rung since the receiver has last answered it. So a receiver that is behind costs no system
+ * call. One that has just caught up does not answer at once, either: for the next PATIENCE times that it finds nothing it
+ * leaves the byte where it is, and its descriptor readable, as there will be more in a moment.
+ *
+ * A sender that has put a frame in has to find out whether the receiver sleeps, and the frame has to be seen first. It is the
+ * receiver that sees to this order, by membarrier(2) before it sleeps: a fence for each frame would have the sender wait for
+ * lines of the cache that the other processor had last.
  *
  * Locks: cables_lock for the list of cables, and who has which end. Ring and bell outlive both ends, since the other
  * end may still be sending.
@@ -21,6 +26,7 @@
 #include <libvdeplug_mod.h>
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,10 +34,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define RING_SIZE (512u * 1024) /* a power of two; lwIP has at most 180 segments on their way */
 #define LOOKS 32                /* at an empty ring, about a microsecond: the frames of a burst follow each other */
+#define PATIENCE 3              /* times that an empty ring is found before the bell is answered */
 #define WORD ((uint32_t)sizeof(uint32_t))
 #define LINE 64u /* of the cache: two frames share none, or the processors of both ends would quarrel about it */
 
@@ -40,7 +48,10 @@ struct ring {
 	uint32_t tail_seen;                   /* the sender's: what tail was when it last looked */
 	_Alignas(LINE) _Atomic uint32_t tail; /* bytes ever taken out; written by the receiver */
 	uint32_t head_seen;                   /* the receiver's likewise */
+	unsigned int in_vain;                 /* likewise: times in a row that it found nothing */
+	uint32_t answered;                    /* likewise: bytes taken out of the bell */
 	_Alignas(LINE) atomic_bool rung;      /* there is a byte in the bell, or will be */
+	_Atomic uint32_t rings;               /* such bytes so far, counted before they are there */
 	int datafd, bell;
 	_Alignas(LINE) unsigned char bytes[RING_SIZE];
 };
@@ -125,6 +136,10 @@ static VDECONN *memory_open(char *url, char *descr, int version, struct vde_open
 	(void)descr, (void)version, (void)args;
 	if (!end)
 		return NULL;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0) {
+		free(end);
+		return NULL;
+	}
 	pthread_mutex_lock(&cables_lock);
 	cable = cable_find(url);
 	if (cable && cable->open[0] && cable->open[1]) {
@@ -189,7 +204,7 @@ static bool put(struct ring *ring, const void *frame, uint32_t len)
 	}
 	memcpy(ring->bytes + at, &len, WORD);
 	memcpy(ring->bytes + at + LINE, frame, len);
-	atomic_store(&ring->head, head + skip + taken(len));
+	atomic_store_explicit(&ring->head, head + skip + taken(len), memory_order_release);
 	return true;
 }
 
@@ -207,8 +222,11 @@ static ssize_t memory_send(VDECONN *conn, const void *frame, size_t len, int fla
 		errno = EAGAIN;
 		return -1;
 	}
-	if (!atomic_load(&ring->rung) && !atomic_exchange(&ring->rung, true))
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&ring->rung, memory_order_relaxed) && !atomic_exchange(&ring->rung, true)) {
+		atomic_fetch_add(&ring->rings, 1);
 		send(ring->bell, "!", 1, MSG_NOSIGNAL);
+	}
 	return (ssize_t)len;
 }
 
@@ -222,23 +240,39 @@ static inline void relax(void)
 #endif
 }
 
-/** empty - has the receiver taken everything? Then the bell is made ready to be rung again */
-static bool empty(struct ring *ring, uint32_t tail)
+/** answer - take what is in the bell, and make it ready to be rung again */
+static void answer(struct ring *ring)
 {
 	char byte;
 
+	/* The byte may come late, when its frame has been seen already: then it is left for the next time. */
+	if (atomic_load(&ring->rings) != ring->answered && recv(ring->datafd, &byte, 1, 0) == 1)
+		ring->answered++;
+	atomic_store(&ring->rung, false);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+/** empty - has the receiver taken everything? */
+static bool empty(struct ring *ring, uint32_t tail)
+{
 	for (unsigned int i = 0; i < LOOKS; i++) {
 		if (ring->head_seen == tail)
 			ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
-		if (ring->head_seen != tail)
+		if (ring->head_seen != tail) {
+			ring->in_vain = 0;
 			return false;
+		}
 		if (!atomic_load_explicit(&ring->rung, memory_order_relaxed))
 			break;
 		relax();
 	}
-	/* Even when it has not been rung: the byte may come late, when its frame has been seen already. */
-	(void)!recv(ring->datafd, &byte, 1, 0);
-	atomic_store(&ring->rung, false);
+	if (atomic_load_explicit(&ring->rung, memory_order_relaxed)) {
+		if (++ring->in_vain < PATIENCE)
+			return true;
+	} else if (atomic_load(&ring->rings) == ring->answered) {
+		return true;
+	}
+	answer(ring);
 	/* Who has put a frame in before he could see that had no reason to ring. */
 	ring->head_seen = atomic_load(&ring->head);
 	return ring->head_seen == tail;

@@ -5,7 +5,8 @@
  * To its loop a driver is a member with one descriptor, which is an epoll set itself: what the stack puts into the set
  * makes the set ready, and the loop calls the driver. So a thread of the program can wait on the same set in the loop's
  * place. While it does, the driver is *suspended*: the loop watches the set for nothing, which leaves it asleep
- * whatever comes, and the deadline does not count.
+ * whatever comes, and the deadline does not count. A thread that leaves and will be back at once leaves the driver
+ * suspended but for the deadline (link_driver_linger), which then says how long the loop waits for it to come back.
  *
  * The loop may have fetched an event of the set, or found the deadline passed, just before the driver was suspended.
  * The first is skipped, as it is there again after link_driver_resume if nobody saw to it; the second is not, as it was
@@ -25,6 +26,7 @@ struct link_driver {
 	struct link__member member;
 	struct link__alarm alarm;
 	int epfd;
+	bool watched; /* the loop looks at the set */
 	void (*run)(void *arg);
 	void *arg;
 };
@@ -64,6 +66,7 @@ int link_driver_open(void (*run)(void *arg), void *arg, uint64_t network, struct
 		link__loop_leave(&driver->member, NULL, 0);
 		goto fail_set;
 	}
+	driver->watched = true;
 	*out = driver;
 	return 0;
 fail_set:
@@ -96,7 +99,17 @@ void link_driver_suspend(struct link_driver *driver)
 	if (!link__loop_is_here(&driver->member))
 		return;
 	link__loop_pause(&driver->member);
-	link__loop_watch(&driver->member, LINK_DATA, driver->epfd, 0, false);
+	if (driver->watched)
+		link__loop_watch(&driver->member, LINK_DATA, driver->epfd, 0, false);
+	driver->watched = false;
+}
+
+void link_driver_linger(struct link_driver *driver, int64_t when)
+{
+	if (!link__loop_is_here(&driver->member))
+		return;
+	link__loop_deadline(&driver->member, when);
+	link__loop_resume(&driver->member);
 }
 
 void link_driver_resume(struct link_driver *driver)
@@ -105,5 +118,7 @@ void link_driver_resume(struct link_driver *driver)
 		return;
 	link__loop_resume(&driver->member);
 	/* Cannot fail: the set is watched already, so there is nothing to be allocated. */
-	link__loop_watch(&driver->member, LINK_DATA, driver->epfd, EPOLLIN, false);
+	if (!driver->watched)
+		link__loop_watch(&driver->member, LINK_DATA, driver->epfd, EPOLLIN, false);
+	driver->watched = true;
 }

@@ -197,9 +197,11 @@ void link_driver_deadline(struct link_driver *driver, int64_t when);
 /**
  * link_driver_suspend - the calling thread is going to wait on the epoll set and run the stack itself: the loop sleeps
  * through both, though a call of @run may just be under way. link_driver_resume - over to the loop again; what is ready
- * then makes it run.
+ * then makes it run. link_driver_linger - the thread has left but will be back soon: the loop does not look at the set, but
+ * calls @run at @when, which then is to resume the driver if nobody has suspended it again.
  */
 void link_driver_suspend(struct link_driver *driver);
+void link_driver_linger(struct link_driver *driver, int64_t when);
 void link_driver_resume(struct link_driver *driver);
 
 #pragma GCC visibility pop

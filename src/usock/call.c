@@ -84,6 +84,17 @@ int usock__call_wait(struct usock__call *call, uint32_t events, int64_t until)
 	return refused(sock) < 0 ? refused(sock) : result;
 }
 
+bool usock__call_glance(struct usock__call *call, uint32_t events)
+{
+	bool some;
+
+	/* What comes is not shown to anybody else before this thread has had it. */
+	waiters(call, events, 1);
+	some = usock__drive_glance(call->sock->stack);
+	waiters(call, events, -1U);
+	return some && refused(call->sock) == 0;
+}
+
 int64_t usock__call_until(const struct usock__call *call, int64_t timeout)
 {
 	return timeout == INET_NEVER ? INET_NEVER : usock_now(call->sock->stack) + timeout;

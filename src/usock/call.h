@@ -35,6 +35,9 @@ void usock__call_end(struct usock__call *call);
 /** usock__call_wait - usock__wait in a call; as that, and the errors of usock__call_begin but -ESTALE */
 int usock__call_wait(struct usock__call *call, uint32_t events, int64_t until);
 
+/** usock__call_glance - before it is known that the call has to wait: has something come for the stack? Then the kind is to be asked again */
+bool usock__call_glance(struct usock__call *call, uint32_t events);
+
 /** usock__call_until - when a call that waits for @timeout nanoseconds (INET_NEVER: for ever) gives up */
 int64_t usock__call_until(const struct usock__call *call, int64_t timeout);
 

@@ -11,8 +11,15 @@
  * The leader takes the set over by suspending the driver. When it leaves it makes no other waiting thread the leader,
  * which would be a wake-up for the sake of a frame that may never come: the loop goes on, and the next thread that has
  * to wait, most often the very same, is the leader then. Taking over costs one epoll_ctl, and handing over another. The
- * latter is put off until the lock is given back, so a thread that finds that it must wait once more pays nothing; it
- * is never put off longer, as nobody would see to the stack.
+ * latter is put off until the lock is given back, so a thread that finds that it must wait once more pays nothing.
+ *
+ * Lingering. A thread that moves a stream waits, leaves, and is back at once, a hundred thousand times a second. When a
+ * stack's leaders have been back within LEASE for RETURNS times in a row, the loop does not take over for that long: it
+ * has a deadline at the end of the lease and looks at nothing before. A thread that comes back within it need not wait
+ * at all if what it waits for has come: it asks the network itself (usock__drive_glance), which is no system call where
+ * the network is in shared memory. If nobody is back when the lease ends the loop goes on, and nobody is believed for
+ * the next RETURNS times; so what such a thread can cost others, who poll a socket of the stack, is one LEASE now and
+ * then. Where another thread waits already the loop takes over at once.
  *
  * Deadlines. The loop keeps the deadline of its driver (link/clock.c). A leader sleeps no longer than until the
  * deadline, and is woken when somebody sets an earlier one. That the deadline has got later it need not know, so it
@@ -36,6 +43,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define LEASE 1000000 /* nanoseconds */
+#define RETURNS 8U
 #define TAG_MASK ((uintptr_t)3) /* the kind of event, in a pointer to something from malloc */
 
 int64_t usock__clock(void)
@@ -65,13 +74,6 @@ int usock__drive_watch(struct usock_stack *stack, int fd, uint32_t events, enum 
 	struct epoll_event ev = event_make(events, event, object);
 
 	return epoll_ctl(stack->drive->epfd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
-}
-
-void usock__drive_rewatch(struct usock_stack *stack, int fd, uint32_t events, enum usock__event event, void *object)
-{
-	struct epoll_event ev = event_make(events, event, object);
-
-	epoll_ctl(stack->drive->epfd, EPOLL_CTL_MOD, fd, &ev);
 }
 
 void usock__drive_unwatch(struct usock_stack *stack, int fd, void *object)
@@ -153,14 +155,49 @@ int64_t usock__drive_deadline(struct usock_stack *stack)
 	return when;
 }
 
+/** returned - a thread is there again to drive the stack: was it away for less than LEASE? */
+static void returned(struct usock_stack *stack)
+{
+	struct usock__drive *drive = stack->drive;
+
+	if (drive->left_at == 0 || usock_now(stack) - drive->left_at >= LEASE)
+		drive->returned = 0;
+	else if (drive->returned < RETURNS)
+		drive->returned++;
+}
+
 void usock__drive_lead(struct usock_stack *stack, struct usock__wait *wait)
 {
 	struct usock__drive *drive = stack->drive;
 
+	returned(stack);
 	drive->leader = wait;
-	if (!drive->suspended)
+	if (!drive->suspended || drive->lingering)
 		link_driver_suspend(drive->driver);
 	drive->suspended = true;
+	drive->lingering = false;
+}
+
+void usock__drive_leave(struct usock_stack *stack)
+{
+	struct usock__drive *drive = stack->drive;
+
+	drive->leader = NULL;
+	drive->asleep = drive->unwatched = false;
+	drive->left_at = usock_now(stack);
+}
+
+bool usock__drive_glance(struct usock_stack *stack)
+{
+	struct usock__drive *drive = stack->drive;
+
+	if (!drive || !drive->lingering || !usock__port_glance(stack))
+		return false;
+	returned(stack);
+	drive->left_at = usock_now(stack);
+	drive->lease = drive->left_at + LEASE;
+	usock__turn(stack);
+	return true;
 }
 
 /** ring - make the set ready */
@@ -187,6 +224,24 @@ static void settle_leader(struct usock__drive *drive, int64_t deadline)
 		ring(drive);
 }
 
+/** linger - nobody leads: will somebody be back soon? Then the loop stays away */
+static bool linger(struct usock_stack *stack, int64_t deadline)
+{
+	struct usock__drive *drive = stack->drive;
+
+	if (!drive->suspended || drive->returned < RETURNS || drive->followers > 0 || drive->later)
+		return false;
+	if (!drive->lingering)
+		drive->lease = drive->left_at + LEASE;
+	if (usock_now(stack) >= drive->lease) {
+		drive->returned = 0;
+		return false;
+	}
+	drive->lingering = true;
+	link_driver_linger(drive->driver, deadline < drive->lease ? deadline : drive->lease);
+	return true;
+}
+
 void usock__drive_settle(struct usock_stack *stack)
 {
 	struct usock__drive *drive = stack->drive;
@@ -199,7 +254,8 @@ void usock__drive_settle(struct usock_stack *stack)
 		drive->later = true;
 	if (drive->asleep) {
 		settle_leader(drive, usock__drive_deadline(stack));
-	} else if (!drive->leader) {
+	} else if (!drive->leader && !linger(stack, usock__drive_deadline(stack))) {
+		drive->lingering = false;
 		link_driver_deadline(drive->driver, usock__drive_deadline(stack));
 		if (drive->suspended)
 			link_driver_resume(drive->driver);

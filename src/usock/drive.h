@@ -20,6 +20,7 @@ struct usock__wait {
 	uint32_t events;  /* that it waits for */
 	bool woken;       /* one of them has come */
 	bool posted;      /* the semaphore will be posted, or has been */
+	bool follows;     /* it does not lead: counted in drive->followers */
 	atomic_bool made; /* the post: nobody else has anything to do with this any more */
 	pthread_t thread;
 	sem_t sem; /* what it sleeps on unless it leads */
@@ -37,11 +38,19 @@ struct usock__drive {
 	bool asleep;                /* the leader has given the lock back, to wait */
 	int64_t until;              /* how long, while it is asleep */
 	int64_t bound;              /* the deadline that a leader last slept for */
+	unsigned int followers;     /* that wait meanwhile */
+	/* No leader, but there will be one soon: see the top of drive.c. */
+	bool lingering;
+	int64_t left_at;       /* when a leader last left; 0: never */
+	int64_t lease;         /* while lingering: how long the event loop stays away */
+	unsigned int returned; /* times in a row that it was back in time */
 
 	bool later;            /* a turn is to be run soon */
 	bool rung;             /* wakefd has been written to since events were last handled */
 	bool moved;            /* so have frames been moved */
 	struct link_spin spin; /* the leader's alone */
+
+	struct port *hot; /* that frames came from last, if asking it costs no more than asking the set; NULL */
 
 	struct epoll_event *events; /* being handled */
 	int count;
@@ -54,6 +63,12 @@ void usock__drive_handle(struct usock_stack *stack, struct epoll_event *events, 
 /** usock__drive_lead - @wait, of the calling thread, takes over from the event loop. When drive->leader is NULL again,
    and the lock is given back, the event loop goes on */
 void usock__drive_lead(struct usock_stack *stack, struct usock__wait *wait);
+
+/** usock__drive_leave - the leader leads no more; the rest is done when the lock is given back */
+void usock__drive_leave(struct usock_stack *stack);
+
+/** usock__port_glance - receive what has come from drive->hot; true when something has */
+bool usock__port_glance(struct usock_stack *stack);
 
 /** usock__port_flush - bring captured packets to their files */
 void usock__port_flush(struct usock_stack *stack);

@@ -120,30 +120,40 @@ static void port_lose(struct port *port, bool ready)
 		port->iface->stats.rx_dropped++;
 }
 
+/** port_cool - the port is not to be asked any more without a reason */
+static void port_cool(const struct port *port)
+{
+	struct usock__drive *drive = port->stack->drive;
+
+	if (drive && drive->hot == port)
+		drive->hot = NULL;
+}
+
 /** port_gone - the network has gone */
 static void port_gone(struct port *port)
 {
 	struct usock_stack *stack = port->stack;
 
 	port->gone = true;
+	port_cool(port);
 	usock__drive_unwatch(stack, link_conn_fd(port->conn), port);
 	if (link_conn_ctlfd(port->conn) >= 0)
 		usock__drive_unwatch(stack, link_conn_ctlfd(port->conn), port);
 	inet_iface_carrier(port->iface, false);
 }
 
-/** port_receive - receive what has come */
-static void port_receive(struct port *port, uint32_t events)
+/** port_receive - receive what has come; @ready: the network says that something has; true when it has */
+static bool port_receive(struct port *port, uint32_t events, bool ready)
 {
 	unsigned int attempts, frames = 0;
 	int len = 0;
 
 	for (attempts = 0; attempts < RX_BATCH; attempts++) {
 		if (!room_make(port)) {
-			port_lose(port, attempts == 0);
+			port_lose(port, ready && attempts == 0);
 			break;
 		}
-		len = link_conn_recv(port->conn, port->room, port->size, attempts == 0);
+		len = link_conn_recv(port->conn, port->room, port->size, ready && attempts == 0);
 		if (len < 0)
 			break;
 		if (len > 0) {
@@ -153,12 +163,21 @@ static void port_receive(struct port *port, uint32_t events)
 	}
 	if (frames > 0) {
 		port->stack->drive->moved = true;
+		port->stack->drive->hot = link_conn_serves(port->conn) ? NULL : port;
 		port->failures = 0;
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		port->failures++;
 	}
 	if (len == -ENETDOWN || port->failures >= FAILURES_MAX)
 		port_gone(port);
+	return frames > 0;
+}
+
+bool usock__port_glance(struct usock_stack *stack)
+{
+	struct port *port = stack->drive->hot;
+
+	return port && port_receive(port, 0, false);
 }
 
 void usock__port_event(void *object, enum usock__event event, uint32_t events)
@@ -168,7 +187,7 @@ void usock__port_event(void *object, enum usock__event event, uint32_t events)
 	if (port->gone)
 		return;
 	if (event == USOCK_EVENT_PORT)
-		port_receive(port, events);
+		port_receive(port, events, true);
 	else if (!link_conn_alive(port->conn) || (events & (EPOLLHUP | EPOLLERR)))
 		port_gone(port);
 }
@@ -336,6 +355,7 @@ void usock__port_close(struct usock_stack *stack, struct inet_iface *iface)
 	if (!port)
 		return;
 	iface->port = NULL;
+	port_cool(port);
 	if (!port->gone) {
 		usock__drive_unwatch(stack, link_conn_fd(port->conn), port);
 		if (link_conn_ctlfd(port->conn) >= 0)

@@ -28,6 +28,8 @@ void usock__changed(struct usock *sock, uint32_t events)
 {
 	usock_assert_locked(sock->stack);
 	sock->changed |= events;
+	/* News, even if the like has been shown already: whoever saw that may have looked and gone to sleep again. */
+	sock->ready.early &= ~events;
 	sock->stack->unshown = true;
 	if (sock->is_changed)
 		return;

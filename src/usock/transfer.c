@@ -57,6 +57,8 @@ static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, con
 		return -EOPNOTSUPP;
 	call->peeks = (xfer->flags & MSG_PEEK) != 0;
 	while ((result = attempt(sock, xfer)) == -EAGAIN) {
+		if (!asked && !(xfer->flags & MSG_DONTWAIT) && usock__call_glance(call, way->events))
+			continue;
 		if (!asked && !(xfer->flags & MSG_DONTWAIT)) {
 			/* Asked only now: most calls need not wait. */
 			if (usock__nonblocking(sock))

@@ -91,10 +91,9 @@ static void wait_end(struct usock__wait *wait)
 	while (*p != wait)
 		p = &(*p)->next;
 	*p = wait->next;
-	if (drive->leader == wait) {
-		drive->leader = NULL;
-		drive->asleep = drive->unwatched = false;
-	}
+	if (drive->leader == wait)
+		usock__drive_leave(wait->sock->stack);
+	drive->followers -= wait->follows;
 	/* Announced under this lock, but not made yet by us: then it is not ours to wait for. */
 	for (p = &drive->posts; *p; p = &(*p)->post_next) {
 		if (*p == wait) {
@@ -253,6 +252,8 @@ static int follow(struct usock__wait *wait, int64_t until)
 	struct usock_stack *stack = wait->sock->stack;
 	int err;
 
+	wait->follows = true;
+	stack->drive->followers++;
 	pthread_cleanup_push(wait_cancelled, wait);
 	usock_unlock(stack);
 	err = sleep_on_semaphore(wait, until);

@@ -277,6 +277,36 @@ CASE(netlink, hears_address, INET, "a member of the address group hears an addre
 	CHECK_POLL_NOW(there, POLLOUT);
 }
 
+CASE(netlink, hears_down, INET,
+     "an interface that goes down loses its IPv6 addresses, of which the group hears, and keeps those of IPv4")
+{
+	int fd = nl_open(c, c->a, c->family == AF_INET ? RTMGRP_IPV4_IFADDR : RTMGRP_IPV6_IFADDR);
+	struct addr addr = addr_text(c, c->family == AF_INET ? "10.88.0.1" : "fd88::1", 0);
+	unsigned int index = ifindex(c, c->a);
+	int bits = c->family == AF_INET ? 24 : 64;
+	static struct answer in;
+	struct nlmsg msg;
+	int asker = nl_open(c, c->a, 0);
+
+	nl_addr(c, &msg, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &addr, bits, index);
+	CHECK_INT(nl_ask(asker, &msg), 0);
+	nl_recv(fd, &in);
+	CHECK_INT(in.head->nlmsg_type, RTM_NEWADDR);
+	set_link(c, c->a, 0);
+	for (bool heard = c->family == AF_INET; !heard;) {
+		const struct ifaddrmsg *body;
+
+		nl_recv(fd, &in);
+		body = nlmsg_body(in.head, sizeof(*body));
+		heard = in.head->nlmsg_type == RTM_DELADDR && body->ifa_index == index &&
+		        memmem(body, in.head->nlmsg_len - NLMSG_HDRLEN, &addr.in6.sin6_addr, 16) != NULL;
+	}
+	if (c->family == AF_INET)
+		CHECK_POLL_NOW(fd, POLLOUT);
+	nl_addr(c, &msg, RTM_DELADDR, NLM_F_ACK, &addr, bits, index);
+	CHECK_INT(nl_ask(asker, &msg), c->family == AF_INET ? 0 : EADDRNOTAVAIL);
+}
+
 CASE(netlink, membership, ONCE,
      "NETLINK_ADD_MEMBERSHIP joins, NETLINK_DROP_MEMBERSHIP leaves, NETLINK_LIST_MEMBERSHIPS tells")
 {

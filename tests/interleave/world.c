@@ -274,7 +274,7 @@ struct link_driver {
 	void (*run)(void *arg);
 	void *arg;
 	int64_t deadline;
-	bool suspended;
+	bool suspended, lingers;
 };
 
 static struct link_driver driver = {.epfd = -1};
@@ -304,14 +304,21 @@ void link_driver_deadline(struct link_driver *d, int64_t when)
 	d->deadline = when;
 }
 
+void link_driver_linger(struct link_driver *d, int64_t when)
+{
+	d->deadline = when;
+	d->lingers = true;
+}
+
 void link_driver_suspend(struct link_driver *d)
 {
 	d->suspended = true;
+	d->lingers = false;
 }
 
 void link_driver_resume(struct link_driver *d)
 {
-	d->suspended = false;
+	d->suspended = d->lingers = false;
 }
 
 int64_t link_poll_ns(void)
@@ -321,7 +328,8 @@ int64_t link_poll_ns(void)
 
 static bool driver_ready(void)
 {
-	return !driver.suspended && (driver.deadline <= world.now || set_ready(driver.epfd));
+	return driver.suspended ? driver.lingers && driver.deadline <= world.now
+	                        : driver.deadline <= world.now || set_ready(driver.epfd);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- steps
@@ -351,7 +359,7 @@ bool world_step(void)
 
 bool world_wait(int64_t ns)
 {
-	int64_t when = driver.suspended ? INET_NEVER : driver.deadline;
+	int64_t when = driver.suspended && !driver.lingers ? INET_NEVER : driver.deadline;
 
 	for (unsigned int i = 0; i < TASKS; i++) {
 		const struct task *task = &world.task[i];

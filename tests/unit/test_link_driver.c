@@ -358,6 +358,35 @@ static void a_suspended_driver_is_left_alone(void **state)
 	subject_close(&probe);
 }
 
+static void a_driver_that_lingers_runs_at_its_deadline_only(void **state)
+{
+	struct subject a, probe;
+	unsigned int runs;
+
+	(void)state;
+	subject_open(&a, 0);
+	subject_open(&probe, 1);
+	poke(&a);
+	wait_posted(&done);
+	link_driver_suspend(a.driver);
+	runs = atomic_load(&a.runs);
+	link_driver_linger(a.driver, now_ns() + HOUR);
+	poke(&a);
+	loop_round(&probe);
+	assert_int_equal(atomic_load(&a.runs), runs);
+	link_driver_linger(a.driver, now_ns());
+	wait_posted(&done);
+	assert_int_equal(atomic_load(&a.runs), runs + 1);
+	/* Whoever is back suspends it, at no cost; then the deadline does not count either. */
+	link_driver_linger(a.driver, now_ns() + HOUR);
+	link_driver_suspend(a.driver);
+	link_driver_deadline(a.driver, now_ns());
+	loop_round(&probe);
+	assert_int_equal(atomic_load(&a.runs), runs + 1);
+	subject_close(&a);
+	subject_close(&probe);
+}
+
 static void a_deadline_of_a_suspended_driver_counts_when_it_is_resumed(void **state)
 {
 	struct subject a;
@@ -585,6 +614,7 @@ int main(void)
 	        TEST(a_withdrawn_deadline_is_not_called),
 	        TEST(setting_deadlines_wakes_nobody),
 	        TEST(a_suspended_driver_is_left_alone),
+	        TEST(a_driver_that_lingers_runs_at_its_deadline_only),
 	        TEST(a_deadline_of_a_suspended_driver_counts_when_it_is_resumed),
 	        TEST(no_deadline_is_lost_in_a_crowd),
 	        TEST(a_driver_is_closed_when_it_has_run),

@@ -367,10 +367,23 @@ static void before_a_frame(void **state)
 	usock__show_changed(stack);
 	assert_int_equal(polled(s.fd[1]), EPOLLIN | EPOLLOUT);
 	assert_int_equal(epolled(s.edge[1]), EPOLLIN | EPOLLOUT);
-	usock__changed(sock, EPOLLIN);
 	usock__show_changed(stack);
 	usock_unlock(stack);
 	assert_int_equal(epolled(s.edge[1]), 0);
+	/* What comes after that, before the lock is given back, is news: who was told has perhaps looked already. */
+	usock_lock(stack);
+	s.fake->want = EPOLLOUT;
+	usock__changed(sock, 0);
+	usock_unlock(stack);
+	usock_lock(stack);
+	s.fake->want = EPOLLIN | EPOLLOUT;
+	usock__changed(sock, EPOLLIN);
+	usock__show_changed(stack);
+	assert_int_equal(epolled(s.edge[1]), EPOLLIN | EPOLLOUT);
+	usock__changed(sock, EPOLLIN);
+	usock__show_changed(stack);
+	usock_unlock(stack);
+	assert_int_equal(epolled(s.edge[1]), EPOLLIN | EPOLLOUT);
 	/* The end of the stream, too; but not what ends the connection, which has a lot to clear away. */
 	usock_lock(stack);
 	s.fake->want = EPOLLIN | EPOLLOUT | EPOLLRDHUP;

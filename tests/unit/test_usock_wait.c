@@ -221,6 +221,87 @@ static void the_next_to_wait_takes_over(void **state)
 	fake_free(fake);
 }
 
+/** linger - take frames in this thread, one by one, until the loop believes that it will be back for the next */
+static void linger(struct fake *fake)
+{
+	long end = wait_now_ms() + WAIT_MS;
+	bool lingering = false;
+
+	while (!lingering && wait_again(end)) {
+		for (unsigned int i = 0; i < 20; i++) {
+			fake_frame(fake, 0);
+			assert_int_equal(fake_recv(fake, 0, INET_NEVER), 0);
+		}
+		usock_lock(&fake->stack);
+		lingering = fake->stack.drive->lingering;
+		usock_unlock(&fake->stack);
+	}
+	assert_true(lingering);
+}
+
+static void the_loop_waits_for_who_is_always_back_at_once(void **state)
+{
+	struct fake *fake = fake_new();
+	unsigned int frames;
+
+	(void)state;
+	linger(fake);
+	/* Whoever comes back in time finds what has come by itself; if it was late, the loop has seen to it. */
+	frames = atomic_load(&fake->frames);
+	fake_frame(fake, 1);
+	usock_lock(&fake->stack);
+	if (usock__drive_glance(&fake->stack))
+		assert_int_equal(atomic_load(&fake->handler), gettid());
+	usock_unlock(&fake->stack);
+	wait_count(&fake->frames, frames + 1);
+	assert_int_equal(fake_recv(fake, 1, INET_NEVER), 0);
+	fake_idle(fake);
+	fake_free(fake);
+}
+
+static void the_loop_does_not_wait_long(void **state)
+{
+	struct fake *fake = fake_new();
+	unsigned int frames;
+
+	(void)state;
+	linger(fake);
+	frames = atomic_load(&fake->frames);
+	fake_frame(fake, 1);
+	wait_count(&fake->frames, frames + 1);
+	assert_int_not_equal(atomic_load(&fake->handler), gettid());
+	/* It is not fooled again at once. */
+	fake_frame(fake, 0);
+	assert_int_equal(fake_recv(fake, 0, INET_NEVER), 0);
+	usock_lock(&fake->stack);
+	assert_false(fake->stack.drive->lingering);
+	assert_false(fake->stack.drive->suspended);
+	assert_false(usock__drive_glance(&fake->stack));
+	usock_unlock(&fake->stack);
+	fake_idle(fake);
+	fake_free(fake);
+}
+
+static void the_loop_does_not_wait_when_others_do(void **state)
+{
+	struct fake *fake = fake_new();
+	struct reader leader, other;
+
+	(void)state;
+	linger(fake);
+	reader_start(&leader, fake, 0, INET_NEVER, 1);
+	reader_start(&other, fake, 1, INET_NEVER, 1);
+	fake_frame(fake, 0);
+	assert_int_equal(reader_end(&leader), 0);
+	usock_lock(&fake->stack);
+	assert_false(fake->stack.drive->lingering);
+	usock_unlock(&fake->stack);
+	fake_frame(fake, 1);
+	assert_int_equal(reader_end(&other), 0);
+	fake_idle(fake);
+	fake_free(fake);
+}
+
 static void all_that_wait_for_a_socket_are_woken(void **state)
 {
 	struct fake *fake = fake_new();
@@ -681,6 +762,9 @@ int main(void)
 	        TEST(a_thread_that_waits_drives),
 	        TEST(a_frame_for_another_wakes_that_one_too),
 	        TEST(the_next_to_wait_takes_over),
+	        TEST(the_loop_waits_for_who_is_always_back_at_once),
+	        TEST(the_loop_does_not_wait_long),
+	        TEST(the_loop_does_not_wait_when_others_do),
 	        TEST(all_that_wait_for_a_socket_are_woken),
 	        TEST(what_happens_in_a_call_wakes_who_waits),
 	        TEST(what_is_of_no_interest_wakes_nobody),

@@ -40,6 +40,14 @@ static int renewfd(int fd)
 	return dup3(fd, ((struct usock *)current)->ready.user, O_CLOEXEC) < 0 ? -1 : 0;
 }
 
+/* ----------------------------------------------------------------------------------------------------- no networks */
+
+bool usock__port_glance(struct usock_stack *stack)
+{
+	(void)stack;
+	return false;
+}
+
 /* -------------------------------------------------------------------------------------------------------- the kinds */
 
 static struct fake *of(struct usock *sock)

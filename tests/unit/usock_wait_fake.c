@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,6 +128,15 @@ void usock__port_event(void *object, enum usock__event event, uint32_t events)
 	atomic_fetch_add(&fake->frames, 1);
 }
 
+bool usock__port_glance(struct usock_stack *stack)
+{
+	struct fake *fake = (struct fake *)stack;
+	unsigned int frames = atomic_load(&fake->frames);
+
+	usock__port_event(fake->net, USOCK_EVENT_PORT, EPOLLIN);
+	return atomic_load(&fake->frames) > frames;
+}
+
 /* --------------------------------------------------------------------------------------------------------- the fake */
 
 /** net_open - a pipe, watched */
@@ -210,6 +220,12 @@ int fake_recv(struct fake *fake, unsigned int number, int64_t until)
 void fake_idle(struct fake *fake)
 {
 	usock_lock(&fake->stack);
+	/* It ends by itself. */
+	while (fake->stack.drive->lingering) {
+		usock_unlock(&fake->stack);
+		sched_yield();
+		usock_lock(&fake->stack);
+	}
 	for (unsigned int i = 0; i < SOCKETS; i++)
 		assert_null(fake->sock[i].waiting);
 	assert_null(fake->stack.drive->leader);
@@ -217,6 +233,7 @@ void fake_idle(struct fake *fake)
 	assert_false(fake->stack.drive->asleep);
 	assert_false(fake->stack.drive->unwatched);
 	assert_null(fake->stack.drive->posts);
+	assert_int_equal(fake->stack.drive->followers, 0);
 	assert_int_equal(fake->stack.drive->count, 0);
 	usock_unlock(&fake->stack);
 }
