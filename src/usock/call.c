@@ -68,6 +68,7 @@ void usock__call_end(struct usock__call *call)
 	usock__changed(sock, sock->kind->poll != NULL && left != 0 ? left & sock->kind->poll(sock) : 0);
 	call->sock = NULL;
 	usock_unlock(sock->stack);
+	usock__held_end(&call->held);
 }
 
 int usock__call_wait(struct usock__call *call, uint32_t events, int64_t until)
@@ -78,7 +79,7 @@ int usock__call_wait(struct usock__call *call, uint32_t events, int64_t until)
 	waiters(call, events, 1);
 	usock__changed(sock, 0);
 	call->waiting = events;
-	result = usock__wait(sock, events, until);
+	result = usock__wait(sock, events, until, &call->held);
 	call->waiting = 0;
 	waiters(call, events, -1U);
 	return refused(sock) < 0 ? refused(sock) : result;

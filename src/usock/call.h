@@ -19,6 +19,7 @@
 struct usock__call {
 	struct usock *sock; /* NULL: it has not begun, or has ended */
 	uint32_t waiting;   /* what for, when it is in usock__wait */
+	struct usock__held held;
 	bool peeks;         /* it takes nothing: what it waits for is there for others as well */
 };
 

@@ -17,11 +17,12 @@ struct usock__wait {
 	struct usock__wait *next;      /* of the same socket */
 	struct usock__wait *post_next; /* in drive->posts */
 	struct usock *sock;
-	uint32_t events;  /* that it waits for */
-	bool woken;       /* one of them has come */
-	bool posted;      /* the semaphore will be posted, or has been */
-	bool follows;     /* it does not lead: counted in drive->followers */
-	atomic_bool made; /* the post: nobody else has anything to do with this any more */
+	uint32_t events;          /* that it waits for */
+	bool woken;               /* one of them has come */
+	bool posted;              /* the semaphore will be posted, or has been */
+	bool follows;             /* it does not lead: counted in drive->followers */
+	atomic_bool made;         /* the post: nobody else has anything to do with this any more */
+	struct usock__held *held; /* of its call; NULL: none */
 	pthread_t thread;
 	sem_t sem; /* what it sleeps on unless it leads */
 };

@@ -43,6 +43,7 @@
 #include <link.h>
 #include <linux/errqueue.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -142,15 +143,26 @@ void usock__timers_run(struct usock_stack *stack);
 
 /* --------------------------------------------------------------------------------------------------------------- wait */
 
+/** struct usock__held - the signals that a call holds back while it does not sleep; all zero at first */
+struct usock__held {
+	sigset_t mask; /* what the thread had blocked before */
+	bool any;
+	bool interrupted; /* one came together with what was waited for: it ends the next sleep, should that be needed */
+};
+
+/** usock__held_end - let them come, at the end of the call, with the lock given back */
+void usock__held_end(struct usock__held *held);
+
 /**
  * usock__wait - wait until something that is of interest has happened to a socket; lock held, given back meanwhile
  * @events: EPOLLIN, EPOLLOUT, EPOLLPRI, ... of usock__changed that are of interest; EPOLLERR and EPOLLHUP always are
  * @until: usock_now time, INET_NEVER for ever
+ * @held: of the call, which then ends with usock__held_end; NULL: signals that come between two sleeps end nothing
  *
  * The thread drives the stack while it waits when nobody else does. Returns 0: look again (perhaps in vain); -EAGAIN: time is up;
  * -EINTR: a signal handler ran, and not one with SA_RESTART in a call that Linux restarts (one without timeout). A cancellation point.
  */
-int usock__wait(struct usock *sock, uint32_t events, int64_t until);
+int usock__wait(struct usock *sock, uint32_t events, int64_t until, struct usock__held *held);
 
 /** usock__wait_wake - wake the threads that wait for @events of @sock; what stack.c does for changed sockets */
 void usock__wait_wake(struct usock *sock, uint32_t events);

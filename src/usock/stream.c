@@ -538,7 +538,7 @@ static void linger(struct usock__stream *s)
 	while (usock__stream_attached(s) && !sock->stack->stopped &&
 	       usock__stream_is(s, STREAM_BIT(STREAM_FIN_WAIT1) | STREAM_BIT(STREAM_CLOSING) |
 	                                   STREAM_BIT(STREAM_LAST_ACK)))
-		if (usock__wait(sock, EPOLLHUP, until) != 0)
+		if (usock__wait(sock, EPOLLHUP, until, NULL) != 0)
 			break;
 	pthread_setcancelstate(state, NULL);
 }

@@ -17,6 +17,11 @@
  * SA_RESTART, the wait ends. A program that has handlers of both kinds may so get EINTR where Linux would have gone on,
  * which it must expect anyway.
  *
+ * A signal that comes while a thread that waits is awake for a moment, to handle what is another's, must end the wait as
+ * well. So from its first sleep on a call holds signals back (struct usock__held) but for the sleeps themselves: the
+ * kernel lets them come when epoll_pwait2 sleeps; who has handled events, or is about to sleep on its semaphore, looks
+ * whether one is pending. Those that tell of a fault of the thread itself are not held back.
+ *
  * Cancellation. Cancellation is disabled while the lock is held, as many things that are done under it are cancellation
  * points (the state is kept in the stack), and the clean-up of a cancelled wait takes the lock, gives up the lead, and
  * leaves the lock free.
@@ -80,6 +85,79 @@ void usock__wait_wake(struct usock *sock, uint32_t events)
 	}
 }
 
+/* ------------------------------------------------------------------------------------------------------- signals */
+
+/* What a thread brings upon itself: not held back, and nothing that ends a sleep. */
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+
+/** held_begin - hold signals back, if there is a call that lets them come in the end; what the thread blocks itself */
+static void held_begin(struct usock__held *held)
+{
+	sigset_t all;
+
+	if (!held || held->any)
+		return;
+	sigfillset(&all);
+	for (unsigned int i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&all, faults[i]);
+	pthread_sigmask(SIG_BLOCK, &all, &held->mask);
+	held->any = true;
+}
+
+void usock__held_end(struct usock__held *held)
+{
+	if (!held->any)
+		return;
+	held->any = false;
+	pthread_sigmask(SIG_SETMASK, &held->mask, NULL);
+}
+
+/** handled - has a signal that is not in @blocked a handler? */
+static bool handled(int sig, const sigset_t *blocked, struct sigaction *action)
+{
+	return sigismember(blocked, sig) == 0 && sigaction(sig, NULL, action) == 0 && action->sa_handler != SIG_DFL &&
+	       action->sa_handler != SIG_IGN;
+}
+
+/** handlers_restart - do all handlers that can have run in this thread while it slept have SA_RESTART? */
+static bool handlers_restart(const struct usock__held *held)
+{
+	sigset_t blocked;
+
+	if (held)
+		blocked = held->mask;
+	else
+		pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	for (unsigned int i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigaddset(&blocked, faults[i]);
+	for (int sig = 1; sig < NSIG; sig++) {
+		struct sigaction action;
+
+		if (handled(sig, &blocked, &action) && !(action.sa_flags & SA_RESTART))
+			return false;
+	}
+	return true;
+}
+
+/** held_come - let those come that have been held back; did one whose handler ends a sleep, which is @timed or not? */
+static bool held_come(struct usock__held *held, bool timed)
+{
+	sigset_t pending;
+	bool ends = false;
+
+	if (!held || sigpending(&pending) != 0 || sigisemptyset(&pending))
+		return false;
+	for (int sig = 1; sig < NSIG && !ends; sig++) {
+		struct sigaction action;
+
+		ends = sigismember(&pending, sig) == 1 && handled(sig, &held->mask, &action) &&
+		       (timed || !(action.sa_flags & SA_RESTART));
+	}
+	usock__held_end(held);
+	held_begin(held);
+	return ends;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- wait */
 
 /** wait_end - forget a wait; lock held */
@@ -124,30 +202,10 @@ static void wait_cancelled(void *arg)
 	usock_unlock(stack);
 }
 
-/** handlers_restart - do all handlers that can have run in this thread while it slept have SA_RESTART? */
-static bool handlers_restart(void)
-{
-	static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
-	                             SIGTRAP, SIGABRT, SIGSYS}; /* of threads that run */
-	sigset_t not ;
-
-	pthread_sigmask(SIG_SETMASK, NULL, &not );
-	for (unsigned int i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		sigaddset(&not, faults[i]);
-	for (int sig = 1; sig < NSIG; sig++) {
-		struct sigaction action;
-
-		if (sigismember(&not, sig) == 1 || sigaction(sig, NULL, &action) != 0)
-			continue;
-		if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN && !(action.sa_flags & SA_RESTART))
-			return false;
-	}
-	return true;
-}
-
 /** sleep_on_set - wait on the set until drive->until; the number of events, or a negative errno */
-static int sleep_on_set(const struct usock__drive *drive, struct epoll_event *events)
+static int sleep_on_set(const struct usock__drive *drive, struct epoll_event *events, const struct usock__held *held)
 {
+	const sigset_t *mask = held ? &held->mask : NULL;
 	struct timespec timeout = {0};
 	int n;
 
@@ -157,12 +215,12 @@ static int sleep_on_set(const struct usock__drive *drive, struct epoll_event *ev
 		if (left > 0)
 			timeout = (struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
 	}
-	n = epoll_pwait2(drive->epfd, events, USOCK_EVENTS, drive->until == INET_NEVER ? NULL : &timeout, NULL);
+	n = epoll_pwait2(drive->epfd, events, USOCK_EVENTS, drive->until == INET_NEVER ? NULL : &timeout, mask);
 	if (n < 0 && (errno == ENOSYS || errno == EPERM)) { /* Linux before 5.11; a filter of system calls */
 		int64_t ms = (int64_t)timeout.tv_sec * 1000 + (timeout.tv_nsec + 999999) / 1000000;
 
-		n = epoll_wait(drive->epfd, events, USOCK_EVENTS,
-		               drive->until == INET_NEVER ? -1 : (int)(ms < INT_MAX ? ms : INT_MAX));
+		n = epoll_pwait(drive->epfd, events, USOCK_EVENTS,
+		                drive->until == INET_NEVER ? -1 : (int)(ms < INT_MAX ? ms : INT_MAX), mask);
 	}
 	return n < 0 ? -errno : n;
 }
@@ -188,14 +246,13 @@ static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int6
 			n = link_spin(&drive->spin, drive->epfd, events, USOCK_EVENTS, drive->until);
 	}
 	if (n == 0)
-		n = sleep_on_set(drive, events);
+		n = sleep_on_set(drive, events, wait->held);
 	usock_lock(stack);
 	pthread_cleanup_pop(0);
 	drive->asleep = false;
-	if (drive->unwatched) {
-		drive->unwatched = false;
+	if (drive->unwatched && n > 0)
 		n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
-	}
+	drive->unwatched = false;
 	return n;
 }
 
@@ -206,6 +263,7 @@ static int lead_once(struct usock__wait *wait, int64_t until)
 	struct usock__drive *drive = stack->drive;
 	struct epoll_event events[USOCK_EVENTS];
 	int64_t deadline = usock__drive_deadline(stack);
+	bool interrupted;
 	int n;
 
 	if (drive->bound > usock_now(stack) && drive->bound < deadline)
@@ -214,9 +272,14 @@ static int lead_once(struct usock__wait *wait, int64_t until)
 		drive->bound = deadline;
 	n = lead_sleep(wait, events, deadline < until ? deadline : until);
 	usock__drive_handle(stack, events, n > 0 ? n : 0);
-	if (wait->woken || (wait->sock->changed & wait->events))
+	interrupted = n == -EINTR && (until != INET_NEVER || !handlers_restart(wait->held));
+	if (wait->woken || (wait->sock->changed & wait->events)) {
+		if (wait->held)
+			wait->held->interrupted = interrupted;
 		return 0;
-	if (n == -EINTR && (until != INET_NEVER || !handlers_restart()))
+	}
+	/* The kernel says nothing of signals while there are events. */
+	if (interrupted || (n > 0 && held_come(wait->held, until != INET_NEVER)))
 		return -EINTR;
 	return until != INET_NEVER && usock_now(stack) >= until ? -EAGAIN : AGAIN;
 }
@@ -237,12 +300,19 @@ static int lead(struct usock__wait *wait, int64_t until)
 static int sleep_on_semaphore(struct usock__wait *wait, int64_t until)
 {
 	struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
-	int r;
+	int r, error;
 
+	if (held_come(wait->held, until != INET_NEVER))
+		return -EINTR;
+	if (wait->held)
+		usock__held_end(wait->held);
 	if (until == INET_NEVER)
 		r = sem_wait(&wait->sem);
 	else
 		r = sem_clockwait(&wait->sem, CLOCK_MONOTONIC, &at);
+	error = errno;
+	held_begin(wait->held);
+	errno = error;
 	return r == 0 ? 0 : errno == EINTR ? -EINTR : -EAGAIN;
 }
 
@@ -261,15 +331,25 @@ static int follow(struct usock__wait *wait, int64_t until)
 	pthread_cleanup_pop(0);
 	if (err == 0)
 		wait->posted = false;
+	if (wait->woken && wait->held)
+		wait->held->interrupted = err == -EINTR;
 	return wait->woken ? 0 : err;
 }
 
-int usock__wait(struct usock *sock, uint32_t events, int64_t until)
+int usock__wait(struct usock *sock, uint32_t events, int64_t until, struct usock__held *held)
 {
-	struct usock__wait wait = {
-	        .next = sock->waiting, .sock = sock, .events = events | EPOLLERR | EPOLLHUP, .thread = pthread_self()};
+	struct usock__wait wait = {.next = sock->waiting,
+	                           .sock = sock,
+	                           .events = events | EPOLLERR | EPOLLHUP,
+	                           .held = held,
+	                           .thread = pthread_self()};
 	int err;
 
+	held_begin(held);
+	if (held && held->interrupted) {
+		held->interrupted = false;
+		return -EINTR;
+	}
 	sem_init(&wait.sem, 0, 0);
 	sock->waiting = &wait;
 	err = sock->stack->drive->leader ? follow(&wait, until) : lead(&wait, until);

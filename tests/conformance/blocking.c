@@ -346,6 +346,50 @@ CASE(signal, interrupts, INET, "without SA_RESTART a signal ends recv, accept an
 	CHECK_ERR(ioth_connect(client, &call[3].addr.sa, call[3].addr.len), EALREADY);
 }
 
+/** struct flood - datagrams without end, so that whoever waits on the other stack has something to do all the time */
+struct flood {
+	struct call call;
+	_Atomic bool enough;
+	_Atomic int sent;
+};
+
+static long flood(struct call *call)
+{
+	struct flood *f = call->arg;
+
+	while (!f->enough) {
+		ioth_send(call->fd, "flood", 5, MSG_DONTWAIT);
+		f->sent++;
+	}
+	return 0;
+}
+
+CASE(signal, interrupts_busy, INET, "a signal ends a call that waits while its stack has other things to do")
+{
+	struct pair q = udp_pair(c);
+	struct call call = {.run = call_accept, .fd = listener(c, c->a, NULL)};
+	struct flood f = {.call = {.run = flood, .fd = q.b, .arg = &f}};
+
+	if (SANITIZER == SANITIZER_THREAD)
+		SKIP("ThreadSanitizer runs a handler when the call returns, or before it sleeps");
+	handle_usr1(0);
+	for (int round = 0; round < 30; round++) {
+		long deadline = wait_now_ms() + WAIT_MS;
+
+		call_start(&call);
+		call_blocked(&call);
+		f.sent = 0;
+		f.enough = false;
+		call_start(&f.call);
+		while (f.sent < 50 && wait_again(deadline))
+			;
+		CHECK_INT(pthread_kill(call.thread, SIGUSR1), 0);
+		CHECK_CALL(&call, -1, EINTR);
+		f.enough = true;
+		CHECK_CALL(&f.call, 0, 0);
+	}
+}
+
 CASE(signal, restarts, INET, "with SA_RESTART recv and accept go on waiting")
 {
 	struct addr addr;

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,13 +83,39 @@ static int task_blocked(const char *path, long *switches)
 	return field[8] == 'S';
 }
 
-/** wait_task - the common part of the two functions below */
-static int wait_task(const char *path)
+/**
+ * at_mutex - does a task wait for no more than a mutex, whose holder may have lost the processor for a while?
+ *
+ * By its futex(2): a mutex of glibc uses FUTEX_WAIT, semaphores, conditions and pthread_join FUTEX_WAIT_BITSET.
+ */
+static bool at_mutex(const char *dir)
 {
+	char path[64], text[128];
+	unsigned long operation;
+	long number;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/syscall", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false; /* kernels that do not tell */
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return sscanf(text, "%ld %*x %lx", &number, &operation) == 2 && number == SYS_futex &&
+	       operation == (FUTEX_WAIT | FUTEX_PRIVATE_FLAG);
+}
+
+/** wait_task - the common part of the two functions below; @dir: of the task in /proc */
+static int wait_task(const char *dir)
+{
+	char path[64];
 	long deadline = wait_now_ms() + WAIT_MS;
 	long before = -1;
 	int steady = 0;
 
+	snprintf(path, sizeof(path), "%s/status", dir);
 	do {
 		long switches;
 		int blocked = task_blocked(path, &switches);
@@ -96,7 +124,7 @@ static int wait_task(const char *path)
 			return blocked;
 		steady = blocked && switches == before ? steady + 1 : 0;
 		before = switches;
-		if (steady == 2)
+		if (steady >= 2 && !at_mutex(dir))
 			return 0;
 	} while (wait_again(deadline));
 	return -ETIMEDOUT;
@@ -104,16 +132,16 @@ static int wait_task(const char *path)
 
 int wait_thread_blocked(pid_t tid)
 {
-	char path[64];
+	char dir[48];
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", (int)tid);
-	return wait_task(path);
+	snprintf(dir, sizeof(dir), "/proc/self/task/%d", (int)tid);
+	return wait_task(dir);
 }
 
 int wait_process_blocked(pid_t pid)
 {
-	char path[64];
+	char dir[48];
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	return wait_task(path);
+	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
+	return wait_task(dir);
 }

@@ -30,7 +30,7 @@ int wait_revents(int fd, int want);
  * wait_thread_blocked - wait till a thread of this process sleeps in the kernel and stays asleep
  *
  * Returns 0, or -ETIMEDOUT, -ESRCH when it has ended. There is no event for this: /proc is read till the thread is in
- * state S with the same count of context switches three times in a row.
+ * state S with the same count of context switches three times in a row, and not at a mutex.
  */
 int wait_thread_blocked(pid_t tid);
 

@@ -401,9 +401,9 @@ bool usock__ready_alive(struct usock *sock)
 	return false;
 }
 
-int usock__wait(struct usock *sock, uint32_t events, int64_t until)
+int usock__wait(struct usock *sock, uint32_t events, int64_t until, struct usock__held *held)
 {
-	(void)events;
+	(void)events, (void)held;
 	if (fake.wait != NULL)
 		return fake.wait(sock);
 	fake.now = until;

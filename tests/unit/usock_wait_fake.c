@@ -206,14 +206,16 @@ void fake_net_replace(struct fake *fake)
 
 int fake_recv(struct fake *fake, unsigned int number, int64_t until)
 {
+	struct usock__held held = {0};
 	int err = 0;
 
 	usock_lock(&fake->stack);
 	while (!err && fake->unread[number] == 0)
-		err = usock__wait(&fake->sock[number], EPOLLIN, until);
+		err = usock__wait(&fake->sock[number], EPOLLIN, until, &held);
 	if (!err)
 		fake->unread[number]--;
 	usock_unlock(&fake->stack);
+	usock__held_end(&held);
 	return err;
 }
 

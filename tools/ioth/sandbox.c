@@ -113,6 +113,7 @@ static const int allowed[] = {
         SCMP_SYS(tgkill),
         SCMP_SYS(rt_sigaction),
         SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(rt_sigpending),
         SCMP_SYS(rt_sigreturn),
         SCMP_SYS(sigaltstack),
         SCMP_SYS(set_robust_list),
