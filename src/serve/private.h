@@ -77,6 +77,9 @@ struct served {
 	bool ballast;         /* datagrams: something unread in our end */
 
 	bool pumping;             /* bytes pass through (pump.c) */
+	bool file_told;           /* there may be something to be read from the stack */
+	bool own_told;            /* the client may have written something */
+	bool own_out;             /* we hear when our end takes something again */
 	bool file_ended;          /* end of file from the stack was passed on */
 	bool own_ended;           /* end of file from the client was passed on */
 	bool deaf;                /* the client takes no more */
@@ -207,6 +210,9 @@ int serve_sock_join(struct served *sock, int user, char kind);
 
 /** serve_sock_renew - a new user's end; @fd becomes it, to be sent along */
 int serve_sock_renew(struct served *sock, bool fresh, bool nonblock, int *fd);
+
+/** serve_sock_hear_out - of a stream: whether we want to hear when our end takes something again */
+void serve_sock_hear_out(struct served *sock, bool out);
 
 /** serve_sock_alive - is the user's end open anywhere? */
 bool serve_sock_alive(struct served *sock);

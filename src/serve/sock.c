@@ -138,11 +138,24 @@ static int user_make(struct served *sock, int flags, int *user)
 	return 0;
 }
 
+#define OWN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
 /** own_watch - of a stream, to hear that the user's end is closed, and of what it writes */
 static int own_watch(struct served *sock)
 {
-	return serve_watch(sock->serve, sock->own, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
-	                   &sock->own_source);
+	sock->own_told = true;
+	sock->own_out = false;
+	return serve_watch(sock->serve, sock->own, OWN_EVENTS, &sock->own_source);
+}
+
+void serve_sock_hear_out(struct served *sock, bool out)
+{
+	struct epoll_event event = {.events = OWN_EVENTS | (out ? EPOLLOUT : 0), .data.ptr = &sock->own_source};
+
+	/* Each read of the client would wake us. */
+	if (out == sock->own_out || sock->own < 0)
+		return;
+	sock->own_out = epoll_ctl(sock->serve->epoll, EPOLL_CTL_MOD, sock->own, &event) == 0 ? out : !out;
 }
 
 /** ballast_give - of a stream: a byte in our end, done with, so that closing our end resets the other */
@@ -239,7 +252,7 @@ int serve_sock_renew(struct served *sock, bool fresh, bool nonblock, int *fd)
 	sock->shown = new.shown;
 	sock->waiting = 0;
 	sock->junk = 0;
-	sock->pumping = sock->file_ended = sock->own_ended = sock->deaf = sock->own_rdhup = false;
+	sock->pumping = sock->file_ended = sock->own_ended = sock->deaf = sock->own_rdhup = sock->own_out = false;
 	sock->error = 0;
 	hash_add(sock);
 	return 0;
@@ -274,7 +287,17 @@ static void file_event(struct serve_source *source, uint32_t events)
 {
 	struct served *sock = (struct served *)((char *)source - offsetof(struct served, file_source));
 
-	serve_sock_sync(sock, events, -1);
+	if (!sock->pumping || sock->dead) {
+		serve_sock_sync(sock, events, -1);
+		return;
+	}
+	/* The file of a connection stays what it is, and what is reported is all that poll would say. */
+	sock->seen = events;
+	sock->file_told = true;
+	serve_pump(sock, 0);
+	serve_conn_awake(sock);
+	if (sock->suspect)
+		serve_sock_check(sock);
 }
 
 static void own_event(struct serve_source *source, uint32_t events)
@@ -325,6 +348,7 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user)
 	sock->seen = (uint32_t)p.revents;
 	if (sock->state == SERVE_CONNECTING)
 		connected(sock);
+	sock->file_told = true;
 	if (sock->pumping)
 		serve_pump(sock, 0);
 	else
