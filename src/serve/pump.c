@@ -29,8 +29,7 @@
 #define BEHIND (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define TURNS 8 /* chunks in a direction before others have their turn */
 
-/* Bytes are left, and there is room: we are to be called again. */
-static void again(struct served *sock)
+void serve_pump_later(struct served *sock)
 {
 	if (sock->again)
 		return;
@@ -60,6 +59,8 @@ void serve_pump_again(struct serve *serve)
 		sock->again = false;
 		if (!sock->dead && sock->pumping)
 			serve_pump(sock, 0);
+		else if (!sock->dead && sock->ahead)
+			serve_sock_sync(sock, 0, -1);
 		sock = next;
 	}
 }
@@ -102,7 +103,7 @@ bool serve_pump_out(struct served *sock)
 		if (recv(sock->own, bytes, (size_t)sent, MSG_DONTWAIT) != sent)
 			return false;
 	}
-	again(sock);
+	serve_pump_later(sock);
 	return false;
 }
 
@@ -169,7 +170,7 @@ static void pump_in(struct served *sock)
 		ssize_t len;
 
 		if (turn == TURNS) {
-			again(sock);
+			serve_pump_later(sock);
 			return;
 		}
 		urgent(sock);

@@ -155,7 +155,12 @@ void serve_sock_hear_out(struct served *sock, bool out)
 	/* Each read of the client would wake us. */
 	if (out == sock->own_out || sock->own < 0)
 		return;
-	sock->own_out = epoll_ctl(sock->serve->epoll, EPOLL_CTL_MOD, sock->own, &event) == 0 ? out : !out;
+	/* Our end of datagrams is not watched before. */
+	if (sock->shape == SERVE_DGRAM && out && !sock->own_watched)
+		sock->own_watched = sock->own_out =
+		        serve_watch(sock->serve, sock->own, event.events, &sock->own_source) == 0;
+	else
+		sock->own_out = epoll_ctl(sock->serve->epoll, EPOLL_CTL_MOD, sock->own, &event) == 0 ? out : !out;
 }
 
 /** ballast_give - of a stream: a byte in our end, done with, so that closing our end resets the other */
@@ -308,6 +313,8 @@ static void own_event(struct serve_source *source, uint32_t events)
 		return;
 	if (sock->pumping)
 		serve_pump(sock, events);
+	else if (sock->ahead)
+		serve_sock_sync(sock, 0, -1);
 	else if ((events & (EPOLLHUP | EPOLLERR)) && !serve_sock_alive(sock))
 		serve_sock_gone(sock);
 }
@@ -349,6 +356,12 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user)
 	if (sock->state == SERVE_CONNECTING)
 		connected(sock);
 	sock->file_told = true;
+	if (sock->ahead) {
+		serve_ahead_move(sock);
+		sock->seen = (sock->seen & ~(uint32_t)EPOLLIN) | (serve_ahead_shown(sock) ? EPOLLIN : 0);
+		if (sock->error != 0)
+			sock->seen |= EPOLLERR;
+	}
 	if (sock->pumping)
 		serve_pump(sock, 0);
 	else
@@ -360,15 +373,20 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user)
 
 /* ----------------------------------------------------------------------------------------------------------- life */
 
-/** connected_begin - of a new socket that is a connection already */
-static int connected_begin(struct served *sock, char kind, int user)
+int serve_sock_name(struct served *sock, char kind)
 {
 	struct sockaddr_un name;
 	socklen_t len = 0;
 	int result = name_own(kind, &name, &len);
 
-	if (result == 0 && bind(sock->own, (struct sockaddr *)&name, len) < 0)
-		result = -errno;
+	return result == 0 && bind(sock->own, (struct sockaddr *)&name, len) < 0 ? -errno : result;
+}
+
+/** connected_begin - of a new socket that is a connection already */
+static int connected_begin(struct served *sock, char kind, int user)
+{
+	int result = serve_sock_name(sock, kind);
+
 	if (result == 0)
 		result = ballast_give(sock, user);
 	return result < 0 ? result : own_watch(sock);
@@ -455,6 +473,7 @@ void serve_sock_release(struct served *sock)
 	}
 	free(sock->rest);
 	sock->rest = NULL;
+	serve_ahead_forget(sock);
 	serve_pump_forget(sock);
 	sock->account->sockets--;
 	sock->grave = serve->graves;
