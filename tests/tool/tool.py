@@ -216,6 +216,24 @@ def run_says_what_is_wrong(world, stay):
 
 
 @test
+def run_refuses_go(world, stay):
+    """Also when it is linked dynamically, and without its build id; started by us or by the program that we have started."""
+    if shutil.which("go") is None or shutil.which("gcc") is None:
+        raise Skip("go or gcc is not installed")
+    with open(f"{world.dir}/hello.go", "w", encoding="ascii") as file:
+        file.write('package main\nimport "C"\nimport "fmt"\nfunc main() { fmt.Println("hello") }\n')
+    env = {**os.environ, "CGO_ENABLED": "1", "GOCACHE": f"{world.dir}/gocache", "GOPATH": f"{world.dir}/gopath", "GOFLAGS": "-mod=mod", "HOME": world.dir}
+    for flags in ("", "-buildid="):
+        run(["go", "build", "-ldflags", flags, "-o", f"{world.dir}/hello", f"{world.dir}/hello.go"], env=env)
+        with open(f"{world.dir}/hello", "rb") as file:
+            check(b"ld-linux" in file.read(), "it is no dynamically linked program")
+        refuse([world.ioth, "run", "-s", "lwip", f"{world.dir}/hello"], 126, "hello is written in Go", "-s vdestack")
+        refuse([world.ioth, "run", "-s", "lwip", "sh", "-c", f"{world.dir}/hello; exit 5"], 5, "hello is written in Go")
+        if world.namespaces:
+            check(run([*world.inside(), f"{world.dir}/hello"]) == "hello\n", "not on a stack with a namespace")
+
+
+@test
 def run_status(world, stay):
     for stack in ([world.ioth, "run", "-s", "kernel"], world.inside()):
         refuse([*stack, "sh", "-c", "exit 7"], 7)
