@@ -158,7 +158,10 @@ static void sandboxed(void **state)
 	FILE *file;
 
 	(void)state;
+	/* AddressSanitizer looks for leaks at the end of the process, with system calls that the sandbox forbids. */
+	setenv("LSAN_OPTIONS", "detect_leaks=0", 1);
 	command_start(&command, -1, argv);
+	unsetenv("LSAN_OPTIONS");
 	if (!command_ready(&command)) {
 		assert_int_equal(command_end(&command, 0), 2);
 		assert_non_null(strstr(command.errors, "without libseccomp"));
