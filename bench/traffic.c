@@ -110,7 +110,7 @@ int endpoint_bind(const struct endpoint *self, int type)
 int endpoint_connect(const struct endpoint *self, int type)
 {
 	struct sockaddr_in address;
-	uint64_t port;
+	uint64_t port = 0;
 	int fd;
 
 	if (endpoint_hear(self, &port) < 0)

@@ -234,6 +234,19 @@ def run_refuses_go(world, stay):
 
 
 @test
+def serve_says_what_is_wrong(world, stay):
+    serve, socket_path = [world.ioth, "serve"], f"{world.dir}/wrong"
+    refuse([*serve, "-l", socket_path], 2, "on which stack?", "ioth stacks")
+    refuse([*serve, "-s", "lwip"], 2, "where?", "-l PATH")
+    refuse([*serve, "-s"], 2, "-s needs a value")
+    refuse([*serve, "-s", "lwip", "-a", "10.0.0.1", "-l", socket_path], 2, "10.0.0.5/24")
+    refuse([*serve, "-s", "lwip", "-l", socket_path, "--mode", "rw"], 2, "write 0660")
+    refuse([*serve, "-s", "nosuch", "-l", socket_path], 1, "there is no stack nosuch")
+    refuse([*serve, "-s", "lwip", "-n", f"vde://{world.dir}/nowhere", "-l", socket_path], 1, "Nobody offers that network")
+    refuse([*serve, "-s", "lwip", "-l", "/etc/passwd"], 1, "cannot listen on /etc/passwd", "choose another path")
+
+
+@test
 def run_status(world, stay):
     for stack in ([world.ioth, "run", "-s", "kernel"], world.inside()):
         refuse([*stack, "sh", "-c", "exit 7"], 7)

@@ -246,8 +246,8 @@ static void wrong_lines(void **state)
 		int status;
 		const char *says;
 	} wrong[] = {
-	        {{"serve", "-l", "/x"}, 2, "no stack is named"},
-	        {{"serve", "-s", "testengine"}, 2, "no socket is named"},
+	        {{"serve", "-l", "/x"}, 2, "on which stack?"},
+	        {{"serve", "-s", "testengine"}, 2, "-l PATH"},
 	        {{"serve", "-s", "testengine", "-l", "/x", "more"}, 2, "one word too many"},
 	        {{"serve", "-s", "testengine", "-l", "/x", "--mode", "rw"}, 2, "are no permissions"},
 	        {{"serve", "-s", "testengine", "-l", "/x", "--allow-uid", "no body"}, 2, "there is no user"},

@@ -285,7 +285,7 @@ static bool grow(struct forward *forward)
 /** accept_one - a connection that has come; false: there is no room for one */
 static bool accept_one(struct forward *forward, const struct listener *listener)
 {
-	struct sockaddr_storage from;
+	struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof(from);
 	struct way *way;
 	int fd;
