@@ -25,9 +25,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define TURNS 64     /* datagrams before others have their turn */
-#define HELD_MAX 64  /* with control messages, that wait for the client to ask */
-#define CONTROL 4096 /* room for control messages */
+#define TURNS 64        /* datagrams before others have their turn */
+#define ASKED_MAX 65536 /* bytes of those that wait for the client to ask; the last one may exceed it */
+#define CONTROL 4096    /* room for control messages */
 
 /** struct serve_held - a datagram as it was received */
 struct serve_held {
@@ -73,6 +73,11 @@ static bool pass(struct served *sock, struct serve_held *held)
 
 	head.asked = held->control > 0;
 	result = put(sock, &head, held->bytes, head.asked ? 0 : head.data);
+	if (result == -EMSGSIZE && !head.asked) {
+		/* Too large for this machine's UNIX sockets. */
+		head.asked = 1;
+		result = put(sock, &head, NULL, 0);
+	}
 	if (result == -EAGAIN || result == -ENOBUFS || result == -ENOMEM)
 		return false;
 	/* Nobody has the user's end any more. */
@@ -83,7 +88,7 @@ static bool pass(struct served *sock, struct serve_held *held)
 	}
 	*sock->asked_tail = held;
 	sock->asked_tail = &held->next;
-	sock->asked++;
+	sock->asked += held->control + held->head.data;
 	return true;
 }
 
@@ -127,7 +132,7 @@ void serve_ahead_move(struct served *sock)
 	if (sock->held != NULL && pass(sock, sock->held))
 		sock->held = NULL;
 	if (sock->error == 0 && !(sock->seen & EPOLLERR))
-		for (; result > 0 && sock->held == NULL && sock->asked < HELD_MAX && turn < TURNS; turn++)
+		for (; result > 0 && sock->held == NULL && sock->asked < ASKED_MAX && turn < TURNS; turn++)
 			result = take(sock);
 	if (result < 0)
 		sock->error = -result;
@@ -180,7 +185,7 @@ int serve_ahead_recv(struct served *sock, int flags, const struct serve_request 
 		sock->asked_first = held->next;
 		if (sock->asked_first == NULL)
 			sock->asked_tail = &sock->asked_first;
-		sock->asked--;
+		sock->asked -= held->control + all;
 		free(held);
 	}
 	return (int)data;

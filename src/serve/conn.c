@@ -281,7 +281,6 @@ static void conn_event(struct serve_source *source, uint32_t events)
 	struct serve_conn *conn = (struct serve_conn *)source;
 	struct serve_request request = {.fd = -1};
 	bool cut = false;
-
 	ssize_t len;
 
 	(void)events;

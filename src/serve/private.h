@@ -78,9 +78,9 @@ struct served {
 	bool ahead;                                   /* datagrams go into the user's end (ahead.c) */
 	struct serve_held *held;                      /* the next one of these, for which there is no room now */
 	struct serve_held *asked_first, **asked_tail; /* those that the client has to ask for */
-	unsigned int asked;
-	bool peeks;   /* SO_PEEK_OFF: never */
-	bool ballast; /* datagrams: something unread in our end */
+	size_t asked;                                 /* bytes of these */
+	bool peeks;                                   /* SO_PEEK_OFF: never */
+	bool ballast;                                 /* datagrams: something unread in our end */
 
 	bool pumping;             /* bytes pass through (pump.c) */
 	bool file_told;           /* there may be something to be read from the stack */

@@ -591,7 +591,9 @@ def go(net):
         raise No("Go programs make system calls without the C library")
     with open(f"{net.path}/main.go", "w", encoding="ascii") as file:
         file.write(GO)
-    env = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": f"{net.path}/cache", "GOPATH": f"{net.path}/go", "GOFLAGS": "-mod=mod", "HOME": net.path}
+    env = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": f"{net.world.dir}/go-cache", "GOPATH": f"{net.path}/go", "GOFLAGS": "-mod=mod", "HOME": net.path}
+    net.stay.callback(setattr, harness, "TIMEOUT", harness.TIMEOUT)
+    harness.TIMEOUT = 600  # all of the HTTP client is compiled
     run(["go", "build", "-o", f"{net.path}/fetch", f"{net.path}/main.go"], env=env)
     web(net)
     check(net.client(f"{net.path}/fetch", f"http://{SERVER4}/blob") == "8000000 vde0\n", "another answer")
