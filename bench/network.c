@@ -23,13 +23,20 @@ const struct network_calls network_plain_calls = {
         .close = close,
 };
 
+struct in_addr network_station(unsigned int side)
+{
+	struct in_addr address = {htonl(0x0a000001 + side)}; /* 10.0.0.1 and 10.0.0.2 */
+
+	return address;
+}
+
 int network_prepare(struct network *network, const struct network_kind *kind, unsigned int name)
 {
 	memset(network, 0, sizeof(*network));
 	network->kind = kind;
 	for (unsigned int side = 0; side < 2; side++) {
 		network->ns[side] = -1;
-		network->address[side].s_addr = htonl(0x0a000001 + side); /* 10.0.0.1 and 10.0.0.2 */
+		network->address[side] = network_station(side);
 		if (kind->scheme[side])
 			snprintf(network->vnl[side], sizeof(network->vnl[side]), "%s://%s/%d-%u", kind->scheme[side],
 			         bench_options.directory, (int)getpid(), name);

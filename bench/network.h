@@ -47,6 +47,7 @@ struct network_kind {
 	const struct network_calls *calls;
 	const struct library *library; /* that makes the stacks, NULL where there are none */
 	const char *scheme[2];         /* VDE networks: what each side opens, "ptp" or "switch" then "vde" */
+	const char *run;               /* side 1 is a program on this stack, by ioth run; NULL: it is not */
 };
 
 struct network {
@@ -64,6 +65,8 @@ extern const struct network_kind network_lwipv6_ptp;
 extern const struct network_kind network_ioth_ptp, network_ioth_switch;
 extern const struct network_kind network_lwip_ptp, network_lwip_switch;
 extern const struct network_kind network_lwip_memory; /* both sides in one process */
+/* Only if the sides are two processes: */
+extern const struct network_kind network_run_vdestack, network_run_vdestack_shm, network_run_lwip, network_run_lwip_shm;
 extern const struct network_kind network_ioth_shm, network_lwip_shm;
 
 /**
@@ -74,6 +77,9 @@ int network_prepare(struct network *network, const struct network_kind *kind, un
 
 int network_open(struct network *network, unsigned int side);
 void network_close(struct network *network, unsigned int side);
+
+/** network_station - the address of a side on networks of VDE and of veth */
+struct in_addr network_station(unsigned int side);
 
 /** network_socket - socket(2) on a side; the descriptor works with the calls of the kind only */
 int network_socket(struct network *network, unsigned int side, int domain, int type, int protocol);

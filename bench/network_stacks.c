@@ -81,6 +81,30 @@ const struct network_kind network_lwip_switch = {
         .scheme = {"switch", "vde"},
 };
 
+const struct network_kind network_run_vdestack = {
+        STACKS,
+        .library = &library_ioth_vdestack,
+        .calls = &network_ioth_calls,
+        .scheme = {"ptp", "ptp"},
+        .run = "vdestack",
+};
+
+const struct network_kind network_run_lwip = {
+        STACKS, .library = &library_ioth_lwip, .calls = &network_ioth_calls, .scheme = {"ptp", "ptp"}, .run = "lwip",
+};
+
+const struct network_kind network_run_vdestack_shm = {
+        STACKS,
+        .library = &library_ioth_vdestack,
+        .calls = &network_ioth_calls,
+        .scheme = {"shm", "shm"},
+        .run = "vdestack",
+};
+
+const struct network_kind network_run_lwip_shm = {
+        STACKS, .library = &library_ioth_lwip, .calls = &network_ioth_calls, .scheme = {"shm", "shm"}, .run = "lwip",
+};
+
 /** memory_prepare - let libvdeplug find the module of this network, and no other */
 static int memory_prepare(struct network *network)
 {

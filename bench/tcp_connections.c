@@ -95,7 +95,7 @@ const struct bench_row bench_row_tcp_connections = {
 };
 
 const struct bench_row bench_row_tcp_connections_processes = {
-        TRAFFIC_ROW("tcp-connections-processes",
-                    "TCP connections one by one: socket, connect, a byte each way, close; two processes", &processes,
-                    metrics),
+        TRAFFIC_ROW_PROCESSES("tcp-connections-processes",
+                              "TCP connections one by one: socket, connect, a byte each way, close; two processes",
+                              &processes, metrics),
 };

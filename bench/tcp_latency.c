@@ -106,9 +106,9 @@ const struct bench_row bench_row_tcp_latency = {
 };
 
 const struct bench_row bench_row_tcp_latency_processes = {
-        TRAFFIC_ROW("tcp-latency-processes",
-                    "TCP round trip of one byte, two processes; waits: times a thread slept, per round trip",
-                    &processes, metrics),
+        TRAFFIC_ROW_PROCESSES("tcp-latency-processes",
+                              "TCP round trip of one byte, two processes; waits: times a thread slept, per round trip",
+                              &processes, metrics),
         .targets = targets,
         .target_count = BENCH_COUNT(targets),
 };

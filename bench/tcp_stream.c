@@ -105,6 +105,8 @@ static const struct bench_target targets[] = {
         {"ioth vdestack *", "throughput", BENCH_RATIO_AT_LEAST, 2, NULL},
         {"ioth lwip *", "throughput", BENCH_RATIO_AT_LEAST, 2, NULL},
         {"ioth lwip ptp", "throughput", BENCH_RATIO_AT_LEAST, 3, "liblwipv6 ptp"},
+        {"ioth run vdestack *", "throughput", BENCH_RATIO_AT_LEAST, 0.95, NULL},
+        {"ioth run lwip *", "throughput", BENCH_RATIO_AT_LEAST, 0.7, NULL},
         {"vdestack over shm", "throughput", BENCH_RATIO_AT_LEAST, 0.8, "veth"},
         {"lwip over shm", "throughput", BENCH_RATIO_AT_LEAST, 1, "veth"},
 };
@@ -120,7 +122,8 @@ const struct bench_row bench_row_tcp_stream = {
 };
 
 const struct bench_row bench_row_tcp_stream_processes = {
-        TRAFFIC_ROW("tcp-stream-processes", "bulk TCP, writes of 128 KiB, two processes", &processes, metrics),
+        TRAFFIC_ROW_PROCESSES("tcp-stream-processes", "bulk TCP, writes of 128 KiB, two processes", &processes,
+                              metrics),
         .targets = targets,
         .target_count = BENCH_COUNT(targets),
 };

@@ -3,7 +3,8 @@
  * Theory of operation. The *peer* (side 1) is started before side 0 is opened, because side 0 may start threads and a
  * process with threads should not fork. It obeys one-byte commands on its end of the rendezvous: open, serve, close. It
  * answers each with a message that says how it went; while it serves, both roles may exchange further messages, in an
- * order that the traffic fixes. A role that fails leaves its partner waiting for something that will not come; the
+ * order that the traffic fixes. For the kinds of ioth run the peer is this program once more, executed on the stack that
+ * ioth run makes, where the network is already open (traffic_guest). A role that fails leaves its partner waiting for something that will not come; the
  * worker then gives no more samples (broken), and leaves without waiting for its peer.
  */
 #include "traffic.h"
@@ -12,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -242,6 +244,45 @@ static void *peer(void *arg)
 	return NULL;
 }
 
+/* Does not return. ioth run gives the descriptor of the rendezvous on, with everything else that is open. */
+static void exec_guest(struct session *s)
+{
+	const struct network *network = &s->network;
+	char address[INET_ADDRSTRLEN + 4], role[64], self[4096];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[len > 0 ? len : 0] = '\0';
+	inet_ntop(AF_INET, &network->address[1], address, sizeof(address));
+	strcat(address, "/24");
+	snprintf(role, sizeof(role), "%s:%d", bench_current_row->name, s->other.rendezvous);
+	fcntl(s->other.rendezvous, F_SETFD, 0);
+	execl(BENCH_IOTH, "ioth", "run", "-s", network->kind->run, "-n", network->vnl[1], "-a", address, "--", self,
+	      "--guest", role, NULL);
+	bench_fail(BENCH_IOTH ": %s", strerror(errno));
+	send_note(s->other.rendezvous, 0, -1);
+	_exit(1);
+}
+
+int traffic_guest(const struct bench_row *const *rows, unsigned int count, const char *role)
+{
+	const char *colon = strrchr(role, ':');
+	struct session s = {.network.kind = &network_loopback};
+
+	for (unsigned int i = 0; i < count && colon; i++)
+		if (strlen(rows[i]->name) == (size_t)(colon - role) &&
+		    !memcmp(rows[i]->name, role, (size_t)(colon - role)))
+			bench_current_row = rows[i];
+	if (!colon || !bench_current_row || bench_current_row->begin != traffic_begin)
+		return 2;
+	/* The stack is there, with all its addresses: to this program it is the network of the machine. */
+	s.traffic = bench_current_row->arg;
+	for (unsigned int side = 0; side < 2; side++)
+		s.network.address[side] = network_station(side);
+	s.other = (struct endpoint){&s.network, 1, atoi(colon + 1), s.network.kind->calls};
+	peer(&s);
+	return 0;
+}
+
 static int start_peer(struct session *s)
 {
 	pid_t parent = getpid();
@@ -257,6 +298,8 @@ static int start_peer(struct session *s)
 			return bench_fail("fork: %s", strerror(errno));
 		if (s->process == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() == parent && s->network.kind->run)
+				exec_guest(s);
 			if (getppid() == parent)
 				peer(s);
 			_exit(0);
@@ -359,7 +402,7 @@ void traffic_end(void *state)
 	free(s);
 }
 
-const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT] = {
+const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT_PROCESSES] = {
         {"loopback", {NULL}, &network_loopback},
         {"veth", {"loopback"}, &network_veth},
         {"libvdestack ptp", {"veth"}, &network_vdestack_ptp},
@@ -372,4 +415,8 @@ const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT] = {
         {"ioth lwip switch", {"libvdestack switch", "veth"}, &network_lwip_switch},
         {"vdestack over shm", {"veth", "loopback"}, &network_ioth_shm},
         {"lwip over shm", {"veth", "loopback"}, &network_lwip_shm},
+        {"ioth run vdestack ptp", {"ioth vdestack ptp", "libvdestack ptp"}, &network_run_vdestack},
+        {"ioth run lwip ptp", {"ioth lwip ptp"}, &network_run_lwip},
+        {"ioth run vdestack shm", {"vdestack over shm"}, &network_run_vdestack_shm},
+        {"ioth run lwip shm", {"lwip over shm"}, &network_run_lwip_shm},
 };

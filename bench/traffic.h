@@ -58,16 +58,28 @@ void traffic_end(void *state);
 /** tcp_stream_traffic_memory - bulk TCP; fills in two values, throughput (Gbit/s) and processor time (s/GB) */
 extern const struct traffic tcp_stream_traffic_memory;
 
-/* The subjects of all traffic rows, each with its references. */
+/**
+ * traffic_guest - be side 1, as a program that ioth run has put on its stack
+ * @role: "ROW:RENDEZVOUS", from the command line
+ *
+ * Returns an exit status.
+ */
+int traffic_guest(const struct bench_row *const *rows, unsigned int count, const char *role);
+
+/* The subjects of all traffic rows, each with its references; the last ones are for rows of two processes. */
 #define TRAFFIC_SUBJECT_COUNT 12
-extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT];
+#define TRAFFIC_SUBJECT_COUNT_PROCESSES 16
+extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT_PROCESSES];
 
 /** TRAFFIC_ROW - the members of a row of traffic; @metric_array is an array, targets come after it where there are any
  */
 #define TRAFFIC_ROW(row_name, row_title, row_traffic, metric_array)                                                    \
+	TRAFFIC_ROW_OF(TRAFFIC_SUBJECT_COUNT, row_name, row_title, row_traffic, metric_array)
+#define TRAFFIC_ROW_PROCESSES(row_name, row_title, row_traffic, metric_array)                                          \
+	TRAFFIC_ROW_OF(TRAFFIC_SUBJECT_COUNT_PROCESSES, row_name, row_title, row_traffic, metric_array)
+#define TRAFFIC_ROW_OF(subjects_, row_name, row_title, row_traffic, metric_array)                                      \
 	.name = (row_name), .title = (row_title), .metrics = (metric_array),                                           \
-	.metric_count = BENCH_COUNT(metric_array), .subjects = traffic_subjects,                                       \
-	.subject_count = TRAFFIC_SUBJECT_COUNT, .patience_s = 40, .begin = traffic_begin, .sample = traffic_sample,    \
-	.end = traffic_end, .arg = (row_traffic)
+	.metric_count = BENCH_COUNT(metric_array), .subjects = traffic_subjects, .subject_count = (subjects_),         \
+	.patience_s = 40, .begin = traffic_begin, .sample = traffic_sample, .end = traffic_end, .arg = (row_traffic)
 
 #endif

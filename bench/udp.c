@@ -93,7 +93,8 @@ const struct bench_row bench_row_udp_small = {
 };
 
 const struct bench_row bench_row_udp_small_processes = {
-        TRAFFIC_ROW("udp-64-processes", "UDP datagrams of 64 bytes, two processes", &small_processes, metrics),
+        TRAFFIC_ROW_PROCESSES("udp-64-processes", "UDP datagrams of 64 bytes, two processes", &small_processes,
+                              metrics),
 };
 
 const struct bench_row bench_row_udp_large = {
@@ -101,5 +102,6 @@ const struct bench_row bench_row_udp_large = {
 };
 
 const struct bench_row bench_row_udp_large_processes = {
-        TRAFFIC_ROW("udp-1400-processes", "UDP datagrams of 1400 bytes, two processes", &large_processes, metrics),
+        TRAFFIC_ROW_PROCESSES("udp-1400-processes", "UDP datagrams of 1400 bytes, two processes", &large_processes,
+                              metrics),
 };

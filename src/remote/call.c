@@ -446,6 +446,14 @@ int remote_ioctl(struct remote *r, int fd, unsigned long request, void *arg)
 	default:
 		break;
 	}
+	if (request == FIONREAD && remote__kind(fd) == REMOTE_KIND_AHEAD) {
+		struct remote_ahead head = {.data = 0};
+
+		if (remote__next->recv(fd, &head, sizeof(head), MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof(head)) {
+			*(int *)arg = (int)head.data;
+			return 0;
+		}
+	}
 	if (request == SIOCATMARK && remote__kind(fd) == REMOTE_KIND_STREAM)
 		return remote__next->ioctl(fd, request, arg) < 0 ? -errno : 0;
 	size = argument_size(r, fd, request);

@@ -4,7 +4,8 @@
  *
  * On a stream they are the system call on the descriptor, and what comes out of it is put right: AF_UNIX knows no
  * addresses of a connection, reports every failure as a reset, and drops nothing for MSG_TRUNC. Other sockets'
- * datagrams go with SEND and RECV, which never wait; the waiting is done here.
+ * datagrams go with SEND and RECV, which never wait; the waiting is done here. Datagrams that were received may be in
+ * the descriptor already, each behind a head (REMOTE_KIND_AHEAD).
  */
 #include "private.h"
 
@@ -209,12 +210,20 @@ static void patience_end(void *arg)
 		remote__next->close(patience->copy);
 }
 
+/** plain_question - could the server answer later ones before they are asked? */
+static bool plain_question(const struct remote *r, const struct msghdr *msg, int flags)
+{
+	return r->mode == REMOTE_MODE_STREAM && msg->msg_controllen == 0 &&
+	       !(flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC));
+}
+
 static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct msghdr *msg, struct rest *rest,
                         size_t room, int flags)
 {
 	struct remote__ask ask = {
 	        .head = {.op = REMOTE_RECV,
-	                 .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), more},
+	                 .arg = {flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), more,
+	                         plain_question(r, msg, flags)},
 	                 .room_addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                 .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
 	                                                                                     : REMOTE_CONTROL_MAX),
@@ -235,8 +244,66 @@ static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct 
 	return len;
 }
 
+/** read_ahead - a datagram that lies in the descriptor; -EAGAIN: there is none, -ESTALE: to be asked for */
+static ssize_t read_ahead(struct remote *r, int fd, struct msghdr *msg, const struct rest *rest, size_t room, int flags)
+{
+	struct remote_ahead head;
+	struct iovec iov[1 + REMOTE_PIECES] = {{&head, sizeof(head)}};
+	struct msghdr plain = {.msg_iov = iov, .msg_iovlen = 1 + rest->count - rest->first};
+	ssize_t len;
+
+	memcpy(iov + 1, rest->iov + rest->first, (rest->count - rest->first) * sizeof(*iov));
+	while ((len = remote__next->recvmsg(fd, &plain, MSG_DONTWAIT | (flags & MSG_PEEK))) < 0 &&
+	       errno == ECONNRESET) {
+		/* The descriptor shows only that there is an error, or has been one. */
+		len = true_error(r, fd, 0);
+		if (len < 0)
+			return len;
+	}
+	if (len < 0)
+		return -errno;
+	msg->msg_controllen = 0;
+	msg->msg_flags = 0;
+	if (len == 0) {
+		msg->msg_namelen = 0;
+		return 0;
+	}
+	if ((size_t)len < sizeof(head) || head.addr > sizeof(head.from))
+		return -EPROTO;
+	if (head.asked)
+		return -ESTALE;
+	if (msg->msg_name != NULL && msg->msg_namelen > 0)
+		memcpy(msg->msg_name, head.from, msg->msg_namelen < head.addr ? msg->msg_namelen : head.addr);
+	msg->msg_namelen = msg->msg_name == NULL ? 0 : head.addr;
+	msg->msg_flags = (int)head.flags | (head.data > room ? MSG_TRUNC : 0);
+	return head.data > room && !(flags & MSG_TRUNC) ? (ssize_t)room : (ssize_t)head.data;
+}
+
+/** recv_once - what there is now, from where it is; *@ahead: is that the descriptor? */
+static ssize_t recv_once(struct remote *r, int fd, int number, bool *ahead, bool more, struct msghdr *msg,
+                         struct rest *rest, size_t room, int flags)
+{
+	const struct msghdr asked = *msg;
+	ssize_t len;
+
+	for (;;) {
+		if (*ahead) {
+			len = read_ahead(r, fd, msg, rest, room, flags);
+			if (len != -ESTALE)
+				return len;
+			*msg = asked;
+		}
+		/* Once more when another thread was faster, or when the way has changed. */
+		len = ask_recv(r, fd, number, more, msg, rest, room, flags);
+		if (len != -ESTALE)
+			return len;
+		*ahead = true;
+	}
+}
+
 /** recv_rest - receive into @rest as the flags say, waiting where they let us */
-static ssize_t recv_rest(struct remote *r, int fd, struct msghdr *msg, struct rest *rest, size_t room, int flags)
+static ssize_t recv_rest(struct remote *r, int fd, bool ahead, struct msghdr *msg, struct rest *rest, size_t room,
+                         int flags)
 {
 	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)) && remote__is_tcp(fd);
 	struct patience patience = {.fd = fd, .copy = -1};
@@ -245,7 +312,7 @@ static ssize_t recv_rest(struct remote *r, int fd, struct msghdr *msg, struct re
 
 	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = ask_recv(r, patience.fd, fd, total > 0, msg, rest, room - (size_t)total, flags);
+		len = recv_once(r, patience.fd, fd, &ahead, total > 0, msg, rest, room - (size_t)total, flags);
 		if (len == -EAGAIN && (events & POLLRDHUP)) {
 			len = 0; /* who waits is told that nothing will come */
 			break;
@@ -266,7 +333,7 @@ static ssize_t recv_rest(struct remote *r, int fd, struct msghdr *msg, struct re
 	return len;
 }
 
-static ssize_t calls_recv(struct remote *r, int fd, struct msghdr *msg, int flags)
+static ssize_t calls_recv(struct remote *r, int fd, bool ahead, struct msghdr *msg, int flags)
 {
 	/* What TCP drops goes nowhere. */
 	bool touched = !(flags & MSG_TRUNC) || !remote__is_tcp(fd);
@@ -280,7 +347,7 @@ static ssize_t calls_recv(struct remote *r, int fd, struct msghdr *msg, int flag
 	len = rest_init(&rest, msg->msg_iov, msg->msg_iovlen, (size_t)room);
 	if (len < 0)
 		return len;
-	len = recv_rest(r, fd, msg, &rest, (size_t)room, flags);
+	len = recv_rest(r, fd, ahead, msg, &rest, (size_t)room, flags);
 	if (len > 0)
 		rest_move(&rest, msg->msg_iov, msg->msg_iovlen, true);
 	free(rest.copy);
@@ -360,11 +427,14 @@ static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, in
 
 ssize_t remote_recvmsg(struct remote *r, int fd, struct msghdr *msg, int flags)
 {
+	char kind;
+
 	if (remote__bad(msg, sizeof(*msg)))
 		return -EFAULT;
-	if (remote__kind(fd) == REMOTE_KIND_STREAM && !(flags & MSG_ERRQUEUE))
+	kind = remote__kind(fd);
+	if (kind == REMOTE_KIND_STREAM && !(flags & MSG_ERRQUEUE))
 		return stream_recv(r, fd, msg, flags);
-	return calls_recv(r, fd, msg, flags);
+	return calls_recv(r, fd, kind == REMOTE_KIND_AHEAD && !(flags & (MSG_ERRQUEUE | MSG_OOB)), msg, flags);
 }
 
 ssize_t remote_sendmsg(struct remote *r, int fd, const struct msghdr *msg, int flags)

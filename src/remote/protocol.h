@@ -29,6 +29,7 @@
 #define REMOTE_KIND_LISTENER 'l'
 #define REMOTE_KIND_STREAM 's' /* a connection whose bytes pass through the descriptor */
 #define REMOTE_KIND_CALLS 'c'  /* a connection whose bytes pass through SEND and RECV */
+#define REMOTE_KIND_AHEAD 'a'  /* datagrams: those that were received lie in the descriptor */
 
 enum remote_op {
 	REMOTE_HELLO =
@@ -48,7 +49,8 @@ enum remote_op {
 	REMOTE_SHUTDOWN,   /* arg: how */
 	REMOTE_IOCTL,      /* arg: request; data in both directions */
 	/* arg[1] of SEND and RECV: 1 leaves an error for the next call and is answered with ECANCELED instead */
-	REMOTE_SEND,  /* arg: flags; addr, control, data */
+	REMOTE_SEND, /* arg: flags; addr, control, data */
+	/* arg[2] of RECV: 1, later ones may come ahead. ESTALE: they do, the descriptor has them */
 	REMOTE_RECV,  /* arg: flags; answered with addr, control, data */
 	REMOTE_WAIT,  /* arg: poll events; answered when there is one of them, or an error: revents */
 	REMOTE_CLOSE, /* it was the last descriptor, or the last of this program; answered when it has lingered */
@@ -81,6 +83,16 @@ struct remote_reply {
 	uint32_t unused;
 };
 
+/** struct remote_ahead - before a datagram that has come ahead */
+struct remote_ahead {
+	uint32_t flags;         /* msg_flags */
+	uint32_t addr;          /* bytes of the address */
+	uint32_t data;          /* bytes of the datagram */
+	uint32_t asked;         /* 1: it has control messages, and does not follow: it is to be asked for with RECV */
+	unsigned char from[32]; /* a struct sockaddr_in or sockaddr_in6 */
+};
+
+static_assert(sizeof(struct remote_ahead) == 48, "no padding, no surprise");
 static_assert(sizeof(struct remote_request) == 40, "no padding, no surprise");
 static_assert(sizeof(struct remote_reply) == 32, "no padding, no surprise");
 

@@ -204,6 +204,30 @@ static int descriptor_of(struct msghdr *msg)
 	return fd;
 }
 
+/** receive_head - an answer that can have no parts; as receive_message */
+static int receive_head(int fd, struct remote__ask *ask)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {&ask->reply, sizeof(ask->reply)};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t len;
+
+	while ((len = remote__next->recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR && !ask->patient)
+		;
+	if (len < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	if (len != (ssize_t)sizeof(ask->reply) || (msg.msg_flags & MSG_TRUNC) || ask->reply.op != ask->head.op) {
+		ask->got = descriptor_of(&msg);
+		if (ask->got >= 0)
+			remote__next->close(ask->got);
+		ask->got = -1;
+		return -EPIPE;
+	}
+	ask->got = descriptor_of(&msg);
+	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : 0;
+}
+
 /**
  * receive_message - the answer, its parts into the program's buffers
  *
@@ -218,6 +242,8 @@ static int receive_message(int fd, struct remote__ask *ask)
 	size_t n = 0, left;
 	ssize_t len;
 
+	if (ask->head.room_addr + ask->head.room_control + ask->head.room_data == 0)
+		return receive_head(fd, ask);
 	/* First how long the parts are, then all of it, to where it belongs. */
 	while ((len = remote__next->recv(fd, reply, sizeof(*reply), MSG_PEEK)) < 0 && errno == EINTR && !ask->patient)
 		;

@@ -303,6 +303,8 @@ static int call_recv(struct served *sock, struct serve_request *request, struct 
 	int flags = request->head.arg[0] & RECV_FLAGS, queued = 0;
 	ssize_t len;
 
+	if (sock->ahead && !(flags & (MSG_ERRQUEUE | MSG_OOB)))
+		return serve_ahead_recv(sock, flags, request, answer);
 	if (sock->pumping && !(flags & MSG_ERRQUEUE))
 		return -EINVAL; /* these bytes are on their way into the descriptor */
 	if (kept(sock, true) < 0 && (ioth_ioctl(sock->file, FIONREAD, &queued) < 0 || queued == 0))
@@ -395,6 +397,19 @@ static int call_on(struct serve_conn *conn, struct serve_request *request, struc
 	}
 }
 
+/** go_ahead - a plain question for a datagram: further ones need not be asked for */
+static void go_ahead(struct served *sock, const struct serve_request *request)
+{
+	if (request->head.op != REMOTE_RECV || request->head.arg[2] != 1 || !serve_ahead_can(sock) ||
+	    (sock->shown & (EPOLLERR | EPOLLRDHUP | EPOLLHUP)))
+		return;
+	serve_show_none(sock, request->fd);
+	serve_ahead_begin(sock);
+	/* Others who wait are to look for themselves. */
+	sock->seen |= EPOLLIN;
+	serve_conn_awake(sock);
+}
+
 /** renewed - the socket is as good as new again, and its user's end cannot show that: another one goes along */
 static void renewed(struct served *sock, const struct serve_request *request, struct serve_answer *answer)
 {
@@ -436,4 +451,5 @@ void serve_call(struct serve_conn *conn, struct serve_request *request, struct s
 	serve_sock_sync(request->sock, 0,
 	                answer->fd >= 0 && request->head.op != REMOTE_ACCEPT ? answer->fd : request->fd);
 	renewed(request->sock, request, answer);
+	go_ahead(request->sock, request);
 }

@@ -16,8 +16,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MESSAGES 8 /* of one client before others have their turn */
-
 /* -------------------------------------------------------------------------------------------------------- accounts */
 
 /** account_of - the account of the process at the other end, made if need be; NULL: not allowed, too many, no memory;
@@ -283,24 +281,24 @@ static void conn_event(struct serve_source *source, uint32_t events)
 	struct serve_conn *conn = (struct serve_conn *)source;
 	struct serve_request request = {.fd = -1};
 	bool cut = false;
+	ssize_t len;
 
 	(void)events;
-	for (int i = 0; i < MESSAGES && !conn->dead; i++) {
-		ssize_t len = receive(conn, &request.fd, &cut);
-
-		if (len == 0)
-			return;
-		if (len < 0 || conn->waits != NULL || conn->lingers || !measure(conn->serve, (size_t)len, &request))
-			serve_conn_close(conn);
-		else
-			answer_call(conn, &request, cut);
-		/* The copy of the user's end must be gone before anybody asks whether there are others. */
-		if (request.fd >= 0)
-			close(request.fd);
-		if (request.sock != NULL && request.sock->suspect)
-			serve_sock_check(request.sock);
-		request = (struct serve_request){.fd = -1};
-	}
+	if (conn->dead)
+		return;
+	/* There is one question at a time: to look for another one now would be in vain. */
+	len = receive(conn, &request.fd, &cut);
+	if (len == 0)
+		return;
+	if (len < 0 || conn->waits != NULL || conn->lingers || !measure(conn->serve, (size_t)len, &request))
+		serve_conn_close(conn);
+	else
+		answer_call(conn, &request, cut);
+	/* The copy of the user's end must be gone before anybody asks whether there are others. */
+	if (request.fd >= 0)
+		close(request.fd);
+	if (request.sock != NULL && request.sock->suspect)
+		serve_sock_check(request.sock);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ life */

@@ -57,6 +57,11 @@ int serve_setsockopt(struct served *sock, const struct serve_request *request)
 		return -EINVAL;
 	if (is_filter(level, option))
 		return set_filter(sock, request);
+	if (level == SOL_SOCKET && option == SO_PEEK_OFF) {
+		if (sock->ahead)
+			return -EOPNOTSUPP;
+		sock->peeks = true;
+	}
 	return ioth_setsockopt(sock->file, level, option, request->data, request->head.data) < 0 ? -errno : 0;
 }
 

@@ -20,6 +20,7 @@
 
 struct serve;
 struct served;
+struct serve_held;
 
 /** struct serve_source - something that epoll reports: the first member of what it is */
 struct serve_source {
@@ -71,12 +72,21 @@ struct served {
 	enum serve_state state;
 	enum remote_mode mode;
 
-	uint32_t shown;       /* what the user's end shows (show.c) */
-	unsigned int waiting; /* edges in it */
-	size_t junk;          /* streams: bytes at the head of our end that are done with */
-	bool ballast;         /* datagrams: something unread in our end */
+	uint32_t shown;                               /* what the user's end shows (show.c) */
+	unsigned int waiting;                         /* edges in it */
+	size_t junk;                                  /* streams: bytes at the head of our end that are done with */
+	bool ahead;                                   /* datagrams go into the user's end (ahead.c) */
+	struct serve_held *held;                      /* the next one of these, for which there is no room now */
+	struct serve_held *asked_first, **asked_tail; /* those that the client has to ask for */
+	size_t asked;                                 /* bytes of these */
+	bool peeks;                                   /* SO_PEEK_OFF: never */
+	bool ballast;                                 /* datagrams: something unread in our end */
 
 	bool pumping;             /* bytes pass through (pump.c) */
+	bool file_told;           /* there may be something to be read from the stack */
+	bool own_told;            /* the client may have written something */
+	bool own_watched;         /* datagrams: epoll knows our end */
+	bool own_out;             /* we hear when our end takes something again */
 	bool file_ended;          /* end of file from the stack was passed on */
 	bool own_ended;           /* end of file from the client was passed on */
 	bool deaf;                /* the client takes no more */
@@ -208,6 +218,12 @@ int serve_sock_join(struct served *sock, int user, char kind);
 /** serve_sock_renew - a new user's end; @fd becomes it, to be sent along */
 int serve_sock_renew(struct served *sock, bool fresh, bool nonblock, int *fd);
 
+/** serve_sock_name - give our end a name that begins with @kind; 0 or a negative errno */
+int serve_sock_name(struct served *sock, char kind);
+
+/** serve_sock_hear_out - whether we want to hear when our end takes something again */
+void serve_sock_hear_out(struct served *sock, bool out);
+
 /** serve_sock_alive - is the user's end open anywhere? */
 bool serve_sock_alive(struct served *sock);
 
@@ -235,6 +251,9 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user);
 /** serve_show - make the user's end show @want; @told: events that came again */
 void serve_show(struct served *sock, uint32_t want, uint32_t told, int user);
 
+/** serve_show_none - nothing is readable in a user's end of datagrams */
+void serve_show_none(struct served *sock, int user);
+
 /** serve_show_open - a stream's user's end shows OUT */
 void serve_show_open(struct served *sock);
 
@@ -249,11 +268,34 @@ void serve_pump(struct served *sock, uint32_t events);
 /** serve_pump_out - move what the client has written to the stack; true: all of it */
 bool serve_pump_out(struct served *sock);
 
+/** serve_pump_later - it has more to move than was its turn */
+void serve_pump_later(struct served *sock);
+
 /** serve_pump_forget - it is released */
 void serve_pump_forget(struct served *sock);
 
 /** serve_pump_again - go on with those who had more to move than was their turn */
 void serve_pump_again(struct serve *serve);
+
+/* ------------------------------------------------------------------------------------------------------- ahead.c */
+
+/** serve_ahead_can - is it a socket whose datagrams can go to the client before it asks, and do not yet? */
+bool serve_ahead_can(const struct served *sock);
+
+/** serve_ahead_begin - from now on they do; the user's end is empty. 0 or a negative errno */
+int serve_ahead_begin(struct served *sock);
+
+/** serve_ahead_move - move what can be moved */
+void serve_ahead_move(struct served *sock);
+
+/** serve_ahead_shown - is there something to be read in the user's end? */
+bool serve_ahead_shown(const struct served *sock);
+
+/** serve_ahead_recv - answer RECV with a datagram that the client was told to ask for; -ESTALE: there is none */
+int serve_ahead_recv(struct served *sock, int flags, const struct serve_request *request, struct serve_answer *answer);
+
+/** serve_ahead_forget - the socket is released */
+void serve_ahead_forget(struct served *sock);
 
 #define SERVE_CHUNK (128 * 1024) /* bytes that the pump moves at a time */
 

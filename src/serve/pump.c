@@ -8,6 +8,9 @@
  * client's. Inwards a read is a promise, since the stack's buffer cannot be looked at cheaply: what the user's end does
  * not take is kept, at most one chunk (rest), and no more is read till it is gone.
  *
+ * Each end is looked at only when it has been reported to have something (file_told, own_told), and as long as it has;
+ * and that our end takes something again is of interest only while there is a rest.
+ *
  * The end of the client's bytes shows as RDHUP of our end, and counts when there is nothing but junk in it. A client
  * that has closed with bytes unread makes ERR there: the connection is reset then, as Linux does.
  *
@@ -22,10 +25,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a read that stops short may have stopped at. */
+#define BEHIND (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define TURNS 8 /* chunks in a direction before others have their turn */
 
-/* Bytes are left, and there is room: we are to be called again. */
-static void again(struct served *sock)
+void serve_pump_later(struct served *sock)
 {
 	if (sock->again)
 		return;
@@ -55,6 +59,8 @@ void serve_pump_again(struct serve *serve)
 		sock->again = false;
 		if (!sock->dead && sock->pumping)
 			serve_pump(sock, 0);
+		else if (!sock->dead && sock->ahead)
+			serve_sock_sync(sock, 0, -1);
 		sock = next;
 	}
 }
@@ -79,11 +85,14 @@ bool serve_pump_out(struct served *sock)
 	unsigned char *bytes = sock->serve->scratch;
 
 	serve_show_open(sock);
+	sock->own_told = true;
 	for (int turn = 0; turn < TURNS; turn++) {
 		ssize_t len = look(sock), sent;
 
-		if (len <= 0)
+		if (len <= 0) {
+			sock->own_told = false;
 			return true;
+		}
 		sent = ioth_send(sock->file, bytes, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0) {
 			if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM)
@@ -94,7 +103,7 @@ bool serve_pump_out(struct served *sock)
 		if (recv(sock->own, bytes, (size_t)sent, MSG_DONTWAIT) != sent)
 			return false;
 	}
-	again(sock);
+	serve_pump_later(sock);
 	return false;
 }
 
@@ -157,20 +166,24 @@ static void pump_in(struct served *sock)
 			return;
 		sock->rest_len = 0;
 	}
-	for (int turn = 0; !sock->file_ended; turn++) {
+	for (int turn = 0; sock->file_told && !sock->file_ended; turn++) {
 		ssize_t len;
 
 		if (turn == TURNS) {
-			again(sock);
+			serve_pump_later(sock);
 			return;
 		}
 		urgent(sock);
 		len = ioth_recv(sock->file, bytes, SERVE_CHUNK, MSG_DONTWAIT);
 		if (len < 0) {
+			sock->file_told = errno == EINTR;
 			if (errno != EAGAIN && errno != EINTR && sock->error == 0)
 				sock->error = errno;
 			break;
 		}
+		/* All that there was: what comes later is reported. What has been reported is behind it. */
+		if (len < SERVE_CHUNK && !(sock->seen & BEHIND))
+			sock->file_told = false;
 		if (len == 0) {
 			sock->file_ended = true;
 			shutdown(sock->own, SHUT_WR);
@@ -194,6 +207,8 @@ static void abort_connection(struct served *sock)
 /** own_events - what epoll says of our end; false: that was the end of it */
 static bool own_events(struct served *sock, uint32_t events)
 {
+	if (events & ~(uint32_t)EPOLLOUT)
+		sock->own_told = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP))
 		sock->own_rdhup = true;
 	if ((events & (EPOLLHUP | EPOLLERR)) && !sock->closing && !serve_sock_alive(sock)) {
@@ -226,7 +241,7 @@ void serve_pump(struct served *sock, uint32_t events)
 
 	if (!own_events(sock, events))
 		return;
-	all = serve_pump_out(sock);
+	all = !sock->own_told || serve_pump_out(sock);
 	if (all && sock->own_rdhup && !sock->own_ended) {
 		sock->own_ended = true;
 		if (!sock->closing)
@@ -239,6 +254,7 @@ void serve_pump(struct served *sock, uint32_t events)
 		return;
 	}
 	pump_in(sock);
+	serve_sock_hear_out(sock, sock->rest_len > 0);
 	errors(sock);
 	if (sock->error != 0 && sock->rest_len == 0)
 		serve_show_reset(sock);

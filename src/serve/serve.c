@@ -13,6 +13,7 @@
  *     sock.c     sockets: made, found by a descriptor, joined, released
  *     show.c     what poll sees of the user's end
  *     pump.c     the bytes of a TCP connection
+ *     ahead.c    datagrams that go to the client before it asks
  *     linger.c   closing that takes its time
  *
  * Lifetime. A socket lives until its user's end is closed everywhere. A stream's other end hangs up then, and is still

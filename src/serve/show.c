@@ -180,8 +180,15 @@ static void dgram_error(struct served *sock)
 
 static void show_dgram(struct served *sock, uint32_t want, uint32_t told, int user)
 {
-	uint32_t add = want & ~sock->shown, del = sock->shown & ~want;
+	uint32_t add, del;
 
+	/* Those that are there show themselves. */
+	if (sock->ahead)
+		want &= ~(uint32_t)EPOLLIN;
+	if (sock->ahead)
+		sock->shown &= ~(uint32_t)EPOLLIN;
+	add = want & ~sock->shown;
+	del = sock->shown & ~want;
 	if (user >= 0) {
 		/* Reading would find the error, not the datagrams: it is taken before, and shown again below. */
 		if ((del & EPOLLERR) || ((del & EPOLLIN) && (sock->shown & EPOLLERR)))
@@ -201,6 +208,11 @@ static void show_dgram(struct served *sock, uint32_t want, uint32_t told, int us
 		show_in(sock);
 	if ((add & EPOLLERR) || (want & told & EPOLLERR && sock->ballast))
 		dgram_error(sock);
+}
+
+void serve_show_none(struct served *sock, int user)
+{
+	drain(sock, user);
 }
 
 void serve_show(struct served *sock, uint32_t want, uint32_t told, int user)

@@ -138,11 +138,29 @@ static int user_make(struct served *sock, int flags, int *user)
 	return 0;
 }
 
+#define OWN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
 /** own_watch - of a stream, to hear that the user's end is closed, and of what it writes */
 static int own_watch(struct served *sock)
 {
-	return serve_watch(sock->serve, sock->own, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
-	                   &sock->own_source);
+	sock->own_told = true;
+	sock->own_out = false;
+	return serve_watch(sock->serve, sock->own, OWN_EVENTS, &sock->own_source);
+}
+
+void serve_sock_hear_out(struct served *sock, bool out)
+{
+	struct epoll_event event = {.events = OWN_EVENTS | (out ? EPOLLOUT : 0), .data.ptr = &sock->own_source};
+
+	/* Each read of the client would wake us. */
+	if (out == sock->own_out || sock->own < 0)
+		return;
+	/* Our end of datagrams is not watched before. */
+	if (sock->shape == SERVE_DGRAM && out && !sock->own_watched)
+		sock->own_watched = sock->own_out =
+		        serve_watch(sock->serve, sock->own, event.events, &sock->own_source) == 0;
+	else
+		sock->own_out = epoll_ctl(sock->serve->epoll, EPOLL_CTL_MOD, sock->own, &event) == 0 ? out : !out;
 }
 
 /** ballast_give - of a stream: a byte in our end, done with, so that closing our end resets the other */
@@ -239,7 +257,7 @@ int serve_sock_renew(struct served *sock, bool fresh, bool nonblock, int *fd)
 	sock->shown = new.shown;
 	sock->waiting = 0;
 	sock->junk = 0;
-	sock->pumping = sock->file_ended = sock->own_ended = sock->deaf = sock->own_rdhup = false;
+	sock->pumping = sock->file_ended = sock->own_ended = sock->deaf = sock->own_rdhup = sock->own_out = false;
 	sock->error = 0;
 	hash_add(sock);
 	return 0;
@@ -274,7 +292,17 @@ static void file_event(struct serve_source *source, uint32_t events)
 {
 	struct served *sock = (struct served *)((char *)source - offsetof(struct served, file_source));
 
-	serve_sock_sync(sock, events, -1);
+	if (!sock->pumping || sock->dead) {
+		serve_sock_sync(sock, events, -1);
+		return;
+	}
+	/* The file of a connection stays what it is, and what is reported is all that poll would say. */
+	sock->seen = events;
+	sock->file_told = true;
+	serve_pump(sock, 0);
+	serve_conn_awake(sock);
+	if (sock->suspect)
+		serve_sock_check(sock);
 }
 
 static void own_event(struct serve_source *source, uint32_t events)
@@ -285,6 +313,8 @@ static void own_event(struct serve_source *source, uint32_t events)
 		return;
 	if (sock->pumping)
 		serve_pump(sock, events);
+	else if (sock->ahead)
+		serve_sock_sync(sock, 0, -1);
 	else if ((events & (EPOLLHUP | EPOLLERR)) && !serve_sock_alive(sock))
 		serve_sock_gone(sock);
 }
@@ -325,6 +355,13 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user)
 	sock->seen = (uint32_t)p.revents;
 	if (sock->state == SERVE_CONNECTING)
 		connected(sock);
+	sock->file_told = true;
+	if (sock->ahead) {
+		serve_ahead_move(sock);
+		sock->seen = (sock->seen & ~(uint32_t)EPOLLIN) | (serve_ahead_shown(sock) ? EPOLLIN : 0);
+		if (sock->error != 0)
+			sock->seen |= EPOLLERR;
+	}
 	if (sock->pumping)
 		serve_pump(sock, 0);
 	else
@@ -336,15 +373,20 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user)
 
 /* ----------------------------------------------------------------------------------------------------------- life */
 
-/** connected_begin - of a new socket that is a connection already */
-static int connected_begin(struct served *sock, char kind, int user)
+int serve_sock_name(struct served *sock, char kind)
 {
 	struct sockaddr_un name;
 	socklen_t len = 0;
 	int result = name_own(kind, &name, &len);
 
-	if (result == 0 && bind(sock->own, (struct sockaddr *)&name, len) < 0)
-		result = -errno;
+	return result == 0 && bind(sock->own, (struct sockaddr *)&name, len) < 0 ? -errno : result;
+}
+
+/** connected_begin - of a new socket that is a connection already */
+static int connected_begin(struct served *sock, char kind, int user)
+{
+	int result = serve_sock_name(sock, kind);
+
 	if (result == 0)
 		result = ballast_give(sock, user);
 	return result < 0 ? result : own_watch(sock);
@@ -431,6 +473,7 @@ void serve_sock_release(struct served *sock)
 	}
 	free(sock->rest);
 	sock->rest = NULL;
+	serve_ahead_forget(sock);
 	serve_pump_forget(sock);
 	sock->account->sockets--;
 	sock->grave = serve->graves;

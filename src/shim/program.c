@@ -2,7 +2,8 @@
 /*
  * program.c - can a program be run with a preload library?
  *
- * The dynamic linker loads the library, so the program has to name one (PT_INTERP), of our own architecture. The
+ * The dynamic linker loads the library, so the program has to name one (PT_INTERP), of our own architecture, and it has
+ * to call the C library for its sockets, which those in Go do not. The
  * dynamic linker itself, called as a program, needs no other.
  */
 #include "program.h"
@@ -36,6 +37,27 @@ static bool has_interpreter(int fd, const ElfW(Ehdr) * head)
 	return false;
 }
 
+/**
+ * is_go - does the file have a section that Go's linker makes?
+ *
+ * Its programs make system calls by themselves, also when they are linked with the C library (cgo). The names of
+ * sections lie together, and are few.
+ */
+static bool is_go(int fd, const ElfW(Ehdr) * head)
+{
+	char names[4096];
+	ElfW(Shdr) table;
+	ssize_t len;
+
+	if (head->e_shoff == 0 || head->e_shstrndx == SHN_UNDEF || head->e_shstrndx >= head->e_shnum ||
+	    pread(fd, &table, sizeof(table), (off_t)(head->e_shoff + head->e_shstrndx * sizeof(table))) !=
+	            sizeof(table))
+		return false;
+	len = pread(fd, names, table.sh_size < sizeof(names) ? table.sh_size : sizeof(names), (off_t)table.sh_offset);
+	return len > 0 && (memmem(names, (size_t)len, ".go.buildinfo", 14) != NULL ||
+	                   memmem(names, (size_t)len, ".note.go.buildid", 17) != NULL);
+}
+
 /** elf_refusal - program_refusal for an ELF file */
 static const char *elf_refusal(int fd, const char *path, const ElfW(Ehdr) * head)
 {
@@ -52,6 +74,8 @@ static const char *elf_refusal(int fd, const char *path, const ElfW(Ehdr) * head
 		close(self);
 	if (!same)
 		return "is made for another architecture";
+	if (is_go(fd, head))
+		return "is written in Go, whose programs make system calls without the C library";
 	if (has_interpreter(fd, head) || strncmp(slash != NULL ? slash + 1 : path, "ld", 2) == 0)
 		return NULL;
 	return "is statically linked";

@@ -4,7 +4,7 @@
 
 The Linux side is a network namespace of its own, joined by a TAP where /dev/net/tun may be opened and by a veth pair and
 bridge.py otherwise; its plug is also the switch (switch://). The libioth side is the program peer, a process for each
-test, or an unmodified program with libonstack.so. Everything lives in namespaces and a directory made here, and ends
+test, or an unmodified program by ioth run. Everything lives in namespaces and a directory made here, and ends
 with this program. Runs as root and as an ordinary user.
 
 Prints PASS, FAIL or SKIP for each test, then "interop: N passed, N failed, N skipped". Status 1 when something failed.
@@ -150,8 +150,8 @@ def iperf3_server_on_linux_stack_receives(world, stay):
 @test
 def iperf3_unmodified_on_the_stack(world, stay):
     need("iperf3")
-    environment, command = world.on_stack("iperf3", "-s", "-1", "--forceflush")
-    world.background(command, stay, env=environment).wait_for("listening")
+    command = world.on_stack("iperf3", "-s", "-1", "--forceflush")
+    world.background(command, stay).wait_for("listening")
     report = json.loads(world.linux("iperf3", "-c", STACK4, "-n", "50M", "-J"))
     received = report["end"]["sum_received"]
     check(received["bytes"] > 40_000_000, f"only {received['bytes']} bytes arrived")
@@ -224,10 +224,10 @@ def curl_unmodified_on_the_stack(world, stay):
     need("curl")
     path, digest = page(world, 1_000_000)
     nginx(world, stay)
-    environment, command = world.on_stack(
+    command = world.on_stack(
         "curl", "-sS", "--noproxy", "*", "-o", f"{world.dir}/fetched", f"http://{LINUX4}:8080/{os.path.basename(path)}"
     )
-    run(command, env=environment)
+    run(command)
     with open(f"{world.dir}/fetched", "rb") as file:
         check(hashlib.sha256(file.read()).hexdigest() == digest, "curl fetched something else")
 
@@ -238,8 +238,8 @@ def curl_unmodified_on_the_stack(world, stay):
 @test
 def ip_shows_the_stack(world, stay):
     """The real ip(8) through a netlink socket of the stack: it sees the stack's interfaces, not the host's."""
-    environment, command = world.on_stack("ip", "-j", "address")
-    links = {link["ifname"]: link for link in json.loads(run(command, env=environment))}
+    command = world.on_stack("ip", "-j", "address")
+    links = {link["ifname"]: link for link in json.loads(run(command))}
     check(set(links) == {"lo", "vde0"}, f"ip shows {sorted(links)}")
     check("UP" in links["vde0"]["flags"], f"vde0 is not up: {links['vde0']['flags']}")
     local = [info["local"] for info in links["vde0"]["addr_info"] if info["family"] == "inet"]
@@ -248,7 +248,7 @@ def ip_shows_the_stack(world, stay):
 
 @test
 def ip_configures_the_stack(world, stay):
-    environment, command = world.on_stack("ip", "-b", "-")
+    command = world.on_stack("ip", "-b", "-")
     batch = (
         f"route add 10.88.0.0/16 via {LINUX4}\n"
         "address add 10.99.0.1/24 dev vde0\n"
@@ -256,7 +256,7 @@ def ip_configures_the_stack(world, stay):
         f"neighbour add {LINUX4} lladdr 02:00:00:00:00:77 dev vde0\n"
         "route show\naddress show dev vde0\nneighbour show\n"
     )
-    output = run(command, env=environment, input=batch)
+    output = run(command, input=batch)
     for wanted in (f"10.88.0.0/16 via {LINUX4}", "inet 10.99.0.1/24", "mtu 1400", "02:00:00:00:00:77 PERMANENT"):
         check(wanted in output, f"'{wanted}' is not in the answer of ip:\n{output}")
 
@@ -264,8 +264,8 @@ def ip_configures_the_stack(world, stay):
 @test
 def ip_refusals_arrive(world, stay):
     """What the stack refuses is refused with Linux's own error."""
-    environment, command = world.on_stack("ip", "route", "add", "10.88.0.0/16", "via", "192.0.2.1")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    command = world.on_stack("ip", "route", "add", "10.88.0.0/16", "via", "192.0.2.1")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     check(done.returncode == 2 and "Nexthop has invalid gateway" in done.stderr, f"{done.returncode}: {done.stderr}")
 
 

@@ -82,10 +82,9 @@ class World:
         self.linux("ip", "neighbour", "flush", "dev", "lin0")
 
     def on_stack(self, *command, address=f"{STACK4}/24"):
-        """Words and environment that run an unmodified program on a stack."""
+        """The words that run an unmodified program on a stack."""
         self.forget_stacks()
-        shim = f"{self.build}/tests/interop/libonstack.so"
-        return dict(os.environ, LD_PRELOAD=shim, ONSTACK=f"{self.stack} {self.vnl} {address}"), list(command)
+        return [f"{self.build}/tools/ioth/ioth", "run", "-s", self.stack, "-n", self.vnl, "-a", address, "--", *command]
 
     def peer(self, *task, address=f"{STACK4}/24", options="", vnl=None):
         """The words that run a task of the libioth side."""

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -174,6 +175,28 @@ def curl(net):
     web(net)
     net.client("curl", "-sS", "-o", f"{net.path}/got", f"http://{SERVER4}/blob")
     same(net, f"{net.path}/got")
+
+
+# A gigabyte takes a minute and more for each stack.
+LARGE, LARGE_TEXT = (1 << 30, "1 GB") if os.environ.get("FULL") == "1" else (64 << 20, "64 MB")
+
+
+@program(f"curl, {LARGE_TEXT}")
+def curl_large(net):
+    """From nginx, by sendfile; the hash is made of what comes."""
+    need("curl", "nginx", "sha256sum")
+    large, block, sha = f"{net.world.dir}/large", os.urandom(1 << 20), hashlib.sha256()
+    with open(large, "wb") as file:
+        for number in range(LARGE // len(block)):
+            block = number.to_bytes(8, "big") + block[8:]
+            file.write(block)
+            sha.update(block)
+    net.stay.callback(os.unlink, large)
+    net.stay.callback(setattr, harness, "TIMEOUT", harness.TIMEOUT)
+    harness.TIMEOUT = 600
+    nginx_server(net)
+    got = net.client("sh", "-c", f"curl -sS http://{SERVER4}/large | sha256sum")
+    check(got.split()[0] == sha.hexdigest(), "what was fetched is not what is there")
 
 
 @program("curl HTTPS")
@@ -433,6 +456,25 @@ def tcpdump(net):
     check(f"{CLIENT4} > {SERVER4}: ICMP echo request" in output and "echo reply" in output, output)
 
 
+@program("tshark")
+def tshark(net):
+    need("tshark", "ping")
+    if net.stack == "lwip":
+        raise No("as tcpdump")
+    dump = net.background(net.node(f"switch://{net.path}/lan", 1, "--", "tshark", "-n", "-l", "-i", "vde0", "-c", "2", "-f", "icmp",
+                                   "-T", "fields", "-e", "ip.src", "-e", "icmp.type"), stderr=subprocess.PIPE)
+    for line in dump.process.stderr:
+        if "Capturing on" in line:
+            break
+    # The file of the capture is there before it is being filled, and nothing is said about the latter.
+    for _ in range(50):
+        net.client("ping", "-c", "1", SERVER4, number=2)
+        if dump.process.poll() is not None or select.select([dump.process.stdout], [], [], 1)[0]:
+            break
+    output = dump.finish()
+    check(f"{CLIENT4}\t8" in output and f"{SERVER4}\t0" in output, output)
+
+
 @program("ip")
 def ip(net):
     """Showing and changing: links, addresses, routes, neighbours; a monitor."""
@@ -549,7 +591,9 @@ def go(net):
         raise No("Go programs make system calls without the C library")
     with open(f"{net.path}/main.go", "w", encoding="ascii") as file:
         file.write(GO)
-    env = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": f"{net.path}/cache", "GOPATH": f"{net.path}/go", "GOFLAGS": "-mod=mod", "HOME": net.path}
+    env = {**os.environ, "CGO_ENABLED": "0", "GOCACHE": f"{net.world.dir}/go-cache", "GOPATH": f"{net.path}/go", "GOFLAGS": "-mod=mod", "HOME": net.path}
+    net.stay.callback(setattr, harness, "TIMEOUT", harness.TIMEOUT)
+    harness.TIMEOUT = 600  # all of the HTTP client is compiled
     run(["go", "build", "-o", f"{net.path}/fetch", f"{net.path}/main.go"], env=env)
     web(net)
     check(net.client(f"{net.path}/fetch", f"http://{SERVER4}/blob") == "8000000 vde0\n", "another answer")

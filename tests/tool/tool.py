@@ -6,12 +6,14 @@ Prints PASS, FAIL or SKIP for each test, then "tool: N passed, N failed, N skipp
 root and as an ordinary user. Which programs work on which stacks is programs.py's question.
 """
 import contextlib
+import hashlib
 import json
 import os
 import pty
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -214,6 +216,37 @@ def run_says_what_is_wrong(world, stay):
 
 
 @test
+def run_refuses_go(world, stay):
+    """Also when it is linked dynamically, and without its build id; started by us or by the program that we have started."""
+    if shutil.which("go") is None or shutil.which("gcc") is None:
+        raise Skip("go or gcc is not installed")
+    with open(f"{world.dir}/hello.go", "w", encoding="ascii") as file:
+        file.write('package main\nimport "C"\nimport "fmt"\nfunc main() { fmt.Println("hello") }\n')
+    env = {**os.environ, "CGO_ENABLED": "1", "GOCACHE": f"{world.dir}/gocache", "GOPATH": f"{world.dir}/gopath", "GOFLAGS": "-mod=mod", "HOME": world.dir}
+    for flags in ("", "-buildid="):
+        run(["go", "build", "-ldflags", flags, "-o", f"{world.dir}/hello", f"{world.dir}/hello.go"], env=env)
+        with open(f"{world.dir}/hello", "rb") as file:
+            check(b"ld-linux" in file.read(), "it is no dynamically linked program")
+        refuse([world.ioth, "run", "-s", "lwip", f"{world.dir}/hello"], 126, "hello is written in Go", "-s vdestack")
+        refuse([world.ioth, "run", "-s", "lwip", "sh", "-c", f"{world.dir}/hello; exit 5"], 5, "hello is written in Go")
+        if world.namespaces:
+            check(run([*world.inside(), f"{world.dir}/hello"]) == "hello\n", "not on a stack with a namespace")
+
+
+@test
+def serve_says_what_is_wrong(world, stay):
+    serve, socket_path = [world.ioth, "serve"], f"{world.dir}/wrong"
+    refuse([*serve, "-l", socket_path], 2, "on which stack?", "ioth stacks")
+    refuse([*serve, "-s", "lwip"], 2, "where?", "-l PATH")
+    refuse([*serve, "-s"], 2, "-s needs a value")
+    refuse([*serve, "-s", "lwip", "-a", "10.0.0.1", "-l", socket_path], 2, "10.0.0.5/24")
+    refuse([*serve, "-s", "lwip", "-l", socket_path, "--mode", "rw"], 2, "write 0660")
+    refuse([*serve, "-s", "nosuch", "-l", socket_path], 1, "there is no stack nosuch")
+    refuse([*serve, "-s", "lwip", "-n", f"vde://{world.dir}/nowhere", "-l", socket_path], 1, "Nobody offers that network")
+    refuse([*serve, "-s", "lwip", "-l", "/etc/passwd"], 1, "cannot listen on /etc/passwd", "choose another path")
+
+
+@test
 def run_status(world, stay):
     for stack in ([world.ioth, "run", "-s", "kernel"], world.inside()):
         refuse([*stack, "sh", "-c", "exit 7"], 7)
@@ -278,6 +311,138 @@ def run_nat(world, stay):
         if done.returncode == 125 and "libvdeplug-slirp" in done.stderr:
             raise Skip("libvdeplug-slirp is not installed")
         check(done.stdout == "from the host", f"{stack}: {done.stderr}")
+
+
+# In the stack: what comes up to the end of a stream is answered with its hash; "abort" with a reset, "quit" ends it.
+HASHES = """
+import hashlib, os, socket, struct, sys, threading
+def one(c):
+    text = bytearray()
+    while some := c.recv(65536):
+        text += some
+    if text == b'abort':
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    elif text == b'quit':
+        c.sendall(bytes(5_000_000))
+        os._exit(6)
+    else:
+        c.sendall(hashlib.sha256(text).digest())
+    c.close()
+s = socket.create_server(('::', 80), family=socket.AF_INET6, dualstack_ipv6=True, backlog=300)
+print('ready', flush=True)
+while True:
+    threading.Thread(target=one, args=(s.accept()[0],), daemon=True).start()
+"""
+
+
+def also_host(world, stay, words, script=HASHES):
+    """A program on a stack, and the port of this machine that leads to its port 80."""
+    task = Task(["sh", "-c", 'exec "$@" 2>&1', "sh", *words, "--", PYTHON, "-c", script])
+    stay.callback(task.kill)
+    port = int(re.search(r"port (\d+) of this machine leads to port 80", task.wait_for("leads to")).group(1))
+    task.wait_for("ready")
+    return task, port
+
+
+def say(address, port, text):
+    """What the other side answers to a text and the end of it."""
+    with socket.create_connection((address, port), TIMEOUT) as s:
+        s.sendall(text)
+        s.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: s.recv(65536), b""))
+
+
+@test
+def run_also_host(world, stay):
+    """Both families, many at a time, more than the buffers take, ends and resets both ways; what was sent arrives before the end."""
+    for stack in stacks(world):
+        make, _ = world.network()
+        served = f"{world.dir}/{stack}.served"
+        server = Task([world.ioth, "serve", "-s", stack, "-n", make, "-a", "10.0.0.1/24", "-a", "fd00::1/64", "-l", served])
+        stay.callback(server.kill)
+        wait_until(lambda served=served: os.path.exists(served), "ioth serve makes no socket")
+        for words in (["-s", stack, "-n", world.network()[0], "-a", "10.0.0.1/24", "-a", "fd00::1/64"],
+                      ["-s", stack], ["-s", f"remote,socket={served}"]):
+            task, port = also_host(world, stay, [world.ioth, "run", *words, "--also-host", "0:80"])
+            large, small = os.urandom(10_000_000), os.urandom(5000)
+            for address in ("127.0.0.1", "::1"):
+                check(say(address, port, large) == hashlib.sha256(large).digest(), f"{words} {address}: another hash")
+            opened = [socket.create_connection(("127.0.0.1", port), TIMEOUT) for _ in range(200)]
+            for s in opened:
+                s.sendall(small)
+                s.shutdown(socket.SHUT_WR)
+            for s in opened:
+                check(s.recv(32, socket.MSG_WAITALL) == hashlib.sha256(small).digest() and s.recv(1) == b"", f"{words}: one of many")
+                s.close()
+            with contextlib.suppress(ConnectionResetError):
+                say("127.0.0.1", port, b"abort")
+                check(False, f"{words}: a reset is taken for an end")
+            check(len(say("127.0.0.1", port, b"quit")) == 5_000_000, f"{words}: what was sent before the end is lost")
+            check(task.process.wait(TIMEOUT) == 6, f"{words}: status {task.process.returncode}")
+
+
+@test
+def run_also_host_slow_reader(world, stay):
+    """Who does not read stops the writer in the stack, and gets all of it later."""
+    script = """
+import select, socket
+s = socket.create_server(('0.0.0.0', 80))
+print('ready', flush=True)
+c = s.accept()[0]
+c.setblocking(False)
+sent = 0
+while True:
+    if not select.select([], [c], [], 0.5)[1]:
+        break
+    try:
+        sent += c.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    if sent > 200_000_000:
+        break
+print('stopped', sent, flush=True)
+c.close()
+"""
+    for stack in stacks(world):
+        task, port = also_host(world, stay, [world.ioth, "run", "-s", stack, "--also-host", "127.0.0.1:0:80"], script)
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT) as s:
+            sent = int(task.wait_for("stopped").split()[1])
+            check(0 < sent < 200_000_000, f"{stack}: {sent} bytes and nobody reads")
+            got = sum(map(len, iter(lambda: s.recv(1 << 20), b"")))
+            check(got == sent, f"{stack}: {got} of {sent} bytes")
+        check(task.process.wait(TIMEOUT) == 0, "another status")
+
+
+@test
+def run_also_host_says_what_is_wrong(world, stay):
+    taken = stay.enter_context(socket.create_server(("127.0.0.1", 0)))
+    port = taken.getsockname()[1]
+    for stack in stacks(world):
+        ioth = [world.ioth, "run", "-s", stack]
+        refuse([*ioth, "--also-host", f"{port}:80", "true"], 125, f"127.0.0.1:{port}: Address already in use", "choose another port")
+        refuse([*ioth, "--also-host", "192.0.2.1:8080:80", "true"], 125, "192.0.2.1:8080", "no interface of this machine")
+        nobody = also_host(world, stay, [*ioth, "--also-host", "0:80"], "print('ready', flush=True); input()")
+        with contextlib.suppress(ConnectionResetError):
+            say("127.0.0.1", nobody[1], b"")
+            check(False, f"{stack}: nobody listens, and there was no reset")
+    for wrong in ("80", "8080:", "8080:0", ":8080:80", "x:8080:80", "::1:8080:80", "[::1]8080:80", "8080:65536", "[*]:1:2"):
+        refuse([world.ioth, "run", "-s", "vdestack", "--also-host", wrong, "true"], 125, wrong, "write 8080:80")
+    refuse([world.ioth, "run", "-s", "kernel", "--also-host", "8080:80", "true"], 125, "network of this machine")
+    try:
+        socket.create_server(("127.0.0.1", 7)).close()
+    except PermissionError:
+        refuse([world.ioth, "run", "-s", "lwip", "--also-host", "7:80", "true"], 125, "127.0.0.1:7", "Permission denied", "below 1024")
+
+
+@test
+def run_also_host_by_config(world, stay):
+    config = f"{world.dir}/also-host.ini"
+    with open(config, "w", encoding="ascii") as file:
+        file.write("also-host = [::1]:0:80\n")
+    for stack in stacks(world):
+        task, port = also_host(world, stay, [world.ioth, "run", "-s", stack, "--config", config])
+        check(say("::1", port, b"text") == hashlib.sha256(b"text").digest(), f"{stack}: another hash")
+        task.kill()
 
 
 @test
@@ -434,7 +599,8 @@ def bash_completes(world, stay):
     check(complete(world, "ioth", "sta") == ["stacks"], "no command")
     check("kernel" in complete(world, "ioth", "run", "-s", ""), "no stacks")
     check(complete(world, "ioth", "ping", "--cou") == ["--count"], "no options")
-    check("sleep" in complete(world, "ioth", "run", "-s", "lwip", "--nat", "--", "slee"), "no programs")
+    check(complete(world, "ioth", "run", "--also") == ["--also-host"], "no --also-host")
+    check("sleep" in complete(world, "ioth", "run", "-s", "lwip", "--also-host", "8080:80", "--nat", "--", "slee"), "no programs")
 
 
 @test

@@ -445,6 +445,7 @@ static int inherited(char *argv[])
 	if (remote_sendto(r, fd, "x", 1, 0, (struct sockaddr *)&addr, len) != 1 ||
 	    remote_recvfrom(r, fd, &byte, 1, 0, NULL, NULL) != 1)
 		return 3;
+	remote_end(r);
 	return 0;
 }
 

@@ -158,7 +158,10 @@ static void sandboxed(void **state)
 	FILE *file;
 
 	(void)state;
+	/* AddressSanitizer looks for leaks at the end of the process, with system calls that the sandbox forbids. */
+	setenv("LSAN_OPTIONS", "detect_leaks=0", 1);
 	command_start(&command, -1, argv);
+	unsetenv("LSAN_OPTIONS");
 	if (!command_ready(&command)) {
 		assert_int_equal(command_end(&command, 0), 2);
 		assert_non_null(strstr(command.errors, "without libseccomp"));
@@ -243,8 +246,8 @@ static void wrong_lines(void **state)
 		int status;
 		const char *says;
 	} wrong[] = {
-	        {{"serve", "-l", "/x"}, 2, "no stack is named"},
-	        {{"serve", "-s", "testengine"}, 2, "no socket is named"},
+	        {{"serve", "-l", "/x"}, 2, "on which stack?"},
+	        {{"serve", "-s", "testengine"}, 2, "-l PATH"},
 	        {{"serve", "-s", "testengine", "-l", "/x", "more"}, 2, "one word too many"},
 	        {{"serve", "-s", "testengine", "-l", "/x", "--mode", "rw"}, 2, "are no permissions"},
 	        {{"serve", "-s", "testengine", "-l", "/x", "--allow-uid", "no body"}, 2, "there is no user"},

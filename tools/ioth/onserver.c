@@ -252,13 +252,15 @@ int onserver_run(struct run *run, struct child *child, struct ioth *stack)
 	}
 	child->prepare = get_ready;
 	child->arg = &server;
-	status = child_start(child);
+	status = run_forward(run, stack) ? child_start(child) : STATUS_RUN_FAILED;
 	if (status == 0) {
 		err = child_wait(child);
+		run_forward_end(run);
 		/* A stack that another process serves goes on without us. */
 		if (server.listener >= 0)
 			drain_quiet(stack, DRAIN_SECONDS);
 	}
+	run_forward_end(run);
 	server_stop(&server);
 	dir_remove(&server);
 	if (status == 0)

@@ -63,6 +63,21 @@ static int run_child(struct child *child)
 	child_end_like(child_wait(child));
 }
 
+bool run_forward(struct run *run, struct ioth *stack)
+{
+	if (run->also_host_count == 0)
+		return true;
+	run->forward = forward_start(run->command, stack, run->also_host, run->also_host_count);
+	return run->forward != NULL;
+}
+
+void run_forward_end(struct run *run)
+{
+	if (run->forward != NULL)
+		forward_stop(run->forward, DRAIN_SECONDS);
+	run->forward = NULL;
+}
+
 /** run_in_namespace - a program on a kernel-backed stack; does not return when it has run */
 static int run_in_namespace(struct run *run, struct child *child, struct ioth *stack, const struct namespaces *ns)
 {
@@ -78,11 +93,14 @@ static int run_in_namespace(struct run *run, struct child *child, struct ioth *s
 	}
 	child->prepare = get_inside;
 	child->arg = &inside;
-	status = child_start(child);
+	status = run_forward(run, stack) ? child_start(child) : STATUS_RUN_FAILED;
 	files_drop(&inside.files);
-	if (status != 0)
+	if (status != 0) {
+		run_forward_end(run);
 		return status;
+	}
 	status = child_wait(child);
+	run_forward_end(run);
 	drain(stack, DRAIN_SECONDS);
 	child_end_like(status);
 }
@@ -93,10 +111,10 @@ static int run_on_host(struct run *run, struct child *child)
 	struct setup *setup = &run->setup;
 
 	if (setup->addresses > 0 || setup->gateways > 0 || setup->mtu != 0 || run->dns_count > 0 ||
-	    run->search != NULL || run->hosts != NULL) {
+	    run->search != NULL || run->hosts != NULL || run->also_host_count > 0) {
 		usage_error(run->command,
 		            "the stack %s is the network of this machine, which is not ours to configure: "
-		            "leave out addresses, gateways, MTU and names",
+		            "leave out addresses, gateways, MTU, names and --also-host",
 		            setup->stack);
 		return STATUS_RUN_FAILED;
 	}

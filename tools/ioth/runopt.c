@@ -11,13 +11,14 @@
 #include <unistd.h>
 
 /* The values of options without a letter. SETUP_MTU and its like are below 2000. */
-enum { OPT_DNS = 2000, OPT_SEARCH, OPT_HOSTS, OPT_NAT, OPT_CONFIG };
+enum { OPT_DNS = 2000, OPT_SEARCH, OPT_HOSTS, OPT_ALSO_HOST, OPT_NAT, OPT_CONFIG };
 
 static const struct option options[] = {
         SETUP_LONG,
         {"dns", required_argument, NULL, OPT_DNS},
         {"search", required_argument, NULL, OPT_SEARCH},
         {"hosts", required_argument, NULL, OPT_HOSTS},
+        {"also-host", required_argument, NULL, OPT_ALSO_HOST},
         {"nat", no_argument, NULL, OPT_NAT},
         {"config", required_argument, NULL, OPT_CONFIG},
         {"help", no_argument, NULL, 'h'},
@@ -59,6 +60,19 @@ static int option_hosts(struct run *run, const char *value)
 	return 0;
 }
 
+static int option_also_host(struct run *run, const char *value)
+{
+	if (run->also_host_count == FORWARD_MAX)
+		return usage_error(run->command, "more than %d of also-host", FORWARD_MAX);
+	if (!forward_parse(value, &run->also_host[run->also_host_count]))
+		return usage_error(run->command,
+		                   "%s are not a port of this machine and one of the stack: write 8080:80, or "
+		                   "ADDRESS:8080:80 with 192.168.0.1, [fd00::1] or * for the address",
+		                   value);
+	run->also_host_count++;
+	return 0;
+}
+
 /** option - one, by its long name; 0 or an exit status */
 static int option(void *arg, const char *name, const char *value)
 {
@@ -75,6 +89,8 @@ static int option(void *arg, const char *name, const char *value)
 		run->search = value;
 	else if (strcmp(name, "hosts") == 0)
 		return option_hosts(run, value);
+	else if (strcmp(name, "also-host") == 0)
+		return option_also_host(run, value);
 	else if (strcmp(name, "nat") == 0 && strcmp(value, "yes") == 0)
 		return option_nat(run);
 	else if (strcmp(name, "nat") != 0 || strcmp(value, "no") != 0)

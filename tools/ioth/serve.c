@@ -8,6 +8,7 @@
  * few lines, which is less than a library.
  */
 #include "command.h"
+#include "node.h"
 #include "sandbox.h"
 #include "setup.h"
 
@@ -104,7 +105,7 @@ static bool user_of(const char *text, uid_t *uid, gid_t *gid)
 	return true;
 }
 
-/** parse_one - an option that is not of the set-up; 0, or the exit status of a complaint */
+/** parse_one - an option that is not of the set-up; 0, the exit status of a complaint, or -1: it is none of these */
 static int parse_one(struct job *job, int opt, const char *value)
 {
 	gid_t gid;
@@ -143,7 +144,7 @@ static int parse_one(struct job *job, int opt, const char *value)
 		job->sandbox = true;
 		return sandbox_available() ? 0 : usage_error("serve", "--sandbox: ioth was built without libseccomp");
 	default:
-		return usage_error("serve", "wrong option");
+		return -1;
 	}
 }
 
@@ -165,29 +166,25 @@ static int passed_listener(void)
 
 static int parse(struct job *job, int argc, char *argv[])
 {
-	int opt, status = 0, known;
+	int opt, status = 0;
 
-	optind = 1;
-	while (status == 0 && (opt = getopt_long(argc, argv, SETUP_SHORT "l:h", longs, NULL)) != -1) {
+	opterr = 0;
+	while (status == 0 && (opt = getopt_long(argc, argv, ":" SETUP_SHORT "l:h", longs, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);
 			exit(0);
 		}
-		if (opt == '?')
-			return usage_error("serve", "wrong option");
-		known = setup_getopt(&job->setup, opt, optarg);
-		if (known < 0)
-			return usage_error("serve", "%s", job->setup.error);
-		if (known == 0)
-			status = parse_one(job, opt, optarg);
+		status = parse_one(job, opt, optarg);
+		if (status < 0)
+			status = node_option("serve", &job->setup, opt, argv);
 	}
 	if (status == 0 && optind < argc)
 		return usage_error("serve", "'%s' is one word too many", argv[optind]);
 	if (status == 0 && job->setup.stack == NULL)
-		return usage_error("serve", "no stack is named: -s STACK");
+		return usage_error("serve", "on which stack? Say -s NAME; 'ioth stacks' lists the names");
 	job->listener = passed_listener();
 	if (status == 0 && job->path == NULL && job->listener < 0)
-		return usage_error("serve", "no socket is named: -l PATH");
+		return usage_error("serve", "where? Name the socket with -l PATH");
 	return status;
 }
 
@@ -238,7 +235,7 @@ static bool listen_at(struct job *job)
 	         errno == EADDRINUSE ? "Another server has this socket: end it, or choose another path."
 	         : errno == EEXIST   ? "There is a file of that name that is no socket: choose another path."
 	                             : NULL,
-	         "%s: %s", job->path, strerror(errno));
+	         "cannot listen on %s: %s", job->path, strerror(errno));
 	return false;
 }
 
@@ -274,7 +271,7 @@ static int serve(struct job *job, struct ioth *stack)
 	if (result < 0)
 		complain("serve",
 		         errno == EINVAL ? "The socket must be a listening one of the type SOCK_SEQPACKET." : NULL,
-		         "%s", strerror(errno));
+		         "the stack cannot be served: %s", strerror(errno));
 	/* In the sandbox it stays: the next server replaces it. */
 	if (job->path != NULL)
 		unlink(job->path);
@@ -295,11 +292,13 @@ int serve_main(int argc, char *argv[])
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	job.options.stop_fd = end_signals();
-	stack = job.options.stop_fd < 0 ? NULL : setup_open(&job.setup);
-	if (stack == NULL) {
-		complain("serve", NULL, "%s", job.options.stop_fd < 0 ? strerror(errno) : job.setup.error);
+	if (job.options.stop_fd < 0) {
+		complain("serve", NULL, "signals cannot be waited for: %s", strerror(errno));
 		return STATUS_FAILED;
 	}
+	stack = node_open("serve", &job.setup);
+	if (stack == NULL)
+		return STATUS_FAILED;
 	status = serve(&job, stack);
 	ioth_delstack(stack);
 	return status;
