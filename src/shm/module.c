@@ -126,6 +126,13 @@ static int shm_ops_offload(VDECONN *conn, int on)
 	return 0;
 }
 
+static int shm_ops_waiting(VDECONN *conn)
+{
+	const struct shm_port *port = port_of(conn);
+
+	return !port->net->foreign && shm_waiting(port);
+}
+
 static ssize_t recv_real(VDECONN *conn, void *buf, size_t len, int flags)
 {
 	ssize_t n = shm_ops_recv(conn, NULL, buf, len, flags);
@@ -159,6 +166,7 @@ const struct vde_shm_ops vdeplug_shm_ops = {
         .offload = shm_ops_offload,
         .recv = shm_ops_recv,
         .send = shm_ops_send,
+        .waiting = shm_ops_waiting,
 };
 
 extern struct vdeplug_module vdeplug_ops;

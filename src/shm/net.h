@@ -270,4 +270,7 @@ int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const voi
  */
 ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep);
 
+/** shm_waiting - is there anything in the ring? */
+bool shm_waiting(const struct shm_port *port);
+
 #endif

@@ -139,3 +139,10 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 	wake_myself(port);
 	return -EAGAIN;
 }
+
+bool shm_waiting(const struct shm_port *port)
+{
+	uint64_t word;
+
+	return shm_ring_look(&port->ring, port->head, &word) != 0;
+}
