@@ -7,7 +7,7 @@
 
 #define CACHED_UNITS 4096 /* 256 KiB: beyond that begin again if all has been read */
 #define TRY_UNITS 256     /* how often to see whether it has */
-#define FETCH_UNITS 32    /* how far ahead lines are brought: a frame of the usual size, or many small ones */
+#define FETCH_UNITS 64    /* how far ahead lines are brought: a frame of the usual size, or many small ones */
 
 /** units_of - lines that a frame takes */
 static uint32_t units_of(size_t len)
