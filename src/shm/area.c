@@ -106,7 +106,7 @@ struct shm_record *shm_area_reserve(struct shm_area *area, size_t len, uint32_t 
 	if (at + units > area->units) {
 		area->next = begin;
 		at = 0;
-	} else if (at >= CACHED_UNITS && (int64_t)(area->next - area->try_at) >= 0) {
+	} else if (at >= CACHED_UNITS && !area->watched && (int64_t)(area->next - area->try_at) >= 0) {
 		area->try_at = area->next + TRY_UNITS;
 		reclaim(area, false);
 		if (area->count == 0) {

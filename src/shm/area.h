@@ -24,6 +24,8 @@
 
 #include "layout.h"
 
+#include <stdbool.h>
+
 struct shm_net;
 
 #define SHM_NOBODY UINT32_MAX /* a frame to several receivers */
@@ -45,6 +47,7 @@ struct shm_area {
 	uint64_t floor;          /* position of the oldest frame that is kept */
 	uint64_t try_at;         /* position at which to try again to begin anew early */
 	uint32_t units;
+	bool watched;          /* others read what was read by whom it is for: keep it for as long as there is room */
 	uint32_t first, count; /* in sent[] */
 	uint32_t mask;         /* room in sent[] - 1 */
 	struct shm_sent *sent; /* oldest at first, going round */

@@ -55,6 +55,7 @@ static VDECONN *open_real(char *vnl, char *description, int interface_version, s
 	}
 	*conn = (struct conn){0};
 	err = shm_net_join(&options, &conn->port);
+	conn->port.monitor = options.monitor;
 	if (!err) {
 		err = shm_port_begin(&conn->port, description);
 		if (err)
@@ -122,7 +123,7 @@ static int shm_ops_offload(VDECONN *conn, int on)
 
 	if (port->net->foreign)
 		return -ESTALE;
-	atomic_store(&port->control->features, on ? SHM_OFFLOAD : 0);
+	shm_port_offload(port, on);
 	return 0;
 }
 

@@ -17,6 +17,9 @@
  * read meanwhile. When that is used up, frames to it are lost, and counted, for SLOW_NS. Frames to all are never waited
  * for.
  *
+ * Ports that monitor get a word for each frame that goes to a single port, too. Whether there are any says a word in the
+ * header; it is looked at for each frame, and written when a monitor comes and when a sender finds none any more.
+ *
  * A frame with work left to do is passed on as it is to a port that has asked for such frames. For any other it is cut
  * and finished here (src/link/finish.c), and each piece is sent by itself.
  */
@@ -143,17 +146,58 @@ static void count_sent(struct shm_port *port, size_t len)
 	show(&port->control->sent.bytes, port->sent.bytes += len);
 }
 
+/**
+ * to_monitors - a frame that is in our area, where @word says, goes to those ports too that get every frame; but @to has
+ * it already
+ *
+ * They are not waited for, and the frame is not kept for them: a monitor that is behind loses it.
+ */
+static void to_monitors(struct shm_port *port, uint64_t word, uint32_t to)
+{
+	_Atomic uint32_t *watched = &shm_header_of(port->net)->watched;
+	uint32_t token = atomic_load_explicit(watched, memory_order_acquire);
+	bool found = false;
+	uint64_t index;
+
+	port->area.watched = token != 0;
+	if (token == 0)
+		return;
+	for (uint32_t at = 0; at < port->net->geometry.ports; at += 64) {
+		uint64_t bits = atomic_load_explicit(shm_active_of(port->net, at), memory_order_relaxed);
+
+		for (; bits != 0; bits &= bits - 1) {
+			uint32_t i = at + (uint32_t)__builtin_ctzll(bits);
+			struct shm_ring ring = shm_ring_of(port->net, i);
+
+			if (!(atomic_load_explicit(&shm_control_of(port->net, i)->features, memory_order_relaxed) &
+			      SHM_MONITOR))
+				continue;
+			found = true;
+			if (i == to || i == port->number)
+				continue;
+			if (shm_ring_put(&ring, word, &index) != 0) {
+				show(&port->control->sent.full, ++port->sent.full);
+				patient(port, i); /* only to find out whether it is dead */
+			}
+			wake(port, i);
+		}
+	}
+	if (!found) /* they have left, or died */
+		atomic_compare_exchange_strong(watched, &token, 0);
+}
+
 /** to_one - send a frame to a port, of which the sender knows the generation; 0 or -EAGAIN */
 static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const struct virtio_net_hdr *vnet,
                   const void *frame, size_t len)
 {
 	struct shm_ring ring = shm_ring_of(port->net, to);
 	struct shm_record *record = room_for(port, len);
-	uint64_t index;
+	uint64_t index, word;
 
 	if (!record)
 		return -EAGAIN;
-	if (shm_ring_put(&ring, write_record(port, record, vnet, frame, len), &index) != 0) {
+	word = write_record(port, record, vnet, frame, len);
+	if (shm_ring_put(&ring, word, &index) != 0) {
 		wake(port, to); /* it cannot know that it should look, if its tail was scribbled over */
 		if (patient(port, to))
 			return -EAGAIN;
@@ -162,6 +206,7 @@ static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const
 	}
 	shm_area_commit(&port->area, len, to, generation, index);
 	count_sent(port, len);
+	to_monitors(port, word, to); /* before there can be an answer */
 	wake(port, to);
 	return 0;
 }
@@ -321,6 +366,8 @@ int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const voi
 	uint32_t now = shm_now_s(), generation = 0;
 	int to, err;
 
+	if (port->monitor)
+		return -EPERM;
 	if (len < SHM_FRAME_MIN || len > most) {
 		show(&port->control->sent.lost, ++port->sent.lost);
 		return len > most ? -EMSGSIZE : -EINVAL;
