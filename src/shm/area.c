@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CACHED_UNITS 4096 /* 256 KiB: beyond that begin again if all has been read */
+#define CACHED_UNITS 1024 /* 64 KiB: beyond that begin again if all has been read */
 #define TRY_UNITS 256     /* how often to see whether it has */
 #define FETCH_UNITS 64    /* how far ahead lines are brought: a frame of the usual size, or many small ones */
 
