@@ -240,7 +240,7 @@ static const struct bench_subject subjects[] = {
         {"shm", {"ptp", "switch"}, &shm},
         {"shm eager", {"shm"}, &eager},
 };
-static const struct bench_target targets[] = {{"shm eager", "received", BENCH_AT_LEAST, 5, NULL}};
+static const struct bench_target targets[] = {{"shm*", "received", BENCH_AT_LEAST, 5, NULL}};
 static const size_t small = FRAME_MIN, large = FRAME_MAX;
 
 #define FRAMES_ROW(row_name, row_title, size)                                                                          \

@@ -135,16 +135,6 @@ void shm_area_force(struct shm_area *area)
 	show_floor(area);
 }
 
-/** fetch_line - bring a line of the cache that will be written */
-static inline void fetch_line(const unsigned char *line)
-{
-#ifdef __x86_64__
-	__asm__ volatile("prefetchw %0" : : "m"(*line)); /* what compilers make of the builtin brings it for reading */
-#else
-	__builtin_prefetch(line, 1);
-#endif
-}
-
 /**
  * fetch_ahead - a frame of @units was written: have as many lines brought that will be written soon
  *
@@ -157,7 +147,7 @@ static void fetch_ahead(const struct shm_area *area, uint32_t units)
 	if (units > FETCH_UNITS || at + units > area->units)
 		return;
 	for (uint32_t i = 0; i < units; i++)
-		fetch_line(area->base + (size_t)(at + i) * SHM_LINE);
+		shm_fetch_line(area->base + (size_t)(at + i) * SHM_LINE);
 }
 
 void shm_area_commit(struct shm_area *area, size_t len, uint32_t port, uint32_t generation, uint64_t index)

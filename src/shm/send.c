@@ -34,6 +34,7 @@
 
 #define PATIENCE_NS 200000000 /* of waiting for one that does not move: on a busy machine its turn may come late */
 #define WAITED_MAX_NS 1000000 /* the time between two attempts counts for no more: we may have been away ourselves */
+#define PIECE 4096            /* of a large frame that is copied at a time */
 #define POSITION_BITS 32      /* of a word in a ring; the sender's number is above */
 
 uint32_t shm_now_s(void)
@@ -127,6 +128,16 @@ static struct shm_record *room_for(struct shm_port *port, size_t len)
 	return record;
 }
 
+/** copy_in - a frame into our area: a large one in pieces, the lines of the next being brought meanwhile */
+static void copy_in(unsigned char *to, const unsigned char *frame, size_t len)
+{
+	for (size_t done = 0; done < len; done += PIECE) {
+		for (size_t next = done + PIECE; next < len && next < done + (size_t)2 * PIECE; next += SHM_LINE)
+			shm_fetch_line(to + next);
+		memcpy(to + done, frame + done, len - done < PIECE ? len - done : PIECE);
+	}
+}
+
 /** write_record - a frame and what is to be said about it, into our area; returns the word for the rings */
 static uint64_t write_record(struct shm_port *port, struct shm_record *record, const struct virtio_net_hdr *vnet,
                              const void *frame, size_t len)
@@ -135,7 +146,7 @@ static uint64_t write_record(struct shm_port *port, struct shm_record *record, c
 	record->len = (uint32_t)len;
 	record->reserved = 0;
 	record->vnet = vnet ? *vnet : (struct virtio_net_hdr){0};
-	memcpy(record + 1, frame, len);
+	copy_in((unsigned char *)(record + 1), frame, len);
 	return (uint64_t)port->number << POSITION_BITS | (uint32_t)port->area.next;
 }
 
