@@ -2,14 +2,14 @@
 /*
  * awake.c - members that a loop looks at by itself.
  *
- * A network in shared memory tells of frames in two ways: they are there, for everybody who looks; and a descriptor becomes
- * readable, for who said that he is going to sleep. The second costs both sides system calls, and the sender an
- * interrupt of another processor. So a member that has received lately is *awake*: its loop looks at it every round, for
- * one load from memory, and its network need not tell. Before the loop sleeps each member that is awake gets a turn to
- * say that it sleeps (LINK_REST), in which it looks once more.
+ * A network in shared memory tells of frames in two ways: they are there, for everybody who looks; and a descriptor
+ * becomes readable, for who said that he is going to sleep. The second costs both sides system calls, and the sender an
+ * interrupt of another processor. So a member that has received lately is *awake*: its loop looks at it every round,
+ * for one load from memory, and its network need not tell. Before the loop sleeps each member that is awake gets a turn
+ * to say that it sleeps (LINK_REST), in which it looks once more.
  *
- * A member that was looked at LOOKS times in vain gets that turn as well, on a loop that is kept busy by others: by then it has cost
- * about what waking it would. So a loop with a thousand members that are silent looks at none of them.
+ * A member that was looked at LOOKS times in vain gets that turn as well, on a loop that is kept busy by others: by
+ * then it has cost about what waking it would. So a loop with a thousand members that are silent looks at none of them.
  *
  * All of it belongs to the turn lock of the loop.
  */

@@ -10,7 +10,7 @@
  * belongs to the loop; a member is a few words.
  *
  * A loop that has just moved frames looks for more before it sleeps (spin.c). A deadline that has passed is no reason
- * to expect more.
+ * to expect more. Some members it looks at by itself every round, until it sleeps (awake.c).
  *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.

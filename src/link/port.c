@@ -17,6 +17,9 @@
  * not there (a ptp network whose other end is closed, a switch gone) is no reason to wait: frames for it are dropped,
  * as on a cable that is unplugged.
  *
+ * A network in shared memory need not tell of frames while its port is awake, that is looked at by the loop (awake.c). Its
+ * descriptor is watched by edges then, and emptied when the port rests.
+ *
  * A network in shared memory never says that there is room again. There a port with pending frames looks every ROOM_NS;
  * the network itself sees to it that this comes to an end.
  *

@@ -2,12 +2,13 @@
 /*
  * netcapture.c - ioth net capture: all frames of a network in shared memory, as a pcap file.
  *
- * It takes a port that monitors: a copy of every frame comes there, and nobody waits for it. So what is written more slowly
- * than it comes is lost, and the number of frames lost is told in the end. Segments that large stacks exchange are
- * written in one piece, with checksums that are not there yet, as tcpdump does.
+ * It takes a port that monitors: a copy of every frame comes there, and nobody waits for it. So what is written more
+ * slowly than it comes is lost, and the number of frames that were overwritten is told in the end. Segments that stacks
+ * exchange are written in one piece, with checksums that are not there yet, as tcpdump does.
  *
- * The file is that of libpcap with nanoseconds (pcap-savefile(5)), written by hand: 24 and 16 bytes. It is flushed whenever nothing
- * more has come, so it can be a pipe to tcpdump or wireshark.
+ * The file is that of libpcap with nanoseconds (pcap-savefile(5)), written by hand: 24 and 16 bytes. It is flushed
+ * whenever nothing more has come, so it can be a pipe to tcpdump or wireshark. Signals come only while we wait, so that
+ * none comes just before it.
  */
 #include "netcapture.h"
 #include "net.h"
@@ -22,6 +23,7 @@
 
 #define PCAP_NANOSECONDS 0xa1b23c4dU
 #define LINKTYPE_ETHERNET 1
+#define SIGNALS_EVERY 256 /* frames, when more come all the time */
 
 static volatile sig_atomic_t stopped;
 
@@ -62,6 +64,7 @@ static int record(struct shm_port *port, FILE *out, unsigned long count, const s
 {
 	static unsigned char frame[SHM_SEGMENT_MAX];
 	struct pollfd p = {.fd = port->datafd, .events = POLLIN};
+	const struct timespec at_once = {0};
 	unsigned long written = 0;
 
 	while (!stopped) {
@@ -73,6 +76,8 @@ static int record(struct shm_port *port, FILE *out, unsigned long count, const s
 				return -errno;
 			if (++written == count)
 				break;
+			if (written % SIGNALS_EVERY == 0)
+				ppoll(&p, 1, &at_once, unblocked);
 		} else if (fflush(out) != 0) {
 			return -errno;
 		} else {
