@@ -150,7 +150,8 @@ def what_passes_in_memory_is_captured(world, stay):
     capture.process.send_signal(signal.SIGINT)
     capture.finish()
     echoes = [f[34] for f in frames_of(file) if f[12:14] == b"\x08\x00" and f[23] == 1 and f[34] in (0, 8)]
-    check(echoes == [8, 0, 8, 0], f"requests (8) and answers (0) that were captured: {echoes}")
+    # Two senders: on a busy machine a request may be sent before the answer to the one before it, and seen out of its turn.
+    check(sorted(echoes) == [0, 0, 8, 8], f"requests (8) and answers (0) that were captured: {echoes}")
     holder.process.stdin.close()
     holder.process.wait()
 
