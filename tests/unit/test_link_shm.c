@@ -85,15 +85,19 @@ static void wait_asleep(uint32_t port)
 /** numbered - a frame from the one station of these tests to the other that says @number */
 static void numbered(unsigned int number)
 {
+	static const unsigned char header[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+
 	fake_pattern(frame, sizeof(frame), number);
-	memcpy(frame, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
+	memcpy(frame, header, sizeof(header));
 }
 
 /** introduce - let the network know where @fake is, with the address that numbered() sends to */
 static void introduce(struct fake *fake, struct fake *other)
 {
+	static const unsigned char addresses[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
+
 	numbered(0);
-	memcpy(frame, "\2\0\0\0\0\1\2\0\0\0\0\2", 12);
+	memcpy(frame, addresses, sizeof(addresses));
 	fake_send_all(fake, frame, sizeof(frame));
 	assert_int_equal(fake_receive(other, got, sizeof(got)), sizeof(frame));
 }
