@@ -38,6 +38,7 @@ static const struct bench_row *const rows[] = {
         &bench_row_udp_large_processes,
         &bench_row_frames_small,
         &bench_row_frames_large,
+        &bench_row_pairs,
 };
 
 struct bench_options bench_options = {.runs = 5};

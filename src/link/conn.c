@@ -166,12 +166,18 @@ bool link__peer_error(int error)
 	}
 }
 
+/** shm_flags - for receiving from shared memory */
+static int shm_flags(const struct link__conn *conn)
+{
+	return MSG_DONTWAIT | (conn->awake ? VDE_SHM_AWAKE : 0);
+}
+
 int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool ready)
 {
 	ssize_t len;
 
 	if (conn->shm)
-		return (int)conn->shm->recv(conn->vde, NULL, frame, size, MSG_DONTWAIT);
+		return (int)conn->shm->recv(conn->vde, NULL, frame, size, shm_flags(conn));
 	if (conn->guarded && !ready) {
 		struct pollfd p = {.fd = conn->datafd, .events = POLLIN};
 
@@ -198,7 +204,7 @@ void link__conn_offload(struct link__conn *conn)
 
 int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame)
 {
-	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, LINK_SEGMENT_MAX, MSG_DONTWAIT);
+	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, LINK_SEGMENT_MAX, shm_flags(conn));
 }
 
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame)

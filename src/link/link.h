@@ -159,7 +159,9 @@ int64_t link_poll_ns(void);
  * rest zero */
 struct link_spin {
 	int64_t ns;
-	unsigned int rest; /* how many times it sleeps at once: others need the core */
+	unsigned int rest;       /* how many times it sleeps at once: others need the core */
+	bool (*look)(void *arg); /* is there something that no descriptor tells of? NULL: never */
+	void *arg;
 };
 
 struct epoll_event;
@@ -168,7 +170,8 @@ struct epoll_event;
  * link_spin - look at an epoll set again and again, giving way to other threads, for a while
  * @until: not beyond this CLOCK_MONOTONIC time
  *
- * For who has just moved frames and is about to sleep. Returns how many events were fetched; 0: sleep.
+ * For who has just moved frames and is about to sleep. Returns how many events were fetched; 0: sleep, unless
+ * spin->look has found something.
  */
 int link_spin(struct link_spin *spin, int epfd, struct epoll_event *events, int count, int64_t until);
 

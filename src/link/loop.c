@@ -10,7 +10,7 @@
  * belongs to the loop; a member is a few words.
  *
  * A loop that has just moved frames looks for more before it sleeps (spin.c). A deadline that has passed is no reason
- * to expect more.
+ * to expect more. Some members it looks at by itself every round, until it sleeps (awake.c).
  *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
@@ -68,6 +68,7 @@ struct link__loop {
 	struct link__member *members;
 	struct link__loop *next;
 	struct link__batch *batch; /* of the thread, under the turn lock */
+	struct link__awake awake;  /* turn lock */
 	struct link__clock clock;
 };
 
@@ -204,14 +205,49 @@ static void turns_due(struct link__loop *loop)
 		turn_give(loop, key, 0);
 }
 
-/** loop_wait - the next events: looked for during the poll time when @eager, then slept for; their number */
+/** loop_any - see struct link_spin */
+static bool loop_any(void *arg)
+{
+	struct link__loop *loop = arg;
+	bool any;
+
+	turn_begin(loop);
+	any = link__awake_any(&loop->awake);
+	turn_end(loop);
+	return any;
+}
+
+/** loop_look - give members their turns that have something without an event; how many */
+static int loop_look(struct link__loop *loop)
+{
+	unsigned int found;
+
+	turn_begin(loop);
+	found = link__awake_look(&loop->awake);
+	turn_end(loop);
+	return (int)found;
+}
+
+/** loop_rest - may the loop sleep? */
+static bool loop_rest(struct link__loop *loop)
+{
+	bool rest;
+
+	turn_begin(loop);
+	rest = link__awake_rest(&loop->awake);
+	turn_end(loop);
+	return rest;
+}
+
+/** loop_wait - the next events: looked for during the poll time when @eager, then slept for; their number, 0 when
+ * there is something without an event */
 static int loop_wait(struct link__loop *loop, struct epoll_event *events, bool eager)
 {
 	int n = epoll_wait(loop->epfd, events, EVENTS, 0);
 
 	if (n == 0 && eager && loop->spin.ns > 0)
 		n = link_spin(&loop->spin, loop->epfd, events, EVENTS, INT64_MAX);
-	if (n == 0) {
+	if (n == 0 && !loop_any(loop) && loop_rest(loop)) {
 		link__capture_flush();
 		n = epoll_wait(loop->epfd, events, EVENTS, -1);
 	}
@@ -228,7 +264,8 @@ static void *loop_run(void *arg)
 	while (!stop) {
 		int n = loop_wait(loop, events, eager);
 		bool due = false;
-		int64_t began = n == 1 ? link__now() : 0;
+		int64_t began = n <= 1 ? link__now() : 0;
+		int found;
 
 		loop->round++;
 		/* Empty the queues of the network before filling them: those of a switch are short, and drop. */
@@ -245,11 +282,13 @@ static void *loop_run(void *arg)
 		for (int i = 0; i < n; i++)
 			if ((events[i].data.u64 & 3) == LINK_DEVICE)
 				turn_give(loop, events[i].data.u64, events[i].events);
+		found = loop_look(loop);
 		if (due)
 			turns_due(loop);
-		else if (n == 1 && loop->spin.ns > 0)
+		else if (n + found == 1 && loop->spin.ns > 0)
 			link__place_turn(&loop->place, began, link__now());
-		eager = n > (due ? 1 : 0);
+		/* No event and nothing found: somebody has found something when he was to rest. */
+		eager = found > 0 || n == 0 || n > (due ? 1 : 0);
 	}
 	link__capture_flush();
 	return NULL;
@@ -354,7 +393,7 @@ static struct link__loop *loop_new(int *error)
 		return NULL;
 	pthread_mutex_init(&loop->gate, NULL);
 	pthread_mutex_init(&loop->turn, NULL);
-	loop->spin.ns = link_poll_ns();
+	loop->spin = (struct link_spin){.ns = link_poll_ns(), .look = loop_any, .arg = loop};
 	loop->epfd = loop->stopfd = -1;
 	err = link__clock_open(&loop->clock);
 	if (err)
@@ -492,6 +531,7 @@ void link__loop_leave(struct link__member *member, const int *fds, unsigned int 
 			link__loop_unwatch(member, fds[i]);
 		if (member->alarm)
 			link__clock_remove(&loop->clock, member->alarm);
+		link__awake_remove(&loop->awake, member);
 		slot_retire(member);
 		turn_end(loop);
 	} else {
@@ -519,6 +559,11 @@ int link__loop_watch(struct link__member *member, enum link__source source, int 
 	struct epoll_event event = {.events = events, .data.u64 = event_key(member, source)};
 
 	return epoll_ctl(member->loop->epfd, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) == 0 ? 0 : -errno;
+}
+
+void link__loop_awake(struct link__member *member)
+{
+	link__awake_add(&member->loop->awake, member);
 }
 
 void link__loop_unwatch(struct link__member *member, int fd)

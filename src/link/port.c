@@ -17,6 +17,9 @@
  * not there (a ptp network whose other end is closed, a switch gone) is no reason to wait: frames for it are dropped,
  * as on a cable that is unplugged.
  *
+ * A network in shared memory need not tell of frames while its port is awake, that is looked at by the loop (awake.c). Its
+ * descriptor is watched by edges then, and emptied when the port rests.
+ *
  * A network in shared memory never says that there is room again. There a port with pending frames looks every ROOM_NS;
  * the network itself sees to it that this comes to an end.
  *
@@ -109,6 +112,13 @@ static int port_fd(const struct link_port *port, enum link__source source)
 	}
 }
 
+/** port_data_events - what the data descriptor is watched for. That of a network in shared memory stays readable while the
+ * port is awake, which is to be heard once */
+static uint32_t port_data_events(const struct link_port *port)
+{
+	return port->conn.shm ? EPOLLIN | EPOLLET : EPOLLIN;
+}
+
 /** port_die - the port stops for good; @error is for the device */
 static void port_die(struct link_port *port, int error)
 {
@@ -125,8 +135,8 @@ static void port_die(struct link_port *port, int error)
 
 /* ---------------------------------------------------------------------------------------- network to device */
 
-/** port_input - a turn: receive what has come and give it to the device */
-static void port_input(struct link_port *port, uint32_t events)
+/** port_input - a turn: receive what has come and give it to the device; true when something had */
+static bool port_input(struct link_port *port, uint32_t events)
 {
 	struct link__batch *batch = link__loop_batch(&port->member);
 	uint32_t round = link__loop_round(&port->member);
@@ -173,6 +183,24 @@ static void port_input(struct link_port *port, uint32_t events)
 		port->failures = 0;
 	else if ((len < 0 || (events & EPOLLHUP)) && ++port->failures >= FAILURES_MAX)
 		port_die(port, -ENETDOWN);
+	return attempts > 0;
+}
+
+/** port_waiting - see struct link__member; of a port in shared memory */
+static bool port_waiting(const struct link__member *member)
+{
+	const struct link_port *port =
+	        (const struct link_port *)((const char *)member - offsetof(struct link_port, member));
+
+	return !port->dead && port->conn.shm->waiting(port->conn.vde);
+}
+
+/** port_receive - a turn of a port in shared memory; @awake: it is looked at again anyway */
+static void port_receive(struct link_port *port, bool awake)
+{
+	port->conn.awake = awake;
+	if (port_input(port, EPOLLIN) || awake)
+		link__loop_awake(&port->member);
 }
 
 /* ---------------------------------------------------------------------------------------- device to network */
@@ -302,7 +330,7 @@ static void port_unthrottle(struct link_port *port)
 	count(&port->output_dropped, pending->count - pending->next);
 	port->pending = NULL;
 	free(pending);
-	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, EPOLLIN, false);
+	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, port_data_events(port), false);
 	if (!err)
 		err = link__loop_watch(&port->member, LINK_DEVICE, port->device_fd, EPOLLIN, true);
 	if (err)
@@ -426,8 +454,12 @@ static void port_event(struct link__member *member, enum link__source source, ui
 	case LINK_DATA:
 		if ((events & EPOLLOUT) && port->pending)
 			port_unthrottle(port);
-		if ((events & ~(uint32_t)EPOLLOUT) && !port->dead)
-			port_input(port, events);
+		if ((events & ~(uint32_t)EPOLLOUT) && !port->dead) {
+			if (port->conn.shm)
+				port_receive(port, true);
+			else
+				port_input(port, events);
+		}
 		break;
 	case LINK_CTL:
 		port_control(port, events);
@@ -435,6 +467,9 @@ static void port_event(struct link__member *member, enum link__source source, ui
 	case LINK_ALARM:
 		if (port->pending)
 			port_unthrottle(port);
+		break;
+	case LINK_REST:
+		port_receive(port, false);
 		break;
 	}
 }
@@ -472,12 +507,14 @@ static int port_join(struct link_port *port, const char *vnl)
 
 	port->member.event = port_event;
 	port->member.network = network_id(vnl);
-	if (port->conn.shm)
+	if (port->conn.shm) {
 		port->member.alarm = &port->alarm;
+		port->member.waiting = port_waiting;
+	}
 	err = link__loop_join(&port->member);
 	if (err)
 		return err;
-	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, EPOLLIN, true);
+	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, port_data_events(port), true);
 	if (!err && port->conn.ctlfd >= 0)
 		err = link__loop_watch(&port->member, LINK_CTL, port->conn.ctlfd, EPOLLIN | EPOLLRDHUP, true);
 	if (!err)

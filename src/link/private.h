@@ -8,6 +8,7 @@
  *     driver.c   such a stack, run by a loop
  *     loop.c     the event loops
  *     clock.c    the deadlines of a loop
+ *     awake.c    members that a loop looks at by itself
  *     capture.c  packet capture
  *     finish.c   large segments of a device become finished frames
  *     coalesce.c frames of the network become large segments
@@ -45,8 +46,9 @@ struct link__loop;
 struct link__member;
 struct link__alarm;
 
-/** enum link__source - which of a member's descriptors an event is about, or that its deadline has passed */
-enum link__source { LINK_DEVICE, LINK_DATA, LINK_CTL, LINK_ALARM };
+/** enum link__source - which of a member's descriptors an event is about; or that its deadline has passed; or that its
+ * loop is going to sleep (awake.c) */
+enum link__source { LINK_DEVICE, LINK_DATA, LINK_CTL, LINK_ALARM, LINK_REST };
 
 /** link__event_fn - a descriptor of @member is ready; runs in the loop's thread, with the loop's turn lock held */
 typedef void link__event_fn(struct link__member *member, enum link__source source, uint32_t events);
@@ -61,7 +63,33 @@ struct link__member {
 	uint32_t slot;             /* place in the table of members */
 	uint32_t handle;           /* generation of that place while it is ours */
 	uint32_t incarnation;      /* of the process, in the sense of fork(2) */
+	/* awake.c: */
+	bool (*waiting)(const struct link__member *member); /* is there something for LINK_DATA? NULL: never awake */
+	struct link__member *awake_next;
+	unsigned int looks; /* in vain, since it was last given a turn */
+	bool awake;
 };
+
+/** struct link__awake - the members that a loop looks at; turn lock */
+struct link__awake {
+	struct link__member *first;
+};
+
+/** link__awake_add - from now on look at @member, which is having a turn; no more than that if it is being looked at */
+void link__awake_add(struct link__awake *awake, struct link__member *member);
+
+/** link__awake_remove - look at @member no more, which need not have been looked at */
+void link__awake_remove(struct link__awake *awake, struct link__member *member);
+
+/** link__awake_any - has one of them something? */
+bool link__awake_any(const struct link__awake *awake);
+
+/** link__awake_look - give those that have something their turns (LINK_DATA); how many */
+unsigned int link__awake_look(struct link__awake *awake);
+
+/** link__awake_rest - the loop is going to sleep: a last turn for each (LINK_REST); false: one has found something
+ * after all, and is looked at again */
+bool link__awake_rest(struct link__awake *awake);
 
 /** struct link__batch - the frame buffers of a loop, lent to the member whose turn it is */
 struct link__batch {
@@ -84,6 +112,10 @@ void link__loop_leave(struct link__member *member, const int *fds, unsigned int 
 
 /** link__loop_watch - watch @fd for epoll @events; @add when it is not being watched yet; 0 or a negative errno */
 int link__loop_watch(struct link__member *member, enum link__source source, int fd, uint32_t events, bool add);
+
+/** link__loop_awake - @member, which is having a turn, has something to receive that no descriptor tells of, or will soon:
+ * look (awake.c) */
+void link__loop_awake(struct link__member *member);
 
 /** link__loop_unwatch - stop watching @fd */
 void link__loop_unwatch(struct link__member *member, int fd);
@@ -130,9 +162,10 @@ uint32_t link__loop_incarnation(void);
 struct link__conn {
 	VDECONN *vde;
 	int datafd;
-	int ctlfd;                     /* -1 when the network has none */
-	bool guarded;                  /* vde_recv blocks whatever flags one gives it: poll first */
-	bool offload;                  /* frames with work left to do pass as they are */
+	int ctlfd;    /* -1 when the network has none */
+	bool guarded; /* vde_recv blocks whatever flags one gives it: poll first */
+	bool offload; /* frames with work left to do pass as they are */
+	bool awake;   /* in shared memory: whoever receives looks again soon, its descriptor may keep still */
 	const struct vde_shm_ops *shm; /* the network is in shared memory; NULL: it is not */
 };
 

@@ -47,6 +47,8 @@ int link_spin(struct link_spin *spin, int epfd, struct epoll_event *events, int 
 	end = now + spin->ns < until ? now + spin->ns : until;
 	do {
 		before = now;
+		if (spin->look && spin->look(spin->arg))
+			return 0;
 		sched_yield();
 		n = epoll_wait(epfd, events, count, 0);
 		now = link__now();

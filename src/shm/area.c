@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CACHED_UNITS 4096 /* 256 KiB: beyond that begin again if all has been read */
+#define CACHED_UNITS 1024 /* 64 KiB: beyond that begin again if all has been read */
 #define TRY_UNITS 256     /* how often to see whether it has */
+#define FETCH_UNITS 64    /* how far ahead lines are brought: a frame of the usual size, or many small ones */
 
 /** units_of - lines that a frame takes */
 static uint32_t units_of(size_t len)
@@ -105,7 +106,7 @@ struct shm_record *shm_area_reserve(struct shm_area *area, size_t len, uint32_t 
 	if (at + units > area->units) {
 		area->next = begin;
 		at = 0;
-	} else if (at >= CACHED_UNITS && (int64_t)(area->next - area->try_at) >= 0) {
+	} else if (at >= CACHED_UNITS && !area->watched && (int64_t)(area->next - area->try_at) >= 0) {
 		area->try_at = area->next + TRY_UNITS;
 		reclaim(area, false);
 		if (area->count == 0) {
@@ -134,6 +135,21 @@ void shm_area_force(struct shm_area *area)
 	show_floor(area);
 }
 
+/**
+ * fetch_ahead - a frame of @units was written: have as many lines brought that will be written soon
+ *
+ * Their readers have had them last, and at its next atomic operation the sender would wait for all that it wrote.
+ */
+static void fetch_ahead(const struct shm_area *area, uint32_t units)
+{
+	uint32_t at = (uint32_t)((area->next + FETCH_UNITS - units) % area->units);
+
+	if (units > FETCH_UNITS || at + units > area->units)
+		return;
+	for (uint32_t i = 0; i < units; i++)
+		shm_fetch_line(area->base + (size_t)(at + i) * SHM_LINE);
+}
+
 void shm_area_commit(struct shm_area *area, size_t len, uint32_t port, uint32_t generation, uint64_t index)
 {
 	area->sent[(area->first + area->count++) & area->mask] = (struct shm_sent){
@@ -143,4 +159,5 @@ void shm_area_commit(struct shm_area *area, size_t len, uint32_t port, uint32_t 
 	        .generation = generation,
 	};
 	area->next += units_of(len);
+	fetch_ahead(area, units_of(len));
 }

@@ -24,6 +24,8 @@
 
 #include "layout.h"
 
+#include <stdbool.h>
+
 struct shm_net;
 
 #define SHM_NOBODY UINT32_MAX /* a frame to several receivers */
@@ -45,6 +47,7 @@ struct shm_area {
 	uint64_t floor;          /* position of the oldest frame that is kept */
 	uint64_t try_at;         /* position at which to try again to begin anew early */
 	uint32_t units;
+	bool watched;          /* others read what was read by whom it is for: keep it for as long as there is room */
 	uint32_t first, count; /* in sent[] */
 	uint32_t mask;         /* room in sent[] - 1 */
 	struct shm_sent *sent; /* oldest at first, going round */
@@ -52,6 +55,17 @@ struct shm_area {
 	uint32_t reader_generation;
 	uint64_t reader_head;
 };
+
+/** shm_fetch_line - bring a line of the cache that will be written */
+static inline void shm_fetch_line(const unsigned char *line)
+{
+#ifdef __x86_64__
+	/* By hand: what compilers make of the builtin brings it for reading. */
+	__asm__ volatile("prefetchw %0" : : "m"(*line));
+#else
+	__builtin_prefetch(line, 1);
+#endif
+}
 
 /** shm_area_open - for a port of ours; 0 or -ENOMEM */
 int shm_area_open(struct shm_area *area, const struct shm_net *net, uint32_t port);

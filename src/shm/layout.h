@@ -42,12 +42,14 @@
 /** struct shm_header - at the beginning; host byte order, as all of it */
 struct shm_header {
 	char magic[8];
-	uint32_t ports; /* a multiple of 64 */
-	uint32_t slots; /* words in a ring, a power of two */
-	uint32_t mtu;   /* of the frames that a port without offload gets */
-	uint32_t age;   /* seconds after which an address that was not seen is forgotten */
-	uint64_t size;  /* of everything */
+	uint32_t ports;           /* a multiple of 64 */
+	uint32_t slots;           /* words in a ring, a power of two */
+	uint32_t mtu;             /* of the frames that a port without offload gets */
+	uint32_t age;             /* seconds after which an address that was not seen is forgotten */
+	uint64_t size;            /* of everything */
+	_Atomic uint32_t watched; /* not 0: there may be ports that monitor. Another number for each that comes */
 };
+_Static_assert(sizeof(struct shm_header) <= SHM_LINE, "what follows it begins at the next line");
 
 /** struct shm_counters - of one direction; written by the port alone */
 struct shm_counters {
@@ -62,7 +64,7 @@ struct shm_counters {
 struct shm_control {
 	/* the owner; read by all for each frame, changed seldom */
 	alignas(SHM_LINE) _Atomic uint32_t generation; /* odd: in use */
-	_Atomic uint32_t features;                     /* SHM_OFFLOAD */
+	_Atomic uint32_t features;                     /* SHM_OFFLOAD, SHM_MONITOR */
 	uint32_t pid, uid;                             /* to be shown to people, no more */
 	char description[SHM_DESCRIPTION];
 	/* its senders */
@@ -79,6 +81,7 @@ struct shm_control {
 _Static_assert(sizeof(struct shm_control) == 6 * SHM_LINE, "one line for each writer");
 
 #define SHM_OFFLOAD 1U /* takes segments and unfinished checksums */
+#define SHM_MONITOR 2U /* gets a copy of every frame, as it is, and sends none */
 
 /** struct shm_record - before each frame in an area, at the beginning of a line */
 struct shm_record {

@@ -55,6 +55,7 @@ static VDECONN *open_real(char *vnl, char *description, int interface_version, s
 	}
 	*conn = (struct conn){0};
 	err = shm_net_join(&options, &conn->port);
+	conn->port.monitor = options.monitor;
 	if (!err) {
 		err = shm_port_begin(&conn->port, description);
 		if (err)
@@ -122,8 +123,15 @@ static int shm_ops_offload(VDECONN *conn, int on)
 
 	if (port->net->foreign)
 		return -ESTALE;
-	atomic_store(&port->control->features, on ? SHM_OFFLOAD : 0);
+	shm_port_offload(port, on);
 	return 0;
+}
+
+static int shm_ops_waiting(VDECONN *conn)
+{
+	const struct shm_port *port = port_of(conn);
+
+	return !port->net->foreign && shm_waiting(port);
 }
 
 static ssize_t recv_real(VDECONN *conn, void *buf, size_t len, int flags)
@@ -159,6 +167,7 @@ const struct vde_shm_ops vdeplug_shm_ops = {
         .offload = shm_ops_offload,
         .recv = shm_ops_recv,
         .send = shm_ops_send,
+        .waiting = shm_ops_waiting,
 };
 
 extern struct vdeplug_module vdeplug_ops;

@@ -52,6 +52,7 @@ struct shm_options {
 	mode_t mode; /* of the directory's files; 0: not said */
 	gid_t group; /* (gid_t)-1: not said */
 	uint32_t ports, slots, mtu, age;
+	bool monitor; /* of this port: it gets a copy of every frame, and sends none */
 };
 
 /** shm_options_parse - take "/path[/option=value...]" apart, which is changed; 0, -EINVAL, -ENOENT no such group */
@@ -74,6 +75,12 @@ struct shm_net {
 	unsigned char *base;
 	struct shm_geometry geometry;
 };
+
+/** shm_header_of - of which `watched` alone may change */
+static inline struct shm_header *shm_header_of(const struct shm_net *net)
+{
+	return (struct shm_header *)(void *)net->base;
+}
 
 /** shm_control_of - what port @port shows; @port must be below geometry.ports, here and below */
 static inline struct shm_control *shm_control_of(const struct shm_net *net, uint32_t port)
@@ -141,8 +148,9 @@ struct shm_port {
 	struct shm_port *next; /* in net->ports */
 	uint32_t number;
 	uint32_t generation;
-	int lockfd; /* holds the lock of the port */
-	int datafd; /* the socket pN */
+	int lockfd;   /* holds the lock of the port */
+	int datafd;   /* the socket pN */
+	bool monitor; /* it gets a copy of every frame, and sends none */
 	struct shm_control *control;
 	/* the sending thread */
 	alignas(SHM_LINE) struct shm_area area;
@@ -233,8 +241,15 @@ void shm_answer_child(void);
  * -ENOSPC */
 int shm_port_take(struct shm_port *port);
 
-/** shm_port_begin - the port is ours: make its structures new, and show it; 0 or -ENOMEM */
+/** shm_port_begin - the port is ours: make its structures new, and show it; @port->monitor says which kind it is; 0 or
+ * -ENOMEM */
 int shm_port_begin(struct shm_port *port, const char *description);
+
+/** shm_port_offload - do or do not take segments and unfinished checksums */
+void shm_port_offload(struct shm_port *port, bool on);
+
+/** shm_port_watch - tell senders that there is a port that monitors */
+void shm_port_watch(const struct shm_port *port);
 
 /** shm_port_note - leave a note that the port has to be woken */
 void shm_port_note(struct shm_port *port);
@@ -256,7 +271,7 @@ int64_t shm_now_ns(void);
  * @vnet: what is left to be done, or NULL for a finished frame
  *
  * Never waits. Returns 0: it is on its way, or nobody wants it, or was lost on a queue that has been full for long;
- * -EAGAIN there is no room now, but there may soon be; -EMSGSIZE, -EINVAL the frame is wrong.
+ * -EAGAIN there is no room now, but there may soon be; -EMSGSIZE, -EINVAL the frame is wrong; -EPERM the port monitors.
  */
 int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const void *frame, size_t len);
 
@@ -269,5 +284,8 @@ int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const voi
  * nothing.
  */
 ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep);
+
+/** shm_waiting - is there anything in the ring? */
+bool shm_waiting(const struct shm_port *port);
 
 #endif

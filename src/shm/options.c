@@ -62,6 +62,11 @@ static int set(struct shm_options *o, char *option)
 	*value++ = '\0';
 	if (strcmp(option, "group") == 0)
 		return group_of(value, &o->group);
+	if (strcmp(option, "monitor") == 0) {
+		n = number(value, 10);
+		o->monitor = n == 1;
+		return n == 0 || n == 1 ? 0 : -EINVAL;
+	}
 	if (strcmp(option, "mode") == 0) {
 		n = number(value, 8);
 		if (n < 0 || n > 0777)

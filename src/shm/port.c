@@ -72,7 +72,7 @@ int shm_port_begin(struct shm_port *port, const char *description)
 	err = shm_area_open(&port->area, port->net, port->number);
 	if (err)
 		return err;
-	atomic_store(&control->features, 0);
+	shm_port_offload(port, false);
 	clear_counters(&control->sent);
 	clear_counters(&control->received);
 	control->pid = (uint32_t)getpid();
@@ -83,7 +83,20 @@ int shm_port_begin(struct shm_port *port, const char *description)
 	port->generation = atomic_load(&control->generation) | 1;
 	atomic_store(&control->generation, port->generation);
 	atomic_fetch_or(shm_active_of(port->net, port->number), shm_active_bit(port->number));
+	if (port->monitor)
+		shm_port_watch(port);
 	return 0;
+}
+
+void shm_port_watch(const struct shm_port *port)
+{
+	/* A number of its own: a sender that has just found no monitor takes away only the one it knew. */
+	atomic_store(&shm_header_of(port->net)->watched, port->generation << 12 | port->number);
+}
+
+void shm_port_offload(struct shm_port *port, bool on)
+{
+	atomic_store(&port->control->features, (on ? SHM_OFFLOAD : 0) | (port->monitor ? SHM_MONITOR : 0));
 }
 
 void shm_port_note(struct shm_port *port)

@@ -50,8 +50,8 @@ static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virti
 		return -1;
 	if (vnet)
 		*vnet = record.vnet;
-	else if (len > g->mtu + SHM_FRAME_EXTRA || record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
-	         record.vnet.flags != 0)
+	else if (!port->monitor && (len > g->mtu + SHM_FRAME_EXTRA || record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
+	                            record.vnet.flags != 0))
 		return -1;
 	len = len < size ? len : size;
 	memcpy(frame, area + at + sizeof(record), len);
@@ -84,6 +84,8 @@ static void put_right(struct shm_port *port)
 		atomic_fetch_or(active, bit);
 	if (atomic_load_explicit(&port->control->generation, memory_order_relaxed) != port->generation)
 		atomic_store(&port->control->generation, port->generation);
+	if (port->monitor && atomic_load_explicit(&shm_header_of(port->net)->watched, memory_order_relaxed) == 0)
+		shm_port_watch(port);
 	shm_ring_repair(&port->ring, port->head);
 }
 
@@ -138,4 +140,11 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 	}
 	wake_myself(port);
 	return -EAGAIN;
+}
+
+bool shm_waiting(const struct shm_port *port)
+{
+	uint64_t word;
+
+	return shm_ring_look(&port->ring, port->head, &word) != 0;
 }

@@ -17,6 +17,9 @@
  * read meanwhile. When that is used up, frames to it are lost, and counted, for SLOW_NS. Frames to all are never waited
  * for.
  *
+ * Ports that monitor get a word for each frame that goes to a single port, too. Whether there are any says a word in the
+ * header; it is looked at for each frame, and written when a monitor comes and when a sender finds none any more.
+ *
  * A frame with work left to do is passed on as it is to a port that has asked for such frames. For any other it is cut
  * and finished here (src/link/finish.c), and each piece is sent by itself.
  */
@@ -31,6 +34,7 @@
 
 #define PATIENCE_NS 200000000 /* of waiting for one that does not move: on a busy machine its turn may come late */
 #define WAITED_MAX_NS 1000000 /* the time between two attempts counts for no more: we may have been away ourselves */
+#define PIECE 4096            /* of a large frame that is copied at a time */
 #define POSITION_BITS 32      /* of a word in a ring; the sender's number is above */
 
 uint32_t shm_now_s(void)
@@ -124,6 +128,16 @@ static struct shm_record *room_for(struct shm_port *port, size_t len)
 	return record;
 }
 
+/** copy_in - a frame into our area: a large one in pieces, the lines of the next being brought meanwhile */
+static void copy_in(unsigned char *to, const unsigned char *frame, size_t len)
+{
+	for (size_t done = 0; done < len; done += PIECE) {
+		for (size_t next = done + PIECE; next < len && next < done + (size_t)2 * PIECE; next += SHM_LINE)
+			shm_fetch_line(to + next);
+		memcpy(to + done, frame + done, len - done < PIECE ? len - done : PIECE);
+	}
+}
+
 /** write_record - a frame and what is to be said about it, into our area; returns the word for the rings */
 static uint64_t write_record(struct shm_port *port, struct shm_record *record, const struct virtio_net_hdr *vnet,
                              const void *frame, size_t len)
@@ -132,7 +146,7 @@ static uint64_t write_record(struct shm_port *port, struct shm_record *record, c
 	record->len = (uint32_t)len;
 	record->reserved = 0;
 	record->vnet = vnet ? *vnet : (struct virtio_net_hdr){0};
-	memcpy(record + 1, frame, len);
+	copy_in((unsigned char *)(record + 1), frame, len);
 	return (uint64_t)port->number << POSITION_BITS | (uint32_t)port->area.next;
 }
 
@@ -143,17 +157,58 @@ static void count_sent(struct shm_port *port, size_t len)
 	show(&port->control->sent.bytes, port->sent.bytes += len);
 }
 
+/**
+ * to_monitors - a frame that is in our area, where @word says, goes to those ports too that get every frame; but @to has
+ * it already
+ *
+ * They are not waited for, and the frame is not kept for them: a monitor that is behind loses it.
+ */
+static void to_monitors(struct shm_port *port, uint64_t word, uint32_t to)
+{
+	_Atomic uint32_t *watched = &shm_header_of(port->net)->watched;
+	uint32_t token = atomic_load_explicit(watched, memory_order_acquire);
+	bool found = false;
+	uint64_t index;
+
+	port->area.watched = token != 0;
+	if (token == 0)
+		return;
+	for (uint32_t at = 0; at < port->net->geometry.ports; at += 64) {
+		uint64_t bits = atomic_load_explicit(shm_active_of(port->net, at), memory_order_relaxed);
+
+		for (; bits != 0; bits &= bits - 1) {
+			uint32_t i = at + (uint32_t)__builtin_ctzll(bits);
+			struct shm_ring ring = shm_ring_of(port->net, i);
+
+			if (!(atomic_load_explicit(&shm_control_of(port->net, i)->features, memory_order_relaxed) &
+			      SHM_MONITOR))
+				continue;
+			found = true;
+			if (i == to || i == port->number)
+				continue;
+			if (shm_ring_put(&ring, word, &index) != 0) {
+				show(&port->control->sent.full, ++port->sent.full);
+				patient(port, i); /* only to find out whether it is dead */
+			}
+			wake(port, i);
+		}
+	}
+	if (!found) /* they have left, or died */
+		atomic_compare_exchange_strong(watched, &token, 0);
+}
+
 /** to_one - send a frame to a port, of which the sender knows the generation; 0 or -EAGAIN */
 static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const struct virtio_net_hdr *vnet,
                   const void *frame, size_t len)
 {
 	struct shm_ring ring = shm_ring_of(port->net, to);
 	struct shm_record *record = room_for(port, len);
-	uint64_t index;
+	uint64_t index, word;
 
 	if (!record)
 		return -EAGAIN;
-	if (shm_ring_put(&ring, write_record(port, record, vnet, frame, len), &index) != 0) {
+	word = write_record(port, record, vnet, frame, len);
+	if (shm_ring_put(&ring, word, &index) != 0) {
 		wake(port, to); /* it cannot know that it should look, if its tail was scribbled over */
 		if (patient(port, to))
 			return -EAGAIN;
@@ -162,6 +217,7 @@ static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const
 	}
 	shm_area_commit(&port->area, len, to, generation, index);
 	count_sent(port, len);
+	to_monitors(port, word, to); /* before there can be an answer */
 	wake(port, to);
 	return 0;
 }
@@ -321,6 +377,8 @@ int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const voi
 	uint32_t now = shm_now_s(), generation = 0;
 	int to, err;
 
+	if (port->monitor)
+		return -EPERM;
 	if (len < SHM_FRAME_MIN || len > most) {
 		show(&port->control->sent.lost, ++port->sent.lost);
 		return len > most ? -EMSGSIZE : -EINVAL;

@@ -20,7 +20,7 @@
 #define VDE_SHM_SEGMENT_MAX 65553 /* bytes of the largest frame with offload, Ethernet header first */
 #define VDE_SHM_AWAKE                                                                                                  \
 	0x10000000 /* flag of recv, with MSG_DONTWAIT: we shall be looking again soon; vde_datafd need not become      \
-	              readable */
+	              readable, nor cease to be */
 
 struct vdeconn;
 
@@ -42,6 +42,8 @@ struct vde_shm_ops {
 	/** send - as vde_send; @vnet: what is left to be done, host byte order; NULL: nothing */
 	ssize_t (*send)(struct vdeconn *conn, const struct virtio_net_hdr *vnet, const void *buf, size_t len,
 	                int flags);
+	/** waiting - 1: there is something to be received; 0: no. A look at memory, no more */
+	int (*waiting)(struct vdeconn *conn);
 };
 
 #endif

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 
-from harness import TIMEOUT, Skip, check, need, run, run_tests, test, wait_until
+from harness import TIMEOUT, Skip, check, need, run, run_tests, test, vdeplugin_path, wait_until
 from world import LINUX4, LINUX6, PYTHON, STACK4, STACK6, World, words
 
 def page(world, size):
@@ -112,6 +112,23 @@ def tcp_stack_to_linux_ipv4(world, stay):
 @test
 def tcp_stack_to_linux_ipv6(world, stay):
     stack_to_linux(world, stay, LINUX6, f"{STACK6}/64")
+
+
+@test
+def tcp_by_shared_memory(world, stay):
+    """A network in shared memory that vde_plug joins to the switch, and the stack on it: segments are cut for the plug."""
+    need("vde_plug")
+    memory = f"shm://{world.dir}/memory"
+    world.background(["vde_plug", memory, world.vnl], stay)
+    wait_until(lambda: os.path.exists(f"{world.dir}/memory/p0"), "vde_plug does not join the network")
+    sink = world.background(linux_tcp(world, "sink", LINUX4, 5001, 0), stay)
+    sink.wait_for("ready")
+    sent = run(world.peer("source", LINUX4, 5001, SIZE, vnl=memory))
+    same(sent, sink.finish())
+    sink = world.background(world.peer("sink", 5002, vnl=memory), stay)
+    sink.wait_for("ready")
+    sent = run(linux_tcp(world, "source", STACK4, 5002, SIZE))
+    same(sent, sink.finish())
 
 
 @test
@@ -335,6 +352,7 @@ def main():
     parser.add_argument("pattern", nargs="*", help="run only the tests whose name contains one of these")
     args = parser.parse_args()
     try:
+        os.environ.setdefault("VDEPLUGIN_PATH", vdeplugin_path(args.build))
         world = World(args.build, args.stack)
     except Skip as reason:
         print(f"SKIP interop: {reason}\ninterop: 0 passed, 0 failed, 1 skipped")

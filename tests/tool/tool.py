@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,43 @@ def networks_in_memory_are_shown(world, stay):
     holder.process.stdin.close()
     holder.process.wait()
     refuse([world.ioth, "net", "show", where], 1, "ioth net: ", where)
+
+
+def frames_of(path):
+    """The frames in a pcap file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    magic, major, minor, _, _, _, link = struct.unpack_from("=IHHIIII", data)
+    check((magic, major, minor, link) == (0xA1B23C4D, 2, 4, 1), f"not a pcap file: {data[:24]!r}")
+    frames, at = [], 24
+    while at < len(data):
+        _, _, kept, length = struct.unpack_from("=IIII", data, at)
+        check(kept == length, "a frame was cut")
+        frames.append(data[at + 16:at + 16 + kept])
+        at += 16 + kept
+    return frames
+
+
+@test
+def what_passes_in_memory_is_captured(world, stay):
+    where = f"{world.dir}/captured"
+    file = f"{world.dir}/captured.pcap"
+    refuse([world.ioth, "net", "capture", where, file], 1, "ioth net: ", "there is no network")
+    check(not os.path.exists(where), "capture has made a network")
+    holder = Task([*world.inside("-n", f"shm://{where}", "-a", "10.0.0.1/24", "--"), "sh", "-c", "echo ready; exec cat"])
+    stay.callback(holder.kill)
+    holder.wait_for("ready")
+    capture = Task([world.ioth, "net", "capture", f"shm://{where}", file])
+    stay.callback(capture.kill)
+    wait_until(lambda: "ioth net capture" in run([world.ioth, "net", "show", where]), "the capture does not begin")
+    run([world.ioth, "ping", "-s", "vdestack", "-n", f"shm://{where}", "-a", "10.0.0.2/24", "-c", "2", "-i", "0.01", "10.0.0.1"])
+    capture.process.send_signal(signal.SIGINT)
+    capture.finish()
+    echoes = [f[34] for f in frames_of(file) if f[12:14] == b"\x08\x00" and f[23] == 1 and f[34] in (0, 8)]
+    # Two senders: on a busy machine a request may be sent before the answer to the one before it, and seen out of its turn.
+    check(sorted(echoes) == [0, 0, 8, 8], f"requests (8) and answers (0) that were captured: {echoes}")
+    holder.process.stdin.close()
+    holder.process.wait()
 
 
 @test

@@ -486,6 +486,113 @@ static void others_get_finished_frames(void **state)
 	vde_close(c);
 }
 
+/* -------------------------------------------------------------------------------------------------------- monitor */
+
+static void a_monitor_sees_everything_once_and_sends_nothing(void **state)
+{
+	VDECONN *a = port(), *b = port(), *m = join("/monitor=1");
+	unsigned char f[64];
+
+	(void)state;
+	assert_non_null(m);
+	assert_null(join("/monitor=2"));
+	assert_int_equal(errno, EINVAL);
+	say(a, 2, 1, 1); /* unknown */
+	say(b, 1, 2, 2);
+	say(a, 2, 1, 3);
+	say(a, 0xff, 1, 4);
+	for (uint32_t n = 1; n <= 4; n++)
+		assert_int_equal(heard(m), n);
+	assert_int_equal(heard(m), -1);
+	assert_int_equal(heard(b), 1);
+	assert_int_equal(heard(a), 2);
+	assert_int_equal(heard(b), 3);
+	assert_int_equal(heard(b), 4);
+	frame(f, sizeof(f), 1, 3, 5);
+	assert_int_equal(vde_send(m, f, sizeof(f), MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(heard(a), -1);
+	/* it is woken as others are */
+	assert_false(readable(m));
+	say(a, 2, 1, 6);
+	assert_true(readable(m));
+	assert_int_equal(heard(m), 6);
+	/* one that goes is forgotten, and one that comes then is not */
+	vde_close(m);
+	say(a, 2, 1, 7);
+	m = join("/monitor=1");
+	assert_non_null(m);
+	say(a, 2, 1, 8);
+	assert_int_equal(heard(m), 8);
+	vde_close(m);
+	for (uint32_t n = 6; n <= 8; n++)
+		assert_int_equal(heard(b), n);
+	vde_close(a);
+	vde_close(b);
+}
+
+static void a_monitor_holds_up_nobody(void **state)
+{
+	VDECONN *a = join("/slots=64"), *b = port(), *m = join("/monitor=1");
+	uint32_t n, seen = 0;
+	int64_t what, last = -1;
+
+	(void)state;
+	say(b, 0xff, 2, 0);
+	assert_int_equal(heard(a), 0);
+	assert_int_equal(heard(m), 0);
+	for (n = 1; n <= 100000; n++) {
+		unsigned char f[64];
+
+		frame(f, sizeof(f), 2, 1, n);
+		assert_int_equal(vde_send(a, f, sizeof(f), MSG_DONTWAIT), sizeof(f));
+		assert_int_equal(heard(b), n);
+	}
+	/* what it still sees is what was sent, in order, but not all of it */
+	while ((what = heard(m)) >= 0) {
+		assert_true(what > last && what < n);
+		last = what;
+		seen++;
+	}
+	assert_in_range(seen, 0, 64);
+	say(a, 2, 1, n);
+	assert_int_equal(heard(m), n);
+	assert_int_equal(heard(b), n);
+	vde_close(a);
+	vde_close(b);
+	vde_close(m);
+}
+
+static void a_monitor_sees_segments_as_they_are(void **state)
+{
+	static unsigned char out[VDE_SHM_SEGMENT_MAX], in[VDE_SHM_SEGMENT_MAX];
+	VDECONN *a = port(), *b = port(), *m = join("/monitor=1");
+	const struct vde_shm_ops *ops = ops_of(a);
+	const size_t len = 54 + 40 * 1460;
+	struct virtio_net_hdr vnet, got;
+
+	(void)state;
+	ops->offload(a, 1);
+	ops->offload(b, 1);
+	say(b, 0xff, 2, 1);
+	assert_int_equal(heard(m), 1);
+	segment(out, len, 2, &vnet);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2) /* it is a monitor all the same */
+			assert_int_equal(ops->offload(m, 1), 0);
+		assert_int_equal(ops->send(a, &vnet, out, len, MSG_DONTWAIT), len);
+		if (i == 0)
+			assert_int_equal(vde_recv(m, in, sizeof(in), MSG_DONTWAIT), len);
+		else
+			assert_int_equal(ops->recv(m, &got, in, sizeof(in), MSG_DONTWAIT), len);
+		assert_memory_equal(in, out, len);
+	}
+	assert_memory_equal(&got, &vnet, sizeof(vnet));
+	vde_close(a);
+	vde_close(b);
+	vde_close(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +608,9 @@ int main(void)
 	        SHM_TEST(ports_of_several_threads_lose_nothing),
 	        SHM_TEST(segments_stay_whole_between_ports_that_want_them),
 	        SHM_TEST(others_get_finished_frames),
+	        SHM_TEST(a_monitor_sees_everything_once_and_sends_nothing),
+	        SHM_TEST(a_monitor_holds_up_nobody),
+	        SHM_TEST(a_monitor_sees_segments_as_they_are),
 	};
 
 	return shm_run(tests);

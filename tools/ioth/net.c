@@ -10,6 +10,7 @@
  */
 #include "command.h"
 #include "net.h"
+#include "netcapture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,18 +25,26 @@
 static const char help[] =
         "usage: ioth net list [--json]\n"
         "       ioth net show [--json] PATH\n"
+        "       ioth net capture [--count N] PATH [FILE]\n"
         "\n"
         "list shows the networks in shared memory (shm://PATH) that you may look at. show tells all about one: its "
         "ports\n"
         "with the addresses that were seen there, how many frames they sent and received, and how many were lost.\n"
+        "\n"
+        "capture writes all frames that pass, as a pcap file, to FILE or standard output, until it is interrupted:\n"
+        "    ioth net capture /tmp/net | tcpdump -n -r -\n"
+        "It gets a port that receives and cannot send, and nobody waits for it. Segments that stacks exchange in one "
+        "piece\n"
+        "are shown in one piece.\n"
         "\n"
         "  full    frames that were lost because the queue of their receiver was full; counted at the sender\n"
         "  lost    frames that could not be sent, or were gone or damaged before they were received\n"
         "  wakes   system calls to wake receivers; at the receiver: times it went to sleep\n"
         "  queue   frames that wait for the port\n"
         "\n"
-        "      --json   for programs: objects with the same names\n"
-        "  -h, --help   this text\n";
+        "      --json     for programs: objects with the same names\n"
+        "      --count N  stop after N frames\n"
+        "  -h, --help     this text\n";
 
 /** struct port - what is shown of a port */
 struct port {
@@ -249,9 +258,41 @@ static int list(bool json)
 	return 0;
 }
 
+/** capture - see net_capture; the exit status */
+static int capture(const char *path, const char *name, unsigned long count)
+{
+	FILE *out = name ? NULL : stdout;
+	struct shm_net net;
+	int err;
+
+	if (!name && isatty(STDOUT_FILENO))
+		return usage_error("net", "%s",
+		                   "a pcap file is not for a terminal: name a FILE, or pipe it to tcpdump -r -");
+	/* Joining would make a network where there is none. */
+	err = shm_net_look(path, &net);
+	if (err)
+		return explain(path, err);
+	shm_net_unlook(&net);
+	if (name && !(out = fopen(name, "we"))) {
+		complain("net", NULL, "%s: %s", name, strerror(errno));
+		return STATUS_FAILED;
+	}
+	err = net_capture(path, out, count);
+	if (name && fclose(out) != 0 && !err)
+		err = -errno;
+	return err ? explain(path, err) : 0;
+}
+
+/** path_of - a path may be given as a locator */
+static const char *path_of(const char *text)
+{
+	return strncmp(text, "shm://", 6) == 0 ? text + 6 : text;
+}
+
 int net_main(int argc, char *argv[])
 {
-	const char *word[2] = {NULL, NULL};
+	const char *word[3] = {NULL, NULL, NULL};
+	unsigned long count = 0;
 	bool json = false;
 	int words = 0;
 
@@ -260,9 +301,15 @@ int net_main(int argc, char *argv[])
 			fputs(help, stdout);
 			return 0;
 		}
-		if (strcmp(argv[i], "--json") == 0)
+		if (strcmp(argv[i], "--count") == 0 && i + 1 < argc) {
+			char *end;
+
+			count = strtoul(argv[++i], &end, 10);
+			if (count == 0 || *end)
+				return usage_error("net", "'%s' is not a number of frames", argv[i]);
+		} else if (strcmp(argv[i], "--json") == 0)
 			json = true;
-		else if (words < 2 && argv[i][0] != '-')
+		else if (words < 3 && argv[i][0] != '-')
 			word[words++] = argv[i];
 		else
 			return usage_error("net", argv[i][0] == '-' ? "there is no option '%s'" : "'%s' is too much",
@@ -271,6 +318,8 @@ int net_main(int argc, char *argv[])
 	if (words == 1 && strcmp(word[0], "list") == 0)
 		return list(json);
 	if (words == 2 && strcmp(word[0], "show") == 0)
-		return show(strncmp(word[1], "shm://", 6) == 0 ? word[1] + 6 : word[1], json);
-	return usage_error("net", "'list' or 'show PATH' is wanted");
+		return show(path_of(word[1]), json);
+	if (words >= 2 && strcmp(word[0], "capture") == 0)
+		return capture(path_of(word[1]), word[2], count);
+	return usage_error("net", "'list', 'show PATH' or 'capture PATH' is wanted");
 }

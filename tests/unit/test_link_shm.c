@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_link_shm.c - ports on a network in shared memory: who is awake is not woken, who sleeps is, once, and nothing is
+ * lost between the two.
+ *
+ * How often somebody was woken the network itself counts; it is looked at from outside, as `ioth net` does.
+ */
+#include "link_fake.h"
+
+#include <errno.h>
+#include <libvdeplug.h>
+#include <net.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "left.h"
+#include "wait.h"
+
+#define ROUNDS 50
+#define FRAMES_MAX 10000
+
+static struct left before;
+static struct shm_net seen;
+static unsigned char frame[128], got[128];
+
+static int remember(void **state)
+{
+	(void)state;
+	return left_count(&before);
+}
+
+static int nothing_left(void **state)
+{
+	char text[512];
+
+	(void)state;
+	fake_remove();
+	if (left_since(&before, text, sizeof(text)) != 0) {
+		print_error("left: %s\n", text);
+		return -1;
+	}
+	return 0;
+}
+
+/** open_pair - two ports, and the network seen from outside */
+static void open_pair(struct fake *a, struct fake *b)
+{
+	const char *vnl = fake_vnl("shm", "net");
+
+	fake_init(a);
+	fake_init(b);
+	assert_int_equal(fake_open(a, vnl, "vde0", NULL), 0);
+	assert_int_equal(fake_open(b, vnl, "vde1", NULL), 0);
+	assert_int_equal(shm_net_look(strstr(vnl, "://") + 3, &seen), 0);
+	fake_exchange(a, b);
+}
+
+static void close_pair(struct fake *a, struct fake *b)
+{
+	shm_net_unlook(&seen);
+	fake_close(a);
+	fake_close(b);
+}
+
+/** wakes - system calls made to wake somebody, by ports 0 to 2 */
+static uint64_t wakes(void)
+{
+	uint64_t n = 0;
+
+	for (uint32_t port = 0; port < 3; port++)
+		n += atomic_load(&shm_control_of(&seen, port)->sent.wakes);
+	return n;
+}
+
+/** wait_asleep - wait until @port wants to be woken */
+static void wait_asleep(uint32_t port)
+{
+	long end = wait_now_ms() + WAIT_MS;
+
+	while (atomic_load(&shm_control_of(&seen, port)->asleep) == 0)
+		assert_true(wait_again(end));
+}
+
+/** numbered - a frame from the one station of these tests to the other that says @number */
+static void numbered(unsigned int number)
+{
+	static const unsigned char header[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+
+	fake_pattern(frame, sizeof(frame), number);
+	memcpy(frame, header, sizeof(header));
+}
+
+/** introduce - let the network know where @fake is, with the address that numbered() sends to */
+static void introduce(struct fake *fake, struct fake *other)
+{
+	static const unsigned char addresses[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
+
+	numbered(0);
+	memcpy(frame, addresses, sizeof(addresses));
+	fake_send_all(fake, frame, sizeof(frame));
+	assert_int_equal(fake_receive(other, got, sizeof(got)), sizeof(frame));
+}
+
+/* The loop is held fast while the queue of the first device is filled, so it has no reason to sleep before all is through. */
+static void a_loop_that_is_awake_is_not_woken(void **state)
+{
+	struct fake a, b;
+
+	(void)state;
+	open_pair(&a, &b);
+	introduce(&b, &a);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		unsigned int sent = 0;
+		uint64_t woken;
+
+		fake_hold(&b);
+		numbered(0);
+		fake_send_all(&a, frame, sizeof(frame));
+		fake_held(&b);
+		woken = wakes();
+		for (numbered(sent + 1); sent < FRAMES_MAX && fake_send(&a, frame, sizeof(frame)); numbered(sent + 1))
+			sent++;
+		assert_in_range(sent, LINK_BATCH, FRAMES_MAX - 1);
+		fake_release(&b);
+		for (unsigned int i = 0; i <= sent; i++) {
+			assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+			numbered(i);
+			assert_memory_equal(got, frame, sizeof(frame));
+		}
+		assert_int_equal(wakes(), woken);
+	}
+	close_pair(&a, &b);
+}
+
+static void a_loop_that_sleeps_is_woken_once(void **state)
+{
+	struct fake a, b;
+	char url[200], description[] = "test";
+	VDECONN *conn;
+
+	(void)state;
+	open_pair(&a, &b);
+	snprintf(url, sizeof(url), "%s", fake_vnl("shm", "net"));
+	conn = vde_open(url, description, NULL);
+	assert_non_null(conn);
+	introduce(&b, &a);
+	assert_int_equal(fake_frames(&a, 0), 0);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		uint64_t woken;
+
+		wait_asleep(1);
+		woken = wakes();
+		for (unsigned int i = 0; i < 3; i++) {
+			numbered(round + i);
+			assert_int_equal(vde_send(conn, frame, sizeof(frame), 0), sizeof(frame));
+		}
+		for (unsigned int i = 0; i < 3; i++) {
+			assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+			numbered(round + i);
+			assert_memory_equal(got, frame, sizeof(frame));
+		}
+		/* It may have gone back to sleep between two of them. */
+		assert_in_range(wakes() - woken, 1, 3);
+	}
+	assert_int_equal(vde_close(conn), 0);
+	close_pair(&a, &b);
+}
+
+/* Frames come while the loop is on its way to sleep, at every moment of it. */
+static void nothing_is_lost_on_the_way_to_sleep(void **state)
+{
+	struct fake a, b;
+	char url[200], description[] = "test";
+	VDECONN *conn;
+
+	(void)state;
+	open_pair(&a, &b);
+	snprintf(url, sizeof(url), "%s", fake_vnl("shm", "net"));
+	conn = vde_open(url, description, NULL);
+	assert_non_null(conn);
+	introduce(&b, &a);
+	for (unsigned int i = 0; i < 20 * ROUNDS; i++) {
+		/* from at once to beyond the time that a loop looks for more */
+		int64_t until = shm_now_ns() + (int64_t)(i % ROUNDS) * 2000;
+
+		while (shm_now_ns() < until)
+			;
+		numbered(i);
+		assert_int_equal(vde_send(conn, frame, sizeof(frame), 0), sizeof(frame));
+		assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+		assert_memory_equal(got, frame, sizeof(frame));
+	}
+	assert_int_equal(vde_close(conn), 0);
+	close_pair(&a, &b);
+}
+
+/* A port that is awake may leave: nobody looks at it any more. */
+static void a_port_leaves_while_it_is_looked_at(void **state)
+{
+	struct fake a, b;
+
+	(void)state;
+	open_pair(&a, &b);
+	introduce(&b, &a);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		struct fake c;
+
+		fake_init(&c);
+		assert_int_equal(fake_open(&c, fake_vnl("shm", "net"), "vde2", NULL), 0);
+		numbered(round);
+		memset(frame, 0xff, 6);
+		fake_send_all(&a, frame, sizeof(frame));
+		assert_int_equal(fake_receive(&c, got, sizeof(got)), sizeof(frame));
+		fake_close(&c);
+		assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+	}
+	close_pair(&a, &b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(a_loop_that_is_awake_is_not_woken, remember, nothing_left),
+	        cmocka_unit_test_setup_teardown(a_loop_that_sleeps_is_woken_once, remember, nothing_left),
+	        cmocka_unit_test_setup_teardown(nothing_is_lost_on_the_way_to_sleep, remember, nothing_left),
+	        cmocka_unit_test_setup_teardown(a_port_leaves_while_it_is_looked_at, remember, nothing_left),
+	};
+
+	return cmocka_run_group_tests(tests, fake_group, NULL);
+}
