@@ -154,7 +154,8 @@ static int64_t timeout(const struct conn *conn)
 static bool doubtful(const struct conn *conn, int64_t now)
 {
 	return conn->srtt != 0 && conn->backoff == 0 && !conn->probed && !conn->recovering &&
-	       conn->pcb.state >= ESTABLISHED && now - conn->progress >= (2 * (int64_t)conn->srtt + ACK_DELAY_MAX) * 1000;
+	       conn->pcb.state >= ESTABLISHED &&
+	       now - conn->progress >= (2 * (int64_t)conn->srtt + ACK_DELAY_MAX) * 1000;
 }
 
 /** probe - send the first segment again before its time is over */
