@@ -94,10 +94,9 @@ static u16_t cheap_checksum_copy(void *to, const void *from, u16_t len)
 	return chksum_fold(chksum_add(0, to, len));
 }
 
-#define SLOT(name, function)                                                                                           \
-	{                                                                                                              \
-#name, (plt_function)(void *)(function), true                                                          \
-	}
+/* clang-format off */
+#define SLOT(name, function) {#name, (plt_function)(void *)(function), true}
+/* clang-format on */
 
 static const struct plt_slot cheap_slots[] = {
         SLOT(lwip_chksum_copy, cheap_checksum_copy),

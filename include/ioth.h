@@ -264,9 +264,9 @@ struct ioth_functions {
 	/* Since 1.0. A plugin that uses them checks first that they lie within `size` bytes. New members come at the end. */
 	size_t size;                /* set by libioth: bytes of this structure that it knows */
 	void *(*getsockdata)(void); /* set by libioth: the pointer kept for the socket of the call in progress */
-	int (*setsockdata)(
-	        void *data); /* set by libioth: keep that pointer, in socket and accept for the socket being made;
-					    0, or -1 + EINVAL outside a socket call */
+	/* set by libioth: keep that pointer, in socket and accept for the socket being made; 0, or -1 + EINVAL outside a
+	   socket call */
+	int (*setsockdata)(void *data);
 	int (*accept4)(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags);
 	int (*recvmmsg)(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout);
 	int (*sendmmsg)(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags);

@@ -20,9 +20,9 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-/* What clients may do: options.flags */
-#define IOTH_SERVE_LINKS                                                                                               \
-	1u /* plug the stack into networks of their choice (RTM_NEWLINK of kind vde): a locator can start programs */
+/* What clients may do: options.flags.
+   LINKS: plug the stack into networks of their choice (RTM_NEWLINK of kind vde): a locator can start programs */
+#define IOTH_SERVE_LINKS 1u
 
 /** struct ioth_serve_options - all zero is a good choice */
 struct ioth_serve_options {

@@ -131,6 +131,7 @@ struct conn {
 	int64_t confirmed;     /* when inet was last told that the way works */
 	uint32_t recover;      /* end of what was sent when a loss was noticed */
 	bool recovering;
+	bool probed; /* what is on the way was sent again early, since something was last acknowledged */
 	uint32_t retransmitted;
 	/* Urgent data, of which lwIP knows nothing. */
 	bool urgent_out, urgent_in; /* somebody has to be told */
@@ -322,6 +323,8 @@ void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *
 /** peer_mss - from the options of a SYN */
 unsigned int peer_mss(const unsigned char *segment, size_t len);
 err_t conn_output(struct conn *conn);
+/** conn_loss - something was lost: send it again, and reduce the window, once for all that is lost of it */
+void conn_loss(struct conn *conn);
 err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err);
 err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
@@ -375,6 +378,8 @@ int64_t engine_deadline(void *e);
 void engine_timers(void *e);
 /** timer_conn - something has happened to a connection: start the clocks that it needs now */
 void timer_conn(struct engine *e, struct conn *conn);
+/** timer_rto - the time-out of retransmission, in microseconds */
+uint32_t timer_rto(const struct conn *conn);
 /** timer_leave - no clock looks at a connection any more */
 void timer_leave(struct conn *conn);
 /** timer_groups - a report may be pending */

@@ -250,19 +250,7 @@ static err_t output(struct tcp_pcb *pcb)
 
 static void loss(struct tcp_pcb *pcb)
 {
-	struct conn *conn = (struct conn *)pcb;
-
-	/* One loss of several in a window: the window has been reduced for it already, and what is missing next will be sent when
-	   the acknowledgement says so (on_sent). */
-	if (conn->recovering)
-		return;
-	conn->e->lw.tcp_rexmit_fast(pcb);
-	if (!(pcb->flags & TF_INFR))
-		return;
-	conn->recovering = true;
-	conn->recover = pcb->snd_nxt;
-	conn->timed_at = 0;
-	conn->retransmitted++;
+	conn_loss((struct conn *)pcb);
 }
 
 /* -------------------------------------------------------------------------------------------------------- checksums */

@@ -576,7 +576,7 @@ void engine_tcp_info(void *arg, struct usock_tcp *tcp, struct tcp_info *info)
 		info->tcpi_unacked++;
 	info->tcpi_pmtu = pcb->mss + (IP_IS_V6_VAL(pcb->remote_ip) ? 60U : 40U);
 	info->tcpi_rcv_ssthresh = pcb->rcv_wnd;
-	info->tcpi_rto = conn->srtt ? conn->srtt + 4 * conn->rttvar : 1000000U;
+	info->tcpi_rto = timer_rto(conn);
 	info->tcpi_rtt = conn->srtt;
 	info->tcpi_rttvar = conn->rttvar;
 	info->tcpi_snd_ssthresh = pcb->ssthresh;

@@ -266,6 +266,8 @@ err_t conn_output(struct conn *conn)
 	struct tcp_pcb *pcb = &conn->pcb;
 	const struct tcp_pcb *outer = e->building;
 	bool idle = !pcb->unacked && pcb->snd_nxt == pcb->lastack;
+	/* lwIP counts the number of a SYN beforehand. */
+	bool first = pcb->state == SYN_SENT && !pcb->unacked && conn->backoff == 0;
 	uint32_t sent = pcb->snd_nxt;
 	struct tcp_seg **link = NULL, *held = hold_back(conn, &link), **end;
 	u16_t oversize = pcb->unsent_oversize;
@@ -287,7 +289,7 @@ err_t conn_output(struct conn *conn)
 
 		if (idle)
 			conn->progress = conn->stalled_since = now;
-		if (conn->timed_at == 0 && TCP_SEQ_GT(pcb->snd_nxt, sent)) {
+		if (conn->timed_at == 0 && (first || TCP_SEQ_GT(pcb->snd_nxt, sent))) {
 			conn->timed_at = now;
 			conn->timed_seq = pcb->snd_nxt;
 		}
@@ -312,6 +314,30 @@ static err_t done(struct engine *e, struct conn *outer)
 	return err;
 }
 
+/** measure - RFC 6298, of one round trip */
+static void measure(struct conn *conn, int64_t now)
+{
+	uint32_t us = (uint32_t)((now - conn->timed_at) / 1000) + 1, delta;
+
+	conn->timed_at = 0;
+	if (conn->srtt == 0) {
+		conn->srtt = us;
+		conn->rttvar = us / 2;
+		return;
+	}
+	delta = us > conn->srtt ? us - conn->srtt : conn->srtt - us;
+	conn->rttvar = conn->rttvar - conn->rttvar / 4 + delta / 4;
+	conn->srtt = conn->srtt - conn->srtt / 8 + us / 8;
+}
+
+/** opened - the handshake is done, and was the first round trip, unless a segment of it was sent again */
+static void opened(struct conn *conn)
+{
+	conn_opened(conn);
+	if (conn->timed_at != 0)
+		measure(conn, usock_now(conn->e->stack));
+}
+
 err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
 	struct conn *conn = (struct conn *)pcb, *outer = conn->e->current;
@@ -320,7 +346,7 @@ err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	(void)arg;
 	(void)err;
 	conn->connecting = false;
-	conn_opened(conn);
+	opened(conn);
 	e->current = conn;
 	/* The window is announced with the acknowledgement that lwIP is about to send. */
 	pcb->rcv_wnd = conn->limit > pcb->rcv_wnd && (pcb->flags & TF_WND_SCALE) ? conn->limit : pcb->rcv_wnd;
@@ -363,7 +389,7 @@ err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	if (conn->half_open)
 		listener->half_open--;
 	conn->half_open = false;
-	conn_opened(conn);
+	opened(conn);
 	pcb->callback_arg = NULL;
 	endpoint(e, listener->tcp->family, &pcb->local_ip, pcb->local_port, &local);
 	endpoint(e, listener->tcp->family, &pcb->remote_ip, pcb->remote_port, &remote);
@@ -440,20 +466,21 @@ err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	return done(e, outer);
 }
 
-/** measure - RFC 6298, of one round trip */
-static void measure(struct conn *conn, int64_t now)
+void conn_loss(struct conn *conn)
 {
-	uint32_t us = (uint32_t)((now - conn->timed_at) / 1000) + 1, delta;
+	struct tcp_pcb *pcb = &conn->pcb;
 
-	conn->timed_at = 0;
-	if (conn->srtt == 0) {
-		conn->srtt = us;
-		conn->rttvar = us / 2;
+	/* One loss of several in a window: the window has been reduced for it already, and what is missing next will be
+	   sent when the acknowledgement says so (on_sent). */
+	if (conn->recovering)
 		return;
-	}
-	delta = us > conn->srtt ? us - conn->srtt : conn->srtt - us;
-	conn->rttvar = conn->rttvar - conn->rttvar / 4 + delta / 4;
-	conn->srtt = conn->srtt - conn->srtt / 8 + us / 8;
+	conn->e->lw.tcp_rexmit_fast(pcb);
+	if (!(pcb->flags & TF_INFR))
+		return;
+	conn->recovering = true;
+	conn->recover = pcb->snd_nxt;
+	conn->timed_at = 0;
+	conn->retransmitted++;
 }
 
 /**
@@ -479,6 +506,7 @@ err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	conn->progress = now;
 	conn->stalled_since = pcb->unacked ? now : 0;
 	conn->backoff = 0;
+	conn->probed = false;
 	conn->soft_error = 0;
 	if (conn->urgent_out && TCP_SEQ_GEQ(pcb->lastack, conn->urgent_end))
 		conn->urgent_out = false;

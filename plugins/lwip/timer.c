@@ -14,7 +14,12 @@
  * Retransmissions have a clock of their own. lwIP measures round trips in ticks and cannot send again before a second has passed;
  * here they are measured in microseconds and the time-out follows RFC 6298, from 200 ms on as on Linux. When it passes, what
  * lwIP does at its own is done. conn->backoff doubles it each time; lwIP's count of attempts decides when to give up, and
- * it is kept from counting by itself meanwhile (rtime).
+ * it is kept from counting by itself meanwhile (rtime). The handshake is the first round trip that is measured.
+ *
+ * The end of what was sent, or all of it, may be lost without anything behind it that would make the peer say so. So before
+ * the time-out, after two round trips and what a peer may delay an acknowledgement, the first segment is sent again and
+ * counts as lost (as in RFC 8985, 7, which sends the last, for peers with SACK): that costs half of the window, where the
+ * time-out costs all of it. Once, till something is acknowledged.
  */
 #include "engine.h"
 
@@ -23,6 +28,7 @@
 #define RTO_MIN 200000U /* microseconds */
 #define RTO_FIRST 1000000U
 #define RTO_MAX 120000000U
+#define ACK_DELAY_MAX 50000U
 #define TIME_WAIT_TICKS 120U /* a minute, as Linux */
 #define TIME_WAITS_MAX 16384U
 #define ORPHAN_ATTEMPTS_MAX 8U /* of one that its program has closed: as net.ipv4.tcp_orphan_retries */
@@ -129,16 +135,35 @@ int64_t engine_deadline(void *arg)
 	return due;
 }
 
-/** timeout - of retransmission, in nanoseconds */
-static int64_t timeout(const struct conn *conn)
+uint32_t timer_rto(const struct conn *conn)
 {
 	uint64_t us = conn->srtt ? (uint64_t)conn->srtt + (conn->rttvar > RTO_MIN / 4 ? 4U * conn->rttvar : RTO_MIN)
 	                         : RTO_FIRST;
 
 	us <<= conn->backoff < 10 ? conn->backoff : 10;
-	if (us > RTO_MAX)
-		us = RTO_MAX;
-	return (int64_t)us * 1000;
+	return us > RTO_MAX ? RTO_MAX : (uint32_t)us;
+}
+
+/** timeout - the same in nanoseconds */
+static int64_t timeout(const struct conn *conn)
+{
+	return (int64_t)timer_rto(conn) * 1000;
+}
+
+/** doubtful - should something have been acknowledged by now? */
+static bool doubtful(const struct conn *conn, int64_t now)
+{
+	return conn->srtt != 0 && conn->backoff == 0 && !conn->probed && !conn->recovering &&
+	       conn->pcb.state >= ESTABLISHED &&
+	       now - conn->progress >= (2 * (int64_t)conn->srtt + ACK_DELAY_MAX) * 1000;
+}
+
+/** probe - send the first segment again before its time is over */
+static void probe(struct conn *conn)
+{
+	conn->probed = true;
+	conn_loss(conn);
+	conn_output(conn);
 }
 
 /** again - nothing has been acknowledged for too long: send again what was first, carefully */
@@ -205,6 +230,8 @@ static void rexmit(struct engine *e)
 			fail(conn);
 		else if (now - conn->progress >= timeout(conn))
 			again(conn);
+		else if (doubtful(conn, now))
+			probe(conn);
 	}
 	prune(e, CLOCK_REXMIT);
 }

@@ -117,6 +117,14 @@ static const char *string(const struct elf_object *obj, uint64_t off)
 	return off < obj->strtab.len ? (const char *)obj->bytes + obj->strtab.off + off : NULL;
 }
 
+/** search_path - the same; an empty one when there is none */
+static const char *search_path(const struct elf_object *obj, uint64_t off)
+{
+	const char *path = string(obj, off);
+
+	return path ? path : "";
+}
+
 /** name - the same for what names a file; no one needs a name that fills the file */
 static const char *name(const struct elf_object *obj, uint64_t off)
 {
@@ -489,7 +497,7 @@ static struct layout layout(const struct elf_object *obj, const struct elf_names
 		ELF(Dyn) entry = dyn(obj, i);
 
 		if (entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH)
-			seg.len += expand(string(obj, entry.d_un.d_val), names->origin, NULL);
+			seg.len += expand(search_path(obj, entry.d_un.d_val), names->origin, NULL);
 	}
 	return seg;
 }
@@ -569,7 +577,7 @@ static void write_dynamic(const struct elf_object *obj, const struct elf_names *
 		case DT_RPATH:
 		case DT_RUNPATH:
 			new = seg->vaddr + (pos - seg->off) - obj->strtab_vaddr;
-			pos += expand(string(obj, value), names->origin, (char *)out + pos);
+			pos += expand(search_path(obj, value), names->origin, (char *)out + pos);
 			value = new;
 			break;
 		case DT_STRSZ:

@@ -64,7 +64,7 @@ static int flatten(const struct iovec *iov, size_t count, struct flat *flat)
 		flat->data = iov[0].iov_base;
 		return 0;
 	}
-	flat->data = malloc(len > 0 ? len : 1);
+	flat->data = len > 0 ? malloc(len) : calloc(1, 1);
 	flat->allocated = true;
 	return flat->data == NULL ? -ENOMEM : 0;
 }

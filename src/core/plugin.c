@@ -212,10 +212,9 @@ newstack_prototype *ioth__plugin_newstack(struct ioth__plugin *plugin, const cha
 
 void ioth__plugin_fill(struct ioth__plugin *plugin, const char *name, size_t namelen, struct ioth_functions *f)
 {
-#define MEMBER(function)                                                                                               \
-	{                                                                                                              \
-#function, offsetof(struct ioth_functions, function)                                                   \
-	}
+	/* clang-format off */
+#define MEMBER(function) {#function, offsetof(struct ioth_functions, function)}
+	/* clang-format on */
 	static const struct {
 		const char *name;
 		size_t offset;

@@ -226,8 +226,8 @@ static int dup_onto(int fd, int newfd, int flags)
 		return -1;
 	sock = ioth__sock_get(fd);
 	/*
-	 * What newfd was is closed first, by its plugin if it has one. A plugin that can forget is told afterwards: so the number is never free, as
-	 * in the kernel.
+	 * What newfd was is closed first, by its plugin if it has one. A plugin that can forget is told afterwards: so
+	 * the number is never free, as in the kernel.
 	 */
 	old = ioth__fd_take(newfd);
 	forgets = old != NULL && (old->kernel || old->stack->f.forget != NULL);

@@ -45,8 +45,8 @@ static void usable_now(struct inet_addr *addr)
 
 	addr->flags &= ~(uint32_t)(IFA_F_TENTATIVE | IFA_F_OPTIMISTIC | IFA_F_DADFAILED);
 	addr->dad_next = INET_NEVER;
-	if (inet__addr_tell(addr) !=
-	    0) { /* no room in the engine: an address that cannot be used is not shown as one */
+	/* No room in the engine: an address that cannot be used is not shown as one. */
+	if (inet__addr_tell(addr) != 0) {
 		inet__addr_dad_failed(addr);
 		return;
 	}
@@ -423,8 +423,8 @@ void inet__addrs_forwarding(struct inet *inet)
 			if (addr->family != AF_INET6)
 				continue;
 			if (inet->forwarding) {
-				inet__addr_routes_add(
-				        addr); /* the anycast address of the routers of its network is new */
+				/* The anycast address of the routers of its network is new. */
+				inet__addr_routes_add(addr);
 				continue;
 			}
 			inet__route_init(&anycast, AF_INET6);

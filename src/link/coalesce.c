@@ -22,8 +22,8 @@
 #define ACK 0x10
 #define PSH 0x08
 #define FLOWS 8 /* connections followed in one batch; others are left as they are */
-#define SEGMENT_MAX                                                                                                    \
-	(65535 + ETHERNET) /* the length of an IPv4 packet has 16 bits; that of IPv6 has a little more room */
+/* The length of an IPv4 packet has 16 bits; that of IPv6 has a little more room. */
+#define SEGMENT_MAX (65535 + ETHERNET)
 
 /** struct segment - a TCP segment in a frame, measured */
 struct segment {

@@ -31,7 +31,8 @@
  * A thread that is blocked in a call of ours will take what has arrived: while there is one, IN is not shown; when its
  * call is over it sees to what is left. The same with OUT. So a blocking reader costs nothing here.
  *
- * What cannot be had: PRI without IN (urgent data alone are IN as well); ERR without HUP of a stream (TCP with
+ * What cannot be had: PRI without IN (urgent data alone are IN as well, but who reads then passes over them, so nobody is
+ * told for ever; of the descriptors that Linux has only a TCP socket shows PRI alone); ERR without HUP of a stream (TCP with
  * IP_RECVERR), or with it but without RDHUP and IN (shutdown while connecting); POLLWRBAND comes with OUT.
  *
  * Our ends are close-on-exec, closed in forked children, never block and never raise SIGPIPE. The program may read,

@@ -49,7 +49,7 @@ static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, con
 	struct usock *sock = call->sock;
 	int (*attempt)(struct usock * sock, struct usock__xfer * xfer) =
 	        way->sends ? sock->kind->send : sock->kind->recv;
-	bool asked = false;
+	bool asked = false, glanced = false;
 	int64_t until = 0;
 	int result;
 
@@ -57,8 +57,12 @@ static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, con
 		return -EOPNOTSUPP;
 	call->peeks = (xfer->flags & MSG_PEEK) != 0;
 	while ((result = attempt(sock, xfer)) == -EAGAIN) {
-		if (!asked && !(xfer->flags & MSG_DONTWAIT) && usock__call_glance(call, way->events))
-			continue;
+		/* Once: what comes may be for others for ever, and they want the lock. */
+		if (!glanced && !asked && !(xfer->flags & MSG_DONTWAIT)) {
+			glanced = true;
+			if (usock__call_glance(call, way->events))
+				continue;
+		}
 		if (!asked && !(xfer->flags & MSG_DONTWAIT)) {
 			/* Asked only now: most calls need not wait. */
 			if (usock__nonblocking(sock))

@@ -306,6 +306,26 @@ CASE(poll, urgent_alone, INET, "urgent data with nothing before and behind them 
 	CHECK_INT(selected(p.b, 0), 2);
 }
 
+CASE(poll, urgent_in_vain, INET, "who waits for data is not told of a lone urgent byte again and again")
+{
+	struct pair p = tcp_pair(c);
+	char byte;
+
+	CHECK_LEN(ioth_send(p.a, "X", 1, MSG_OOB), 1);
+	CHECK_URGENT(p.b);
+	CHECK_ERR(ioth_recv(p.b, &byte, 1, MSG_DONTWAIT), EAGAIN);
+	CHECK_POLL_NOW(p.b, POLLOUT);
+	/* It was passed over; what comes next is told of. */
+	CHECK_ERR(ioth_recv(p.b, &byte, 1, MSG_OOB), EINVAL);
+	CHECK_LEN(ioth_send(p.a, "Y", 1, MSG_OOB), 1);
+	CHECK_URGENT(p.b);
+	CHECK_ERR(ioth_recv(p.b, &byte, 1, MSG_DONTWAIT), EAGAIN);
+	send_text(p.a, "z");
+	CHECK_POLL(p.b, POLLIN | POLLOUT);
+	recv_text(p.b, "z");
+	CHECK_POLL_NOW(p.b, POLLOUT);
+}
+
 CASE(poll, urgent_after_data, INET, "urgent data behind others: PRI goes with the urgent byte, IN with the others",
      LIMITS({"remote+lwip", "an urgent byte that was taken keeps its place in the queue of an AF_UNIX stream: IN until "
                             "the next read"}))

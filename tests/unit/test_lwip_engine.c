@@ -249,6 +249,34 @@ static void test_gap(void **state)
 	fake_free(t.from);
 }
 
+/** delay - how long @total bytes take when the @nth frame that a sends of them is lost, on a connection that is new */
+static int64_t delay(unsigned int nth, size_t total)
+{
+	struct transfer t = {.from = open_pair(AF_INET), .to = b->accepted, .total = total};
+	int64_t begin = now;
+
+	a->lose = nth;
+	assert_true(fake_run(a, b, transferred, &t, 10 * SECOND));
+	assert_int_equal(t.to->bad, 0);
+	assert_int_equal(((struct conn *)t.from->tcp.pcb)->retransmitted, 1);
+	fake_free(t.from);
+	return now - begin;
+}
+
+/* The handshake has told how long a round trip takes, so the first loss does not cost a second, nor a time-out. */
+static void test_first_loss(void **state)
+{
+	(void)state;
+	assert_in_range(delay(1, 100), SECOND / 20, SECOND / 8);
+}
+
+/* Nothing follows that would make the peer ask for it; a time-out would take 200 ms. */
+static void test_tail_loss(void **state)
+{
+	(void)state;
+	assert_in_range(delay(8, 8 * 1460), SECOND / 20, SECOND / 8);
+}
+
 static void test_loss(void **state)
 {
 	struct sock *sock = open_pair(AF_INET);
@@ -736,6 +764,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_acknowledgements, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_first_loss, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_tail_loss, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_window, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_close, setup, teardown),

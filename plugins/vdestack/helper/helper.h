@@ -52,8 +52,6 @@ int netns_new(void);
 /** netns_enter - move into the namespace of a stack, until netns_leave */
 int netns_enter(int ns);
 void netns_leave(void);
-/** netns_home - descriptor of the hidden namespace */
-int netns_home(void);
 /** netns_quiet - does the hidden namespace do without IPv6 altogether? */
 bool netns_quiet(void);
 

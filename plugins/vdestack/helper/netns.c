@@ -130,11 +130,6 @@ void netns_leave(void)
 		abort();
 }
 
-int netns_home(void)
-{
-	return home;
-}
-
 bool netns_quiet(void)
 {
 	return quiet;
