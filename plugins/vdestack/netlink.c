@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * netlink.c - what is sent over a NETLINK_ROUTE socket of a stack.
+ * netlink.c - what is sent and received over a NETLINK_ROUTE socket of a stack.
  *
  * It is the kernel's socket and the kernel answers. But requests for interfaces of kind "vde" are seen to here and
  * sent as something else (nlvde.c), and a request to delete an interface may have been for one of ours.
  *
  * An interface of kind vde that cannot be made is an error of the call that sends the request, and nothing is sent
  * then.
+ *
+ * A netlink socket cannot be shut down. So when the stack is stopped the kernel is asked for an answer on the socket
+ * itself, which wakes who waits for one, and is not given to him.
  */
 #include "vdestack.h"
 
@@ -213,4 +216,57 @@ int vde_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)
 		msgvec[done++].msg_len = (unsigned int)sent;
 	}
 	return done || vlen == 0 ? (int)done : -1;
+}
+
+/** received - what a call says that has received; ENETDOWN when the stack was stopped meanwhile */
+static ssize_t received(ssize_t result)
+{
+	if (result < 0 || !atomic_load_explicit(&vde_current()->stopped, memory_order_acquire))
+		return result;
+	errno = ENETDOWN;
+	return -1;
+}
+
+ssize_t vde_read(int fd, void *buf, size_t len)
+{
+	return received(read(fd, buf, len));
+}
+
+ssize_t vde_readv(int fd, const struct iovec *iov, int iovcnt)
+{
+	return received(readv(fd, iov, iovcnt));
+}
+
+ssize_t vde_recv(int fd, void *buf, size_t len, int flags)
+{
+	return received(recv(fd, buf, len, flags));
+}
+
+ssize_t vde_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
+{
+	return received(recvfrom(fd, buf, len, flags, from, fromlen));
+}
+
+ssize_t vde_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return received(recvmsg(fd, msg, flags));
+}
+
+int vde_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)
+{
+	return (int)received(recvmmsg(fd, msgvec, vlen, flags, timeout));
+}
+
+int vde_shutdown(int fd, int how)
+{
+	const struct nlmsghdr nothing = {
+	        .nlmsg_len = sizeof(nothing), .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK};
+	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	int result = shutdown(fd, how);
+
+	if (result < 0 && errno == EOPNOTSUPP && !vde_kernelfd(fd) &&
+	    atomic_load_explicit(&vde_current()->stopped, memory_order_acquire) &&
+	    sendto(fd, &nothing, sizeof(nothing), MSG_DONTWAIT, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		errno = EOPNOTSUPP;
+	return result;
 }

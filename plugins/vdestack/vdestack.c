@@ -92,8 +92,7 @@ static int vde_socket(int domain, int type, int protocol)
 	return fail(stock_socket(&vde_current()->stock, domain, type, protocol));
 }
 
-/** vde_kernelfd - are system calls all there is to a socket? For all but those of routing netlink, see netlink.c */
-static int vde_kernelfd(int fd)
+int vde_kernelfd(int fd)
 {
 	int domain = 0, protocol = 0;
 	socklen_t len = sizeof(int);
@@ -117,6 +116,7 @@ static int vde_stopstack(void *stackdata)
 
 	if (stack->foreign)
 		return 0;
+	atomic_store_explicit(&stack->stopped, true, memory_order_release);
 	vde_ports_leave(stack);
 	client_tell(stack->client, &request);
 	return 0;
@@ -145,14 +145,14 @@ static void offer(struct ioth_functions *f)
 	f->getpeername = getpeername;
 	f->setsockopt = setsockopt;
 	f->getsockopt = getsockopt;
-	f->shutdown = shutdown;
+	f->shutdown = vde_shutdown;
 	f->ioctl = vde_ioctl;
 	f->fcntl = vde_fcntl;
-	f->read = read;
-	f->readv = readv;
-	f->recv = recv;
-	f->recvfrom = recvfrom;
-	f->recvmsg = recvmsg;
+	f->read = vde_read;
+	f->readv = vde_readv;
+	f->recv = vde_recv;
+	f->recvfrom = vde_recvfrom;
+	f->recvmsg = vde_recvmsg;
 	f->write = vde_write;
 	f->writev = vde_writev;
 	f->send = vde_send;
@@ -161,7 +161,7 @@ static void offer(struct ioth_functions *f)
 	if (f->size < offsetof(struct ioth_functions, stopstack) + sizeof(f->stopstack))
 		return;
 	f->accept4 = accept4;
-	f->recvmmsg = recvmmsg;
+	f->recvmmsg = vde_recvmmsg;
 	f->sendmmsg = vde_sendmmsg;
 	f->kernelfd = vde_kernelfd;
 	f->opensockets = vde_opensockets;

@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #include <ioth.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -28,7 +29,8 @@ struct vde_stack {
 	uint64_t id;            /* its number, for the helper */
 	struct client *client;
 	struct vde_port *ports;
-	char *pcap;   /* capture file, or NULL */
+	char *pcap; /* capture file, or NULL */
+	atomic_bool stopped;
 	bool foreign; /* inherited by fork: the parent's threads that drive its ports are not here */
 	struct stock stock;
 };
@@ -68,6 +70,8 @@ void vde_ports_forked(struct vde_stack *stack);
 
 /** vde_current - the stack of the call in progress; vdestack.c */
 struct vde_stack *vde_current(void);
+/** vde_kernelfd - are system calls all there is to a socket? For all but those of routing netlink; vdestack.c */
+int vde_kernelfd(int fd);
 
 /* The calls that send, for NETLINK_ROUTE sockets; as their namesakes. */
 ssize_t vde_write(int fd, const void *buf, size_t len);
@@ -76,5 +80,14 @@ ssize_t vde_send(int fd, const void *buf, size_t len, int flags);
 ssize_t vde_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen);
 ssize_t vde_sendmsg(int fd, const struct msghdr *msg, int flags);
 int vde_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags);
+/* Those that receive: as their namesakes, ENETDOWN when the stack was stopped meanwhile. */
+ssize_t vde_read(int fd, void *buf, size_t len);
+ssize_t vde_readv(int fd, const struct iovec *iov, int iovcnt);
+ssize_t vde_recv(int fd, void *buf, size_t len, int flags);
+ssize_t vde_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen);
+ssize_t vde_recvmsg(int fd, struct msghdr *msg, int flags);
+int vde_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout);
+/** vde_shutdown - shutdown(2), which netlink sockets do not have: there it wakes who receives on a stopped stack */
+int vde_shutdown(int fd, int how);
 
 #endif

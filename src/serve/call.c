@@ -96,8 +96,13 @@ static int call_stop(const struct serve_conn *conn)
 		next = sock->next;
 		if (sock->session != conn->session)
 			continue;
-		ioth_shutdown(sock->file, SHUT_RDWR);
-		serve_sock_sync(sock, 0, -1);
+		if (ioth_shutdown(sock->file, SHUT_RDWR) == 0) {
+			serve_sock_sync(sock, 0, -1);
+		} else {
+			/* One of netlink: nothing can happen to it, but who waits is to know. */
+			sock->seen |= POLLHUP | POLLRDHUP;
+			serve_conn_awake(sock);
+		}
 	}
 	return 0;
 }

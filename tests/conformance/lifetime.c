@@ -3,6 +3,7 @@
 #include "conf.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <sys/wait.h>
 
@@ -440,6 +441,24 @@ CASE(stop, wakes, INET, "ioth_stopstack wakes what waits; later calls are ENETDO
 	drop(c, p.a);
 	drop(c, q.a);
 	drop(c, server);
+	CHECK_OK(ioth_delstack(c->a));
+	c->a = NULL;
+}
+
+CASE(stop, netlink, ONCE, "ioth_stopstack wakes who waits for a netlink message",
+     LIMITS(HANDED_OVER, {"kernel", "it is the native stack under another name, whose netlink sockets nobody wakes"}))
+{
+	int fd = sockp(c, c->a, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	char byte;
+	struct call call = {.run = call_recv, .fd = fd, .buf = &byte, .len = 1};
+
+	call_start(&call);
+	call_blocked(&call);
+	CHECK_OK(ioth_stopstack(c->a));
+	call_end(&call);
+	CHECK(call.result <= 0);
+	CHECK_ERR(ioth_recv(fd, &byte, 1, 0), ENETDOWN);
+	drop(c, fd);
 	CHECK_OK(ioth_delstack(c->a));
 	c->a = NULL;
 }

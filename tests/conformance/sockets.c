@@ -273,7 +273,7 @@ void conf_call_blocked(struct call *call)
 	while (__atomic_load_n(&call->tid, __ATOMIC_ACQUIRE) == 0)
 		if (!wait_again(deadline))
 			conf_fail("the other thread does not start");
-	ret = wait_thread_blocked(call->tid);
+	ret = wait_call_blocked(call->tid);
 	if (ret == -ESRCH) {
 		conf_call_end(call);
 		conf_fail("the call in the other thread was to block, it returned %ld %s", call->result,

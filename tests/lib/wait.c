@@ -107,8 +107,8 @@ static bool at_mutex(const char *dir)
 	       operation == (FUTEX_WAIT | FUTEX_PRIVATE_FLAG);
 }
 
-/** wait_task - the common part of the two functions below; @dir: of the task in /proc */
-static int wait_task(const char *dir)
+/** wait_task - the common part of the functions below; @dir: of the task in /proc; @mutex: at a mutex counts, too */
+static int wait_task(const char *dir, bool mutex)
 {
 	char path[64];
 	long deadline = wait_now_ms() + WAIT_MS;
@@ -124,7 +124,7 @@ static int wait_task(const char *dir)
 			return blocked;
 		steady = blocked && switches == before ? steady + 1 : 0;
 		before = switches;
-		if (steady >= 2 && !at_mutex(dir))
+		if (steady >= 2 && (mutex || !at_mutex(dir)))
 			return 0;
 	} while (wait_again(deadline));
 	return -ETIMEDOUT;
@@ -135,7 +135,15 @@ int wait_thread_blocked(pid_t tid)
 	char dir[48];
 
 	snprintf(dir, sizeof(dir), "/proc/self/task/%d", (int)tid);
-	return wait_task(dir);
+	return wait_task(dir, true);
+}
+
+int wait_call_blocked(pid_t tid)
+{
+	char dir[48];
+
+	snprintf(dir, sizeof(dir), "/proc/self/task/%d", (int)tid);
+	return wait_task(dir, false);
 }
 
 int wait_process_blocked(pid_t pid)
@@ -143,5 +151,5 @@ int wait_process_blocked(pid_t pid)
 	char dir[48];
 
 	snprintf(dir, sizeof(dir), "/proc/%d", (int)pid);
-	return wait_task(dir);
+	return wait_task(dir, true);
 }

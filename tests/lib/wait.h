@@ -30,9 +30,12 @@ int wait_revents(int fd, int want);
  * wait_thread_blocked - wait till a thread of this process sleeps in the kernel and stays asleep
  *
  * Returns 0, or -ETIMEDOUT, -ESRCH when it has ended. There is no event for this: /proc is read till the thread is in
- * state S with the same count of context switches three times in a row, and not at a mutex.
+ * state S with the same count of context switches three times in a row.
  */
 int wait_thread_blocked(pid_t tid);
+
+/** wait_call_blocked - the same, but not at a mutex, whose holder may have lost the processor for a while */
+int wait_call_blocked(pid_t tid);
 
 /** wait_process_blocked - the same for the main thread of process @pid, waiting or stopped states excluded */
 int wait_process_blocked(pid_t pid);
