@@ -344,3 +344,23 @@ const char *fake_vnl(const char *module, const char *name)
 	snprintf(out, sizeof(text[0]), "%s://%s/%s", module, fake_directory(), name);
 	return out;
 }
+
+struct left fake_before;
+
+int fake_remember(void **state)
+{
+	(void)state;
+	return left_count(&fake_before);
+}
+
+int fake_nothing_left(void **state)
+{
+	char text[512];
+
+	(void)state;
+	fake_remove();
+	if (left_since(&fake_before, text, sizeof(text)) == 0)
+		return 0;
+	print_error("left: %s\n", text);
+	return -1;
+}

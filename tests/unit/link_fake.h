@@ -18,6 +18,7 @@
 #include <sys/types.h>
 #include <stdbool.h>
 
+#include "left.h"
 #include "link.h"
 
 struct fake_frame {
@@ -45,6 +46,15 @@ struct fake {
 
 /** fake_group - set up a group of tests: the first thread of a process may bring helpers of a sanitizer with it */
 int fake_group(void **state);
+
+/**
+ * fake_remember, fake_nothing_left - set up and tear down a test: descriptors, threads and children are as many after it as before
+ *
+ * fake_before: what there was.
+ */
+extern struct left fake_before;
+int fake_remember(void **state);
+int fake_nothing_left(void **state);
 
 /** fake_init - a device without port */
 void fake_init(struct fake *fake);

@@ -19,29 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "left.h"
 #include "wait.h"
-
-static struct left before;
-
-static int remember(void **state)
-{
-	(void)state;
-	return left_count(&before);
-}
-
-static int nothing_left(void **state)
-{
-	char text[512];
-
-	(void)state;
-	fake_remove();
-	if (left_since(&before, text, sizeof(text)) != 0) {
-		print_error("left: %s\n", text);
-		return -1;
-	}
-	return 0;
-}
 
 /** in_directory - the path of a file beside the sockets of the test; see fake_vnl */
 static const char *in_directory(const char *name)
@@ -340,7 +318,7 @@ static void a_full_disk_stops_the_capture_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, remember, nothing_left)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_remember, fake_nothing_left)
 	        TEST(a_crash_loses_nothing_that_is_old), /* first: its child starts threads */
 	        TEST(both_directions_are_recorded),
 	        TEST(names_are_filled_in),

@@ -17,27 +17,6 @@
 #include "left.h"
 #include "wait.h"
 
-static struct left before;
-
-static int remember(void **state)
-{
-	(void)state;
-	return left_count(&before);
-}
-
-static int nothing_left(void **state)
-{
-	char text[512];
-
-	(void)state;
-	fake_remove();
-	if (left_since(&before, text, sizeof(text)) != 0) {
-		print_error("left: %s\n", text);
-		return -1;
-	}
-	return 0;
-}
-
 /** open_one - a connection, which must succeed */
 static struct link_conn *open_one(const char *vnl, const char *pcap)
 {
@@ -270,7 +249,7 @@ static void a_child_closes_its_copies_only(void **state)
 		link_conn_close(a);
 		link_conn_close(b);
 		link_conn_close(c);
-		_exit(left_count(&now) == 0 && now.fds == before.fds ? 0 : 1);
+		_exit(left_count(&now) == 0 && now.fds == fake_before.fds ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -282,7 +261,7 @@ static void a_child_closes_its_copies_only(void **state)
 	link_conn_close(c);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, remember, nothing_left)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_remember, fake_nothing_left)
 
 int main(void)
 {

@@ -29,7 +29,6 @@
 #define MANY 1000
 #define HOUR (3600 * (int64_t)1000000000)
 
-static struct left before;
 static cpu_set_t cores;
 
 /** struct subject - a driver and what has happened to it */
@@ -128,23 +127,9 @@ static void loop_round(struct subject *probe)
 
 static int remember(void **state)
 {
-	(void)state;
 	atomic_store(&ordered, 0);
 	sem_init(&done, 0, 0);
-	return left_count(&before);
-}
-
-static int nothing_left(void **state)
-{
-	char text[512];
-
-	(void)state;
-	fake_remove();
-	if (left_since(&before, text, sizeof(text)) != 0) {
-		print_error("left: %s\n", text);
-		return -1;
-	}
-	return 0;
+	return fake_remember(state);
 }
 
 /** one_core - and so one loop */
@@ -537,7 +522,7 @@ static void a_child_leaves_the_drivers_of_its_parent_alone(void **state)
 		link_driver_suspend(b.driver);
 		subject_close(&a);
 		subject_close(&b);
-		_exit(left_count(&now) == 0 && now.fds == before.fds ? 0 : 1);
+		_exit(left_count(&now) == 0 && now.fds == fake_before.fds ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -604,7 +589,7 @@ static void the_time_to_poll_is_a_number(void **state)
 	unsetenv("IOTH_POLL_US");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, remember, nothing_left)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, remember, fake_nothing_left)
 
 int main(void)
 {

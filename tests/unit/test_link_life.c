@@ -23,8 +23,6 @@
 
 #define CROWD 200
 
-static struct left before;
-
 /* ThreadSanitizer takes the threads of a child for those of its parent: there a child starts none. */
 #ifndef __has_feature
 #define __has_feature(feature) 0
@@ -34,25 +32,6 @@ static struct left before;
 #else
 #define CHILD_MAY_START_THREADS true
 #endif
-
-static int remember(void **state)
-{
-	(void)state;
-	return left_count(&before);
-}
-
-static int nothing_left(void **state)
-{
-	char text[512];
-
-	(void)state;
-	fake_remove();
-	if (left_since(&before, text, sizeof(text)) != 0) {
-		print_error("left: %s\n", text);
-		return -1;
-	}
-	return 0;
-}
 
 /** open_one - a device and its port */
 static void open_one(struct fake *fake, const char *vnl)
@@ -395,7 +374,7 @@ static void a_child_closes_its_copies_and_starts_afresh(void **state)
 				status = child_exchange(vnl);
 			if (fake_threads(&loop) != 0)
 				status = 20;
-			if (left_count(&now) != 0 || now.fds != before.fds)
+			if (left_count(&now) != 0 || now.fds != fake_before.fds)
 				status = 21;
 			end_child(status);
 		}
@@ -490,7 +469,7 @@ static void a_fork_may_meet_any_moment(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, remember, nothing_left)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_remember, fake_nothing_left)
 	        TEST(threads_come_with_the_first_port_and_go_with_the_last),
 	        TEST(an_idle_loop_has_no_timer),
 	        TEST(a_crowd_shares_a_switch),

@@ -23,27 +23,7 @@
 #include "left.h"
 #include "wait.h"
 
-static struct left before;
 static unsigned char frame[LINK_FRAME_MAX + 1000], got[LINK_FRAME_MAX + 1000];
-
-static int remember(void **state)
-{
-	(void)state;
-	return left_count(&before);
-}
-
-static int nothing_left(void **state)
-{
-	char text[512];
-
-	(void)state;
-	fake_remove();
-	if (left_since(&before, text, sizeof(text)) != 0) {
-		print_error("left: %s\n", text);
-		return -1;
-	}
-	return 0;
-}
 
 /** open_pair - two ports on a network of kind "ptp" or "switch" */
 static void open_pair(struct fake *a, struct fake *b, const char *kind)
@@ -458,7 +438,7 @@ static void descriptors_may_run_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, remember, nothing_left)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_remember, fake_nothing_left)
 	        TEST(frames_of_all_sizes_cross),
 	        TEST(frames_the_network_cannot_carry_are_dropped),
 	        TEST(malformed_frames_from_the_network_are_dropped),

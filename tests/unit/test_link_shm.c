@@ -14,34 +14,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "left.h"
 #include "wait.h"
 
 #define ROUNDS 50
 #define FRAMES_MAX 10000
 
-static struct left before;
 static struct shm_net seen;
 static unsigned char frame[128], got[128];
-
-static int remember(void **state)
-{
-	(void)state;
-	return left_count(&before);
-}
-
-static int nothing_left(void **state)
-{
-	char text[512];
-
-	(void)state;
-	fake_remove();
-	if (left_since(&before, text, sizeof(text)) != 0) {
-		print_error("left: %s\n", text);
-		return -1;
-	}
-	return 0;
-}
 
 /** open_pair - two ports, and the network seen from outside */
 static void open_pair(struct fake *a, struct fake *b)
@@ -221,10 +200,10 @@ static void a_port_leaves_while_it_is_looked_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(a_loop_that_is_awake_is_not_woken, remember, nothing_left),
-	        cmocka_unit_test_setup_teardown(a_loop_that_sleeps_is_woken_once, remember, nothing_left),
-	        cmocka_unit_test_setup_teardown(nothing_is_lost_on_the_way_to_sleep, remember, nothing_left),
-	        cmocka_unit_test_setup_teardown(a_port_leaves_while_it_is_looked_at, remember, nothing_left),
+	        cmocka_unit_test_setup_teardown(a_loop_that_is_awake_is_not_woken, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(a_loop_that_sleeps_is_woken_once, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(nothing_is_lost_on_the_way_to_sleep, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(a_port_leaves_while_it_is_looked_at, fake_remember, fake_nothing_left),
 	};
 
 	return cmocka_run_group_tests(tests, fake_group, NULL);

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "drive.h"
-#include "left.h"
 #include "wait.h"
 
 #define KEEP_MAX 2048
@@ -26,8 +25,6 @@ struct seen {
 	size_t len;
 	void *buffer;
 };
-
-static struct left before;
 
 static struct usock_stack stack;
 static struct usock__drive drive;
@@ -145,7 +142,6 @@ static const struct usock_engine engine = {.name = "fake", .rx_alloc = rx_alloc,
 
 static int remember(void **state)
 {
-	(void)state;
 	memset(&stack, 0, sizeof(stack));
 	memset(&drive, 0, sizeof(drive));
 	memset(&iface, 0, sizeof(iface));
@@ -170,19 +166,13 @@ static int remember(void **state)
 	buffers_max = 100000;
 	keep = false;
 	seen_count = echo = carrier_lost = 0;
-	return left_count(&before);
+	return fake_remember(state);
 }
 
 static int nothing_left(void **state)
 {
-	char text[512];
-
-	(void)state;
-	fake_remove();
-	if (left_since(&before, text, sizeof(text)) != 0) {
-		print_error("left: %s\n", text);
+	if (fake_nothing_left(state) != 0)
 		return -1;
-	}
 	if (buffers != 0) {
 		print_error("left: %u buffers\n", buffers);
 		return -1;
