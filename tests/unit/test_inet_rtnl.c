@@ -77,6 +77,23 @@ static void blur(char *text, const char *unit)
 	}
 }
 
+/* the same in JSON, for times after @key; none left and for ever stay */
+static void blur_times(char *text, const char *key)
+{
+	char *at = text;
+
+	while ((at = strstr(at, key)) != NULL) {
+		size_t digits;
+
+		at += strlen(key);
+		digits = strspn(at, "0123456789");
+		if (digits > 1 && strncmp(at, "4294967295", digits) != 0) {
+			*at = 'N';
+			memmove(at + 1, at + digits, strlen(at + digits) + 1);
+		}
+	}
+}
+
 /* what tells a veth pair from a port on a VDE network, an ifb from a dummy, and one second from the next */
 static void normalize(char *text)
 {
@@ -89,6 +106,7 @@ static void normalize(char *text)
 	cut(text, "fq_codel");
 	cut(text, "noqueue");
 	blur(text, "sec");
+	blur_times(text, "_life_time\":");
 }
 
 /* ------------------------------------------------------------------------------------------------------- comparison */
