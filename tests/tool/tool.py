@@ -11,6 +11,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -67,6 +68,9 @@ def on_terminal(command):
     """A command that leads a session with a terminal of its own: its pid, and our end of the terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
+        # A job that a script puts into the background has these ignored; nobody has on a terminal.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
         os.execvp(command[0], command)
     try:
         yield pid, terminal
@@ -78,13 +82,13 @@ def on_terminal(command):
 
 
 def read_until(terminal, text):
-    """What the terminal shows, up to a text."""
+    """What the terminal shows, up to a text that has to come within half a minute."""
     shown = b""
     while text not in shown:
-        try:
-            some = os.read(terminal, 1000)
-        except OSError:
-            some = b""
+        some = b""
+        with contextlib.suppress(OSError):
+            if select.select([terminal], [], [], 30)[0]:
+                some = os.read(terminal, 1000)
         check(some, f"the terminal shows {shown!r} and no {text!r}")
         shown += some
     return shown
