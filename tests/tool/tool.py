@@ -68,9 +68,6 @@ def on_terminal(command):
     """A command that leads a session with a terminal of its own: its pid, and our end of the terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
-        # A job that a script puts into the background has these ignored; nobody has on a terminal.
-        for number in (signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_DFL)
         os.execvp(command[0], command)
     try:
         yield pid, terminal
@@ -409,6 +406,9 @@ def run_also_host(world, stay):
             large, small = os.urandom(10_000_000), os.urandom(5000)
             for address in ("127.0.0.1", "::1"):
                 check(say(address, port, large) == hashlib.sha256(large).digest(), f"{words} {address}: another hash")
+            for chunks in range(40):  # an end at every place in a turn of the forwarding thread
+                text = bytes(65536 * (chunks % 10))
+                check(say("127.0.0.1", port, text) == hashlib.sha256(text).digest(), f"{words}: {chunks % 10} chunks")
             opened = [socket.create_connection(("127.0.0.1", port), TIMEOUT) for _ in range(200)]
             for s in opened:
                 s.sendall(small)

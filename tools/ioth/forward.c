@@ -334,7 +334,7 @@ static bool list_ways(const struct forward *forward, struct pollfd *list)
 			list[2 * i + (size_t)end] =
 			        (struct pollfd){.fd = events != 0 ? way->joint.end[end].fd : -1, .events = events};
 		}
-		bringing = bringing || !way->joint.end[1].passed;
+		bringing = bringing || !way->joint.end[1].ended;
 	}
 	return bringing;
 }

@@ -60,7 +60,7 @@ static int flush(struct joint_end *from, int to)
 	return 1;
 }
 
-/** chunk - from one to the other; 1: there may be more, 0: not now, -1: failed */
+/** chunk - from one to the other, or its end; 1: there may be more, 0: not now, -1: failed */
 static int chunk(struct joint_end *from, int to)
 {
 	char bytes[CHUNK];
@@ -69,8 +69,9 @@ static int chunk(struct joint_end *from, int to)
 	if (len < 0)
 		return nothing_now() ? 0 : -1;
 	if (len == 0) {
+		/* At once: nothing would make anybody look here again. */
 		from->ended = true;
-		return 1;
+		return ioth_shutdown(to, SHUT_WR) < 0 && errno != ENOTCONN ? -1 : 1;
 	}
 	sent = ioth_send(to, bytes, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0 && !nothing_now())
@@ -87,17 +88,10 @@ static bool direction(struct joint_end *from, int to)
 {
 	int result = 1;
 
-	for (int turn = 0; result > 0 && turn < TURNS && !from->passed; turn++) {
+	for (int turn = 0; result > 0 && turn < TURNS && !from->ended; turn++) {
 		result = flush(from, to);
-		if (result <= 0)
-			break;
-		if (!from->ended) {
+		if (result > 0)
 			result = chunk(from, to);
-			continue;
-		}
-		from->passed = true;
-		if (ioth_shutdown(to, SHUT_WR) < 0 && errno != ENOTCONN)
-			result = -1;
 	}
 	return result >= 0;
 }
@@ -106,13 +100,13 @@ bool joint_move(struct joint *joint)
 {
 	struct joint_end *a = &joint->end[0], *b = &joint->end[1];
 
-	return direction(a, b->fd) && direction(b, a->fd) && !(a->passed && b->passed);
+	return direction(a, b->fd) && direction(b, a->fd) && !(a->ended && b->ended);
 }
 
 void joint_close(struct joint *joint)
 {
 	const struct linger now = {.l_onoff = 1, .l_linger = 0};
-	bool complete = joint->end[0].passed && joint->end[1].passed;
+	bool complete = joint->end[0].ended && joint->end[1].ended;
 
 	for (int i = 0; i < 2; i++) {
 		struct joint_end *end = &joint->end[i];

@@ -11,8 +11,7 @@ struct joint_end {
 	int fd; /* non-blocking */
 	char *rest;
 	size_t rest_at, rest_len;
-	bool ended;  /* nothing more comes out of it */
-	bool passed; /* and the other one has been told so */
+	bool ended; /* nothing more comes out of it, and the other one has been told so */
 };
 
 struct joint {
