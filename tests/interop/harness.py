@@ -4,8 +4,12 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
+
+# A script that puts us into the background has us ignore ^C, and so would all that we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TIMEOUT = 90  # seconds for one command; only a hang takes that long
 TESTS = []
