@@ -11,7 +11,8 @@
  * A member that was looked at LOOKS times in vain gets that turn as well, on a loop that is kept busy by others: by
  * then it has cost about what waking it would. So a loop with a thousand members that are silent looks at none of them.
  *
- * All of it belongs to the turn lock of the loop.
+ * All of it belongs to the turn lock of the loop. A loop without members that are awake, which is every loop without
+ * networks in shared memory, does not take it for them (link__awake_none).
  */
 #include "private.h"
 
@@ -27,6 +28,7 @@ void link__awake_add(struct link__awake *awake, struct link__member *member)
 	member->awake = true;
 	member->awake_next = awake->first;
 	awake->first = member;
+	atomic_fetch_add_explicit(&awake->count, 1, memory_order_relaxed);
 }
 
 void link__awake_remove(struct link__awake *awake, struct link__member *member)
@@ -34,6 +36,7 @@ void link__awake_remove(struct link__awake *awake, struct link__member *member)
 	for (struct link__member **p = &awake->first; *p; p = &(*p)->awake_next) {
 		if (*p == member) {
 			*p = member->awake_next;
+			atomic_fetch_sub_explicit(&awake->count, 1, memory_order_relaxed);
 			break;
 		}
 	}
@@ -42,7 +45,7 @@ void link__awake_remove(struct link__awake *awake, struct link__member *member)
 
 bool link__awake_any(const struct link__awake *awake)
 {
-	for (const struct link__member *member = awake->first; member; member = member->awake_next)
+	for (struct link__member *member = awake->first; member; member = member->awake_next)
 		if (member->waiting(member))
 			return true;
 	return false;
@@ -72,6 +75,7 @@ bool link__awake_rest(struct link__awake *awake)
 	struct link__member *member = awake->first, *next;
 
 	awake->first = NULL;
+	atomic_store_explicit(&awake->count, 0, memory_order_relaxed);
 	for (; member; member = next) {
 		next = member->awake_next;
 		member->awake = false;

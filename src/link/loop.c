@@ -211,6 +211,8 @@ static bool loop_any(void *arg)
 	struct link__loop *loop = arg;
 	bool any;
 
+	if (link__awake_none(&loop->awake))
+		return false;
 	turn_begin(loop);
 	any = link__awake_any(&loop->awake);
 	turn_end(loop);
@@ -222,6 +224,8 @@ static int loop_look(struct link__loop *loop)
 {
 	unsigned int found;
 
+	if (link__awake_none(&loop->awake))
+		return 0;
 	turn_begin(loop);
 	found = link__awake_look(&loop->awake);
 	turn_end(loop);
@@ -233,6 +237,8 @@ static bool loop_rest(struct link__loop *loop)
 {
 	bool rest;
 
+	if (link__awake_none(&loop->awake))
+		return true;
 	turn_begin(loop);
 	rest = link__awake_rest(&loop->awake);
 	turn_end(loop);

@@ -187,10 +187,9 @@ static bool port_input(struct link_port *port, uint32_t events)
 }
 
 /** port_waiting - see struct link__member; of a port in shared memory */
-static bool port_waiting(const struct link__member *member)
+static bool port_waiting(struct link__member *member)
 {
-	const struct link_port *port =
-	        (const struct link_port *)((const char *)member - offsetof(struct link_port, member));
+	const struct link_port *port = port_of(member);
 
 	return !port->dead && port->conn.shm->waiting(port->conn.vde);
 }

@@ -64,7 +64,7 @@ struct link__member {
 	uint32_t handle;           /* generation of that place while it is ours */
 	uint32_t incarnation;      /* of the process, in the sense of fork(2) */
 	/* awake.c: */
-	bool (*waiting)(const struct link__member *member); /* is there something for LINK_DATA? NULL: never awake */
+	bool (*waiting)(struct link__member *member); /* is there something for LINK_DATA? NULL: never awake */
 	struct link__member *awake_next;
 	unsigned int looks; /* in vain, since it was last given a turn */
 	bool awake;
@@ -73,7 +73,14 @@ struct link__member {
 /** struct link__awake - the members that a loop looks at; turn lock */
 struct link__awake {
 	struct link__member *first;
+	atomic_uint count;
 };
+
+/** link__awake_none - are there none? For the loop's thread, which alone adds some, without the lock */
+static inline bool link__awake_none(const struct link__awake *awake)
+{
+	return atomic_load_explicit(&awake->count, memory_order_relaxed) == 0;
+}
 
 /** link__awake_add - from now on look at @member, which is having a turn; no more than that if it is being looked at */
 void link__awake_add(struct link__awake *awake, struct link__member *member);
