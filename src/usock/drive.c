@@ -245,6 +245,7 @@ static bool linger(struct usock_stack *stack, int64_t deadline)
 void usock__drive_settle(struct usock_stack *stack)
 {
 	struct usock__drive *drive = stack->drive;
+	int64_t deadline;
 
 	if (!drive || !usock__here(stack))
 		return;
@@ -252,19 +253,22 @@ void usock__drive_settle(struct usock_stack *stack)
 		usock__port_flush(stack);
 	if (usock__loopback_pending(stack))
 		drive->later = true;
+	/* A leader that is awake waits for the lock: it runs a turn, and looks at the deadline, before it sleeps again.
+	 */
+	if (drive->leader && !drive->asleep)
+		return;
+	deadline = usock__drive_deadline(stack);
 	if (drive->asleep) {
-		settle_leader(drive, usock__drive_deadline(stack));
-	} else if (!drive->leader && !linger(stack, usock__drive_deadline(stack))) {
+		settle_leader(drive, deadline);
+	} else if (!linger(stack, deadline)) {
 		drive->lingering = false;
-		link_driver_deadline(drive->driver, usock__drive_deadline(stack));
+		link_driver_deadline(drive->driver, deadline);
 		if (drive->suspended)
 			link_driver_resume(drive->driver);
 		drive->suspended = false;
 		if (drive->later)
 			ring(drive);
 	}
-	/* A leader that is awake waits for the lock: it runs a turn, and looks at the deadline, before it sleeps again.
-	 */
 }
 
 /* -------------------------------------------------------------------------------------------------------- timers */

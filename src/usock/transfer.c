@@ -57,13 +57,13 @@ static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, con
 		return -EOPNOTSUPP;
 	call->peeks = (xfer->flags & MSG_PEEK) != 0;
 	while ((result = attempt(sock, xfer)) == -EAGAIN) {
-		/* Once: what comes may be for others for ever, and they want the lock. */
-		if (!glanced && !asked && !(xfer->flags & MSG_DONTWAIT)) {
-			glanced = true;
-			if (usock__call_glance(call, way->events))
-				continue;
-		}
 		if (!asked && !(xfer->flags & MSG_DONTWAIT)) {
+			/* Once: what comes may be for others for ever, and they want the lock. */
+			bool some = !glanced && usock__call_glance(call, way->events);
+
+			glanced = true;
+			if (some)
+				continue;
 			/* Asked only now: most calls need not wait. */
 			if (usock__nonblocking(sock))
 				xfer->flags |= MSG_DONTWAIT;
