@@ -218,10 +218,15 @@ int vde_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)
 	return done || vlen == 0 ? (int)done : -1;
 }
 
+static bool stopped(void)
+{
+	return atomic_load_explicit(&vde_current()->stopped, memory_order_acquire);
+}
+
 /** received - what a call says that has received; ENETDOWN when the stack was stopped meanwhile */
 static ssize_t received(ssize_t result)
 {
-	if (result < 0 || !atomic_load_explicit(&vde_current()->stopped, memory_order_acquire))
+	if (result < 0 || !stopped())
 		return result;
 	errno = ENETDOWN;
 	return -1;
@@ -264,9 +269,9 @@ int vde_shutdown(int fd, int how)
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	int result = shutdown(fd, how);
 
-	if (result < 0 && errno == EOPNOTSUPP && !vde_kernelfd(fd) &&
-	    atomic_load_explicit(&vde_current()->stopped, memory_order_acquire) &&
-	    sendto(fd, &nothing, sizeof(nothing), MSG_DONTWAIT, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+	if (result < 0 && errno == EOPNOTSUPP && stopped() && !vde_kernelfd(fd)) {
+		sendto(fd, &nothing, sizeof(nothing), MSG_DONTWAIT, (const struct sockaddr *)&kernel, sizeof(kernel));
 		errno = EOPNOTSUPP;
+	}
 	return result;
 }

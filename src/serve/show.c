@@ -183,10 +183,10 @@ static void show_dgram(struct served *sock, uint32_t want, uint32_t told, int us
 	uint32_t add, del;
 
 	/* Those that are there show themselves. */
-	if (sock->ahead)
+	if (sock->ahead) {
 		want &= ~(uint32_t)EPOLLIN;
-	if (sock->ahead)
 		sock->shown &= ~(uint32_t)EPOLLIN;
+	}
 	add = want & ~sock->shown;
 	del = sock->shown & ~want;
 	if (user >= 0) {
