@@ -112,17 +112,26 @@ static void a_loop_that_is_awake_is_not_woken(void **state)
 	close_pair(&a, &b);
 }
 
+/** stranger - a port on the network of the pair that is no loop's */
+static VDECONN *stranger(void)
+{
+	char url[200], description[] = "test";
+	VDECONN *conn;
+
+	snprintf(url, sizeof(url), "%s", fake_vnl("shm", "net"));
+	conn = vde_open(url, description, NULL);
+	assert_non_null(conn);
+	return conn;
+}
+
 static void a_loop_that_sleeps_is_woken_once(void **state)
 {
 	struct fake a, b;
-	char url[200], description[] = "test";
 	VDECONN *conn;
 
 	(void)state;
 	open_pair(&a, &b);
-	snprintf(url, sizeof(url), "%s", fake_vnl("shm", "net"));
-	conn = vde_open(url, description, NULL);
-	assert_non_null(conn);
+	conn = stranger();
 	introduce(&b, &a);
 	assert_int_equal(fake_frames(&a, 0), 0);
 	for (unsigned int round = 0; round < ROUNDS; round++) {
@@ -150,14 +159,11 @@ static void a_loop_that_sleeps_is_woken_once(void **state)
 static void nothing_is_lost_on_the_way_to_sleep(void **state)
 {
 	struct fake a, b;
-	char url[200], description[] = "test";
 	VDECONN *conn;
 
 	(void)state;
 	open_pair(&a, &b);
-	snprintf(url, sizeof(url), "%s", fake_vnl("shm", "net"));
-	conn = vde_open(url, description, NULL);
-	assert_non_null(conn);
+	conn = stranger();
 	introduce(&b, &a);
 	for (unsigned int i = 0; i < 20 * ROUNDS; i++) {
 		/* from at once to beyond the time that a loop looks for more */
