@@ -2,7 +2,7 @@
 /*
  * call.c - the Berkeley calls on a descriptor.
  *
- * A call goes one of two ways. When the descriptor is foreign or a kernel socket it is the system call, and finding that out is all
+ * A call goes one of two ways. When the descriptor is foreign or a kernel socket (whose calls the plugin does not want to see) it is the system call, and finding that out is all
  * that libioth costs. Otherwise it goes through the plugin: with a reference to the socket, so that a close in another thread cannot pull it
  * away, and with ioth__current set, from which getstackdata and getsockdata answer.
  *
@@ -61,7 +61,7 @@ static void abandon(struct ioth__call *call)
 
 /*
  * DISPATCH - the body of a call on descriptor `fd`: @system is the expression of the system call, @member the one of the plugin, on
- * the number by which the plugin knows the socket.
+ * the number by which the plugin knows the socket; a kernel socket it knows by any of its numbers.
  */
 #define DISPATCH(type, system, member, ...)                                                                            \
 	do {                                                                                                           \
@@ -78,7 +78,7 @@ static void abandon(struct ioth__call *call)
 		default:                                                                                               \
 			break;                                                                                         \
 		}                                                                                                      \
-		result = call.stack->f.member(call.sock->fd __VA_OPT__(, ) __VA_ARGS__);                               \
+		result = call.stack->f.member(call.sock->kernel ? fd : call.sock->fd __VA_OPT__(, ) __VA_ARGS__);      \
 		leave(&call, result < 0);                                                                              \
 		return result;                                                                                         \
 	} while (0)

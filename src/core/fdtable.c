@@ -85,7 +85,7 @@ struct ioth__sock *ioth__sock_new(struct ioth *stack)
 	if (sock != NULL) {
 		free_socks = sock->next;
 		sock->fd = -1;
-		sock->kernel = false;
+		sock->kernel = sock->direct = false;
 		sock->stack = stack;
 		atomic_store_explicit(&sock->data, NULL, memory_order_relaxed);
 		sock->next = stack->socks;
@@ -101,7 +101,7 @@ struct ioth__sock *ioth__sock_new(struct ioth *stack)
 	return sock;
 }
 
-int ioth__sock_adopt(struct ioth__sock *sock, int fd, bool kernel)
+int ioth__sock_adopt(struct ioth__sock *sock, int fd, enum ioth__kind kind)
 {
 	struct stat st;
 	int result;
@@ -115,7 +115,8 @@ int ioth__sock_adopt(struct ioth__sock *sock, int fd, bool kernel)
 	result = ioth__fd_reserve(fd);
 	if (result < 0)
 		return result;
-	sock->kernel = kernel;
+	sock->kernel = kind != IOTH__PLUGIN;
+	sock->direct = kind == IOTH__KERNEL;
 	ioth__fd_set(fd, sock);
 	return fd;
 }
@@ -260,7 +261,7 @@ int ioth__fd_reserve(int fd)
 
 void ioth__fd_set(int fd, struct ioth__sock *sock)
 {
-	uintptr_t value = (uintptr_t)sock | (sock->kernel ? 0 : FDTABLE_PLUGIN), old;
+	uintptr_t value = (uintptr_t)sock | (sock->direct ? 0 : FDTABLE_PLUGIN), old;
 
 	atomic_fetch_add_explicit(&sock->refs, 1, memory_order_relaxed);
 	old = atomic_exchange_explicit(entry_of(fd), value, memory_order_acq_rel);

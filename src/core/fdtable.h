@@ -13,6 +13,9 @@
 
 struct ioth;
 
+/** enum ioth__kind - what makes a socket, as a plugin's kernelfd says */
+enum ioth__kind { IOTH__PLUGIN = 0, IOTH__KERNEL = 1, IOTH__KERNEL_SEEN = 2 /* whose calls the plugin sees */ };
+
 /**
  * struct ioth__sock - a socket of a stack
  *
@@ -22,7 +25,8 @@ struct ioth;
 struct ioth__sock {
 	_Atomic unsigned int refs; /* table entries and calls in progress; 0: on the free list */
 	_Atomic int fd;            /* the number by which the plugin knows it; -1 till it has one */
-	bool kernel;               /* a kernel socket: the data path is the system call itself */
+	bool kernel;               /* a kernel socket */
+	bool direct;               /* and every call on it is the system call itself */
 	_Atomic dev_t dev;         /* device and inode recognise the descriptor again */
 	_Atomic(ino_t) ino;
 	_Atomic(ino_t) next_ino;         /* while it is getting another file: that is its own as well; else 0 */
@@ -69,7 +73,7 @@ struct ioth__sock *ioth__sock_new(struct ioth *stack);
  *
  * Returns @fd, or a negative errno when there is no room for the entry; @fd is then closed when @sock is put.
  */
-int ioth__sock_adopt(struct ioth__sock *sock, int fd, bool kernel);
+int ioth__sock_adopt(struct ioth__sock *sock, int fd, enum ioth__kind kind);
 
 /**
  * ioth__sock_renew - put the file of @fd under every number of @sock; @fd itself stays open

@@ -15,10 +15,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/** is_kernel - does the plugin say that its descriptor @fd is a kernel socket? Called within a call of the plugin. */
-static bool is_kernel(struct ioth *stack, int fd)
+/** kind_of - what the plugin says of its new descriptor @fd. Called within a call of the plugin. */
+static enum ioth__kind kind_of(struct ioth *stack, int fd)
 {
-	return stack->f.kernelfd != NULL && stack->f.kernelfd(fd) == 1;
+	int kind = stack->f.kernelfd == NULL ? 0 : stack->f.kernelfd(fd);
+
+	return kind == IOTH__KERNEL || kind == IOTH__KERNEL_SEEN ? (enum ioth__kind)kind : IOTH__PLUGIN;
 }
 
 /** socket_on - ioth_msocket on a stack that is not the native one; a descriptor or a negative errno */
@@ -26,7 +28,7 @@ static int socket_on(struct ioth *stack, int domain, int type, int protocol)
 {
 	IOTH__SOCK *sock = NULL;
 	IOTH__CALL call = {.stack = NULL};
-	bool kernel = false;
+	enum ioth__kind kind = IOTH__PLUGIN;
 	int fd;
 
 	if (atomic_load_explicit(&stack->stopped, memory_order_acquire))
@@ -38,9 +40,9 @@ static int socket_on(struct ioth *stack, int domain, int type, int protocol)
 	call.made = sock;
 	fd = stack->f.socket(domain, type, protocol);
 	if (fd >= 0)
-		kernel = is_kernel(stack, fd);
+		kind = kind_of(stack, fd);
 	ioth__call_end(&call, fd < 0);
-	return fd < 0 ? -errno : ioth__sock_adopt(sock, fd, kernel);
+	return fd < 0 ? -errno : ioth__sock_adopt(sock, fd, kind);
 }
 
 int ioth_msocket(struct ioth *stack, int domain, int type, int protocol)
@@ -62,7 +64,7 @@ static int accept_on(int fd, struct ioth__sock *sock, struct sockaddr *addr, soc
 {
 	IOTH__SOCK *made = NULL;
 	IOTH__CALL call = {.stack = NULL};
-	bool kernel = sock->kernel;
+	enum ioth__kind kind = sock->direct ? IOTH__KERNEL : sock->kernel ? IOTH__KERNEL_SEEN : IOTH__PLUGIN;
 	int new;
 
 	if (atomic_load_explicit(&sock->stack->stopped, memory_order_acquire))
@@ -70,17 +72,17 @@ static int accept_on(int fd, struct ioth__sock *sock, struct sockaddr *addr, soc
 	made = ioth__sock_new(sock->stack);
 	if (made == NULL)
 		return -ENOMEM;
-	if (kernel) {
+	if (sock->kernel) {
 		new = accept4(fd, addr, addrlen, flags);
 	} else {
 		ioth__call_begin(&call, sock->stack, sock);
 		call.made = made;
 		new = sock->stack->f.accept4(sock->fd, addr, addrlen, flags);
 		if (new >= 0)
-			kernel = is_kernel(sock->stack, new);
+			kind = kind_of(sock->stack, new);
 		ioth__call_end(&call, new < 0);
 	}
-	return new < 0 ? -errno : ioth__sock_adopt(made, new, kernel);
+	return new < 0 ? -errno : ioth__sock_adopt(made, new, kind);
 }
 
 int ioth_accept4(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags)
