@@ -101,6 +101,24 @@ void link_port_close(struct link_port *port);
 /** link_port_stats - counters since the port was opened */
 void link_port_stats(struct link_port *port, struct link_port_stats *out);
 
+/* ------------------------------------------------------------------------------- ports moved by the program's threads */
+
+/** link_port_lendable - may threads of the program move the frames of this port? It is in shared memory, and its device
+ * takes large segments */
+bool link_port_lendable(const struct link_port *port);
+
+/**
+ * link_port_drive - the calling thread moves frames in the place of the port's loop, which keeps away for a millisecond
+ *
+ * Returns how many, both ways; -EBUSY: another thread is at it; -ENETDOWN: the port is dead, or of the parent of this
+ * process; -ENOMEM. To be called again and again by a thread that waits for a stream, or has something for one; never
+ * while link_port_close is called.
+ */
+int link_port_drive(struct link_port *port);
+
+/** link_port_rest - the loop takes the port back now; never while link_port_close is called */
+void link_port_rest(struct link_port *port);
+
 /* ------------------------------------------------------------------------- for stacks that live in the process */
 
 /*

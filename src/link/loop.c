@@ -412,7 +412,7 @@ static struct link__loop *loop_new(int *error)
 		goto fail;
 	}
 	err = -ENOMEM;
-	loop->batch = aligned_alloc(64, (sizeof(*loop->batch) + 63) & ~(size_t)63);
+	loop->batch = link__batch_new();
 	if (!loop->batch)
 		goto fail;
 	err = loop_thread_start(loop);
@@ -593,13 +593,21 @@ void link__loop_resume(struct link__member *member)
 	link__clock_resume(&member->loop->clock, member->alarm);
 }
 
-struct link__batch *link__loop_batch(struct link__member *member)
+struct link__batch *link__batch_new(void)
 {
-	struct link__batch *batch = member->loop->batch;
+	return aligned_alloc(64, (sizeof(struct link__batch) + 63) & ~(size_t)63);
+}
 
+struct link__batch *link__batch_ready(struct link__batch *batch)
+{
 	for (unsigned int i = 0; i < LINK_BATCH; i++)
 		batch->frame[i] = (struct link_frame){.data = batch->buffer[i]};
 	return batch;
+}
+
+struct link__batch *link__loop_batch(struct link__member *member)
+{
+	return link__batch_ready(member->loop->batch);
 }
 
 unsigned char *link__loop_cut(struct link__member *member)
@@ -610,6 +618,21 @@ unsigned char *link__loop_cut(struct link__member *member)
 uint32_t link__loop_round(const struct link__member *member)
 {
 	return member->loop->round;
+}
+
+void link__loop_enter(struct link__member *member)
+{
+	turn_begin(member->loop);
+}
+
+void link__loop_exit(struct link__member *member)
+{
+	turn_end(member->loop);
+}
+
+void link__loop_forget(struct link__member *member)
+{
+	link__awake_remove(&member->loop->awake, member);
 }
 
 bool link__loop_is_here(const struct link__member *member)

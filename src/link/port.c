@@ -34,9 +34,8 @@
  * fork(2). In the child a port of the parent can only be closed; see loop.c and conn.c.
  */
 #include "capture.h"
-#include "clock.h"
 #include "offload.h"
-#include "private.h"
+#include "port.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,36 +46,12 @@
 
 #define GUARDED_ATTEMPTS 16 /* frames received in a turn from a network whose queues are short */
 #define APPETITE_MIN 4      /* frames that are asked of a device at least */
-#define ROOM_NS 100000      /* after which a network in shared memory may have room again */
-#define FAILURES_MAX 16 /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
-
-/** struct pending - what the network had no room for, oldest first */
-struct pending {
-	unsigned int count, next; /* frames of the device in all, and the first that has not been sent to its end */
-	uint32_t done;            /* bytes of its payload that have been sent */
-	struct link_frame frame[LINK_BATCH];
-	unsigned char data[];
-};
-
-struct link_port {
-	struct link__member member;
-	struct link__alarm alarm; /* only for networks in shared memory */
-	struct link__conn conn;
-	const struct link_device *ops;
-	void *device;
-	int device_fd;
-	bool dead;
-	bool solo;             /* wake-ups bring one frame each, these days */
-	unsigned int failures; /* of receiving, in a row */
-	unsigned int idle;     /* turns of a device in error that gave no frame, in a row */
-	unsigned int stalls;   /* times there was room said to be, and was not, in a row */
-	uint32_t round;        /* of the loop, when the port last received */
-	unsigned int appetite; /* frames to take from the device in a turn */
-	struct pending *pending;
-	struct link__capture *capture; /* or NULL */
-	_Atomic uint64_t input_frames, input_bytes, input_dropped;
-	_Atomic uint64_t output_frames, output_bytes, output_dropped;
-};
+/* What a thread of the program moves in a turn should stay in its cache. */
+#define LENT_BYTES 256000 /* received: four of the largest segments */
+#define LENT_LARGE 4      /* frames that are asked of a device if they are likely to be large */
+#define LARGE 8192        /* bytes */
+#define ROOM_NS 100000    /* after which a network in shared memory may have room again */
+#define FAILURES_MAX 16   /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
 
 /** count - add to a counter that only this thread changes now */
 static void count(_Atomic uint64_t *counter, uint64_t n)
@@ -112,15 +87,12 @@ static int port_fd(const struct link_port *port, enum link__source source)
 	}
 }
 
-/** port_data_events - what the data descriptor is watched for. That of a network in shared memory stays readable while the
- * port is awake, which is to be heard once */
-static uint32_t port_data_events(const struct link_port *port)
+uint32_t link__port_data_events(const struct link_port *port)
 {
 	return port->conn.shm ? EPOLLIN | EPOLLET : EPOLLIN;
 }
 
-/** port_die - the port stops for good; @error is for the device */
-static void port_die(struct link_port *port, int error)
+void link__port_die(struct link_port *port, int error)
 {
 	if (port->dead)
 		return;
@@ -133,24 +105,38 @@ static void port_die(struct link_port *port, int error)
 	port->ops->down(port->device, error);
 }
 
+/** port_batch - the buffers for a turn */
+static struct link__batch *port_batch(struct link_port *port)
+{
+	return port->lending.lent ? link__batch_ready(port->lending.batch) : link__loop_batch(&port->member);
+}
+
 /* ---------------------------------------------------------------------------------------- network to device */
 
-/** port_input - a turn: receive what has come and give it to the device; true when something had */
-static bool port_input(struct link_port *port, uint32_t events)
+/** port_limit - how many frames to receive in a turn */
+static unsigned int port_limit(struct link_port *port)
 {
-	struct link__batch *batch = link__loop_batch(&port->member);
-	uint32_t round = link__loop_round(&port->member);
+	uint32_t round;
+
+	/* In shared memory looking for another costs nothing, and has to be done before it is quiet. */
+	if (port->conn.shm)
+		return LINK_BATCH;
+	round = link__loop_round(&port->member);
+	if (round == port->round + 1)
+		port->solo = false; /* there was another */
+	port->round = round;
+	return port->solo ? 1 : port->conn.guarded ? GUARDED_ATTEMPTS : LINK_BATCH;
+}
+
+unsigned int link__port_input(struct link_port *port, uint32_t events)
+{
+	struct link__batch *batch = port_batch(port);
 	unsigned int n = 0, attempts = 0, limit;
 	uint64_t bytes = 0, dropped = 0;
 	int len = 0;
 
-	if (port->solo && round == port->round + 1)
-		port->solo = false; /* there was another */
-	if (port->conn.shm)
-		port->solo = false; /* looking costs nothing, and has to be done before it is quiet */
-	limit = port->solo ? 1 : port->conn.guarded ? GUARDED_ATTEMPTS : LINK_BATCH;
-	port->round = round;
-	while (attempts < limit) {
+	limit = port_limit(port);
+	while (attempts < limit && (!port->lending.lent || bytes < LENT_BYTES)) {
 		struct link_frame *frame = &batch->frame[n];
 
 		if (port->conn.offload)
@@ -182,8 +168,8 @@ static bool port_input(struct link_port *port, uint32_t events)
 	if (n > 0 || (len == -EAGAIN && !(events & EPOLLHUP)))
 		port->failures = 0;
 	else if ((len < 0 || (events & EPOLLHUP)) && ++port->failures >= FAILURES_MAX)
-		port_die(port, -ENETDOWN);
-	return attempts > 0;
+		link__port_die(port, -ENETDOWN);
+	return attempts;
 }
 
 /** port_waiting - see struct link__member; of a port in shared memory */
@@ -198,16 +184,16 @@ static bool port_waiting(struct link__member *member)
 static void port_receive(struct link_port *port, bool awake)
 {
 	port->conn.awake = awake;
-	if (port_input(port, EPOLLIN) || awake)
+	if (link__port_input(port, EPOLLIN) > 0 || awake)
 		link__loop_awake(&port->member);
 }
 
 /* ---------------------------------------------------------------------------------------- device to network */
 
 /** pending_new - keep frames, of the first of which @done bytes have been sent; NULL when there is no memory */
-static struct pending *pending_new(const struct link_frame *frames, unsigned int n, uint32_t done)
+static struct link__pending *pending_new(const struct link_frame *frames, unsigned int n, uint32_t done)
 {
-	struct pending *pending;
+	struct link__pending *pending;
 	size_t size = 0;
 	unsigned char *at;
 
@@ -250,7 +236,7 @@ static bool port_send(struct link_port *port, const struct link_frame *frame)
 /** port_send_all - send all that is left of a frame of the device; returns false when there is no room for more now */
 static bool port_send_all(struct link_port *port, struct link__finisher *finisher)
 {
-	unsigned char *room = link__loop_cut(&port->member);
+	unsigned char *room = port->lending.lent ? port->lending.batch->cut : link__loop_cut(&port->member);
 	const unsigned char *data;
 	uint32_t len;
 
@@ -265,14 +251,13 @@ static bool port_send_all(struct link_port *port, struct link__finisher *finishe
 	return true;
 }
 
-/** port_look_again - at a network in shared memory, after a while */
-static void port_look_again(struct link_port *port)
+void link__port_look_again(struct link_port *port)
 {
 	link__loop_deadline(&port->member, link__now() + ROOM_NS);
 }
 
 /** port_send_pending - send what is left of the first pending frame; as port_send_all */
-static bool port_send_pending(struct link_port *port, struct pending *pending)
+static bool port_send_pending(struct link_port *port, struct link__pending *pending)
 {
 	struct link__finisher finisher;
 	bool sent;
@@ -292,7 +277,7 @@ static bool port_send_pending(struct link_port *port, struct pending *pending)
  */
 static void port_throttle(struct link_port *port, const struct link_frame *frames, unsigned int n, uint32_t done)
 {
-	struct pending *pending = NULL;
+	struct link__pending *pending = NULL;
 
 	/* An epoll set never says that there is room. */
 	if (!port->conn.guarded)
@@ -303,24 +288,25 @@ static void port_throttle(struct link_port *port, const struct link_frame *frame
 		count(&port->output_dropped, n);
 		return;
 	}
-	link__loop_unwatch(&port->member, port->device_fd);
+	if (!port->lending.lent)
+		link__loop_unwatch(&port->member, port->device_fd);
 	port->pending = pending;
 	port->stalls = 0;
-	if (port->conn.shm)
-		port_look_again(port);
+	if (port->conn.shm && !port->lending.lent)
+		link__port_look_again(port);
 }
 
-/** port_unthrottle - a turn: there should be room now for pending frames */
-static void port_unthrottle(struct link_port *port)
+void link__port_unthrottle(struct link_port *port)
 {
 	uint64_t before = atomic_load_explicit(&port->output_frames, memory_order_relaxed);
-	struct pending *pending = port->pending;
+	struct link__pending *pending = port->pending;
 	int err;
 
 	while (pending->next < pending->count && port_send_pending(port, pending))
 		pending->next++;
 	if (pending->next < pending->count && port->conn.shm) {
-		port_look_again(port);
+		if (!port->lending.lent)
+			link__port_look_again(port);
 		return;
 	}
 	port->stalls = atomic_load_explicit(&port->output_frames, memory_order_relaxed) > before ? 0 : port->stalls + 1;
@@ -329,11 +315,13 @@ static void port_unthrottle(struct link_port *port)
 	count(&port->output_dropped, pending->count - pending->next);
 	port->pending = NULL;
 	free(pending);
-	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, port_data_events(port), false);
+	if (port->lending.lent)
+		return;
+	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, link__port_data_events(port), false);
 	if (!err)
 		err = link__loop_watch(&port->member, LINK_DEVICE, port->device_fd, EPOLLIN, true);
 	if (err)
-		port_die(port, err);
+		link__port_die(port, err);
 }
 
 /**
@@ -377,31 +365,32 @@ static void port_pass(struct link_port *port, const struct link_frame *frames, u
 	}
 	if (n > 0)
 		port->appetite = port_appetite(port, n, n, 0);
+	if (n > 0 && port->lending.lent && frames[n - 1].len >= LARGE)
+		port->appetite = LENT_LARGE;
 }
 
-/** port_output - a turn: send what the device has */
-static void port_output(struct link_port *port, uint32_t events)
+unsigned int link__port_output(struct link_port *port, uint32_t events)
 {
-	struct link__batch *batch = link__loop_batch(&port->member);
+	struct link__batch *batch = port_batch(port);
 	struct link_frame *frame = batch->frame;
 	unsigned int cut = 0;
 	uint32_t largest = 0;
 	int got = port->ops->output(port->device, frame, port->appetite);
 
 	if (got < 0) {
-		port_die(port, got);
-		return;
+		link__port_die(port, got);
+		return 0;
 	}
 	/* A descriptor in error is always ready. The device ought to find out for itself; if not, do not spin for it.
 	 */
 	port->idle = got == 0 && (events & (EPOLLERR | EPOLLHUP)) ? port->idle + 1 : 0;
 	if (port->idle >= FAILURES_MAX) {
-		port_die(port, -EIO);
-		return;
+		link__port_die(port, -EIO);
+		return 0;
 	}
 	if (port->conn.offload) {
 		port_pass(port, frame, (unsigned int)got);
-		return;
+		return (unsigned int)got;
 	}
 	for (int i = 0; i < got; i++) {
 		struct link__finisher finisher;
@@ -421,6 +410,7 @@ static void port_output(struct link_port *port, uint32_t events)
 	}
 	if (cut > 0)
 		port->appetite = port_appetite(port, (unsigned int)got, cut, largest);
+	return (unsigned int)got;
 }
 
 /* ----------------------------------------------------------------------------------------------------- turns */
@@ -432,7 +422,7 @@ static void port_control(struct link_port *port, uint32_t events)
 	ssize_t n = recv(port->conn.ctlfd, text, sizeof(text), MSG_DONTWAIT);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || (events & (EPOLLHUP | EPOLLERR)))
-		port_die(port, -ENETDOWN);
+		link__port_die(port, -ENETDOWN);
 }
 
 /** port_event - see link__event_fn */
@@ -440,6 +430,12 @@ static void port_event(struct link__member *member, enum link__source source, ui
 {
 	struct link_port *port = port_of(member);
 
+	if (port->lending.lent) {
+		/* Of before, but for the end of the time for which it is lent. */
+		if (source == LINK_ALARM)
+			link__port_lease_over(port);
+		return;
+	}
 	if (port->dead) {
 		/* It died while link_port_open was still adding descriptors. */
 		link__loop_unwatch(member, port_fd(port, source));
@@ -448,16 +444,16 @@ static void port_event(struct link__member *member, enum link__source source, ui
 	switch (source) {
 	case LINK_DEVICE:
 		if (!port->pending)
-			port_output(port, events);
+			link__port_output(port, events);
 		break;
 	case LINK_DATA:
 		if ((events & EPOLLOUT) && port->pending)
-			port_unthrottle(port);
+			link__port_unthrottle(port);
 		if ((events & ~(uint32_t)EPOLLOUT) && !port->dead) {
 			if (port->conn.shm)
 				port_receive(port, true);
 			else
-				port_input(port, events);
+				link__port_input(port, events);
 		}
 		break;
 	case LINK_CTL:
@@ -465,7 +461,7 @@ static void port_event(struct link__member *member, enum link__source source, ui
 		break;
 	case LINK_ALARM:
 		if (port->pending)
-			port_unthrottle(port);
+			link__port_unthrottle(port);
 		break;
 	case LINK_REST:
 		port_receive(port, false);
@@ -513,7 +509,7 @@ static int port_join(struct link_port *port, const char *vnl)
 	err = link__loop_join(&port->member);
 	if (err)
 		return err;
-	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, port_data_events(port), true);
+	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, link__port_data_events(port), true);
 	if (!err && port->conn.ctlfd >= 0)
 		err = link__loop_watch(&port->member, LINK_CTL, port->conn.ctlfd, EPOLLIN | EPOLLRDHUP, true);
 	if (!err)
@@ -546,6 +542,7 @@ int link_port_open(const char *vnl, const char *ifname, const char *pcap, const 
 	if (ops->offload)
 		link__conn_offload(&port->conn);
 	port->appetite = APPETITE_MIN;
+	pthread_mutex_init(&port->lending.lock, NULL);
 	err = port_join(port, vnl);
 	if (err) {
 		link__conn_close(&port->conn);
@@ -573,6 +570,8 @@ void link_port_close(struct link_port *port)
 	if (port->capture)
 		link__capture_close(port->capture);
 	free(port->pending);
+	free(port->lending.batch);
+	pthread_mutex_destroy(&port->lending.lock);
 	free(port);
 }
 

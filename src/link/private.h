@@ -3,6 +3,7 @@
  * private.h - what the files of the link library share with each other.
  *
  *     port.c     a port: moves frames between a connection and a device
+ *     lend.c     ports whose frames a thread of the program moves
  *     conn.c     a connection to a VDE network, made fit for an event loop
  *     direct.c   a connection for a stack that lives in the process
  *     driver.c   such a stack, run by a loop
@@ -16,7 +17,7 @@
  *     place.c    the processor a loop runs on
  *     vnl.c      locators
  *
- * Lock order, outermost first: loop gate, loop turn, pool, clock, captures, one capture. A function of a driver takes
+ * Lock order, outermost first: loop gate, loop turn, the lock of a port that is lent, pool, clock, captures, one capture. A function of a driver takes
  * the lock of its stack within a turn; whoever holds that lock may take those from clock on.
  */
 #ifndef IOTH_LINK_PRIVATE_H
@@ -105,6 +106,12 @@ struct link__batch {
 	unsigned char cut[LINK_FRAME_MAX]; /* a frame that is cut out of a segment */
 };
 
+/** link__batch_new - buffers for one who moves frames; NULL when there is no memory; to be freed */
+struct link__batch *link__batch_new(void);
+
+/** link__batch_ready - the same, data pointers set */
+struct link__batch *link__batch_ready(struct link__batch *batch);
+
 /**
  * link__loop_join - give a member a loop, starting a thread if need be
  * @event, @network, @alarm: filled in by the caller; the rest is filled in here
@@ -153,6 +160,14 @@ struct link__place {
 
 /** link__place_turn - a turn of a single event took from @began to @ended (link__now): perhaps go elsewhere */
 void link__place_turn(struct link__place *place, int64_t began, int64_t ended);
+
+/** link__loop_enter - have a turn of the member's loop, by another thread than the loop's, till link__loop_exit. It lasts
+ * till the turn in progress is over */
+void link__loop_enter(struct link__member *member);
+void link__loop_exit(struct link__member *member);
+
+/** link__loop_forget - in a turn: do not look at the member any more */
+void link__loop_forget(struct link__member *member);
 
 /** link__loop_round - number of the present call of epoll_wait in the member's loop */
 uint32_t link__loop_round(const struct link__member *member);

@@ -79,6 +79,7 @@ static void down(void *device, int error)
 }
 
 static const struct link_device operations = {.input = input, .output = output, .down = down};
+static const struct link_device with_segments = {.input = input, .output = output, .down = down, .offload = true};
 
 /* ------------------------------------------------------------------------------------- in the thread of the test */
 
@@ -114,7 +115,8 @@ void fake_init(struct fake *fake)
 
 int fake_open(struct fake *fake, const char *vnl, const char *ifname, const char *pcap)
 {
-	return link_port_open(vnl, ifname, pcap, &operations, fake, fake->fd, &fake->port);
+	return link_port_open(vnl, ifname, pcap, fake->segments ? &with_segments : &operations, fake, fake->fd,
+	                      &fake->port);
 }
 
 void fake_close(struct fake *fake)

@@ -31,6 +31,7 @@ struct fake {
 	struct link_port *port; /* NULL when closed */
 	int fd;                 /* the device's descriptor */
 	int stack_fd;           /* the test's end */
+	bool segments;          /* to be set before fake_open: the device takes large ones */
 	pthread_mutex_t lock;   /* of what follows */
 	pthread_cond_t changed;
 	struct fake_frame *first, **last;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test_link_shm.c - ports on a network in shared memory: who is awake is not woken, who sleeps is, once, and nothing is
- * lost between the two.
+ * lost between the two; and ports that are lent to threads of the program.
  *
  * How often somebody was woken the network itself counts; it is looked at from outside, as `ioth net` does.
  */
@@ -21,6 +21,7 @@
 
 static struct shm_net seen;
 static unsigned char frame[128], got[128];
+static atomic_int ended;
 
 /** open_pair - two ports, and the network seen from outside */
 static void open_pair(struct fake *a, struct fake *b)
@@ -203,6 +204,224 @@ static void a_port_leaves_while_it_is_looked_at(void **state)
 	close_pair(&a, &b);
 }
 
+/* ------------------------------------------------------------------------------------------------------- ports that are lent */
+
+/** open_lendable - as open_pair, with devices that take segments */
+static void open_lendable(struct fake *a, struct fake *b)
+{
+	const char *vnl = fake_vnl("shm", "net");
+
+	fake_init(a);
+	fake_init(b);
+	a->segments = b->segments = true;
+	assert_int_equal(fake_open(a, vnl, "vde0", NULL), 0);
+	assert_int_equal(fake_open(b, vnl, "vde1", NULL), 0);
+	assert_int_equal(shm_net_look(strstr(vnl, "://") + 3, &seen), 0);
+	fake_exchange(a, b);
+}
+
+/** drive - have a port lent; its loop may just be looking whether it is time to take it back */
+static void drive(struct fake *fake)
+{
+	int moved;
+
+	do
+		moved = link_port_drive(fake->port);
+	while (moved == -EBUSY);
+	assert_true(moved >= 0);
+}
+
+/** answer - a frame from one port to the other, where a stranger has the address that numbered() sends from */
+static void answer(struct fake *from, struct fake *to)
+{
+	static const unsigned char addresses[12] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2};
+
+	numbered(0);
+	memcpy(frame, addresses, sizeof(addresses));
+	fake_send_all(from, frame, sizeof(frame));
+	assert_int_equal(fake_receive(to, got, sizeof(got)), sizeof(frame));
+}
+
+static void only_ports_in_shared_memory_are_lent(void **state)
+{
+	struct fake a, b;
+
+	(void)state;
+	open_lendable(&a, &b);
+	assert_true(link_port_lendable(a.port));
+	close_pair(&a, &b);
+	open_pair(&a, &b); /* the device takes no segments */
+	assert_false(link_port_lendable(a.port));
+	close_pair(&a, &b);
+	fake_init(&a);
+	a.segments = true;
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "line"), "vde0", NULL), 0);
+	assert_false(link_port_lendable(a.port));
+	fake_close(&a);
+}
+
+static void who_drives_moves_frames_both_ways(void **state)
+{
+	struct fake a, b;
+	VDECONN *conn;
+
+	(void)state;
+	open_lendable(&a, &b);
+	conn = stranger();
+	introduce(&b, &a);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		drive(&b);
+		numbered(round);
+		assert_int_equal(vde_send(conn, frame, sizeof(frame), 0), sizeof(frame));
+		/* It is there when the call returns, or the loop had it: the lease may have ended on a busy machine. */
+		drive(&b);
+		assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+		assert_memory_equal(got, frame, sizeof(frame));
+		answer(&b, &a);
+	}
+	assert_int_equal(vde_close(conn), 0);
+	close_pair(&a, &b);
+}
+
+static void who_drives_need_not_be_woken(void **state)
+{
+	struct fake a, b;
+	VDECONN *conn;
+	unsigned int quiet = 0;
+
+	(void)state;
+	open_lendable(&a, &b);
+	conn = stranger();
+	introduce(&b, &a);
+	for (unsigned int round = 0; round < 20 * ROUNDS; round++) {
+		uint64_t woken;
+
+		drive(&b);
+		woken = wakes();
+		numbered(round);
+		assert_int_equal(vde_send(conn, frame, sizeof(frame), 0), sizeof(frame));
+		drive(&b);
+		assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+		quiet += wakes() == woken;
+	}
+	/* But for the times when this thread was away for longer than the lease. */
+	assert_in_range(quiet, 10 * ROUNDS, 20 * ROUNDS);
+	assert_int_equal(vde_close(conn), 0);
+	close_pair(&a, &b);
+}
+
+/* Who has driven goes away, in one of two ways, and frames come at every moment of it. */
+static void nothing_is_lost_when_a_port_is_given_back(void **state)
+{
+	struct fake a, b;
+	VDECONN *conn;
+
+	(void)state;
+	open_lendable(&a, &b);
+	conn = stranger();
+	introduce(&b, &a);
+	for (unsigned int i = 0; i < 10 * ROUNDS; i++) {
+		/* from at once to beyond the lease */
+		int64_t until = shm_now_ns() + (int64_t)(i % ROUNDS) * 40000;
+
+		drive(&b);
+		if (i & 1)
+			link_port_rest(b.port);
+		while (shm_now_ns() < until)
+			;
+		numbered(i);
+		assert_int_equal(vde_send(conn, frame, sizeof(frame), 0), sizeof(frame));
+		assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+		assert_memory_equal(got, frame, sizeof(frame));
+		if (i % 4 == 3)
+			answer(&b, &a);
+	}
+	assert_int_equal(vde_close(conn), 0);
+	close_pair(&a, &b);
+}
+
+static void *drive_for_ever(void *arg)
+{
+	struct fake *fake = arg;
+
+	for (int moved = 0; atomic_load(&ended) == 0; moved = link_port_drive(fake->port))
+		assert_true(moved >= 0 || moved == -EBUSY);
+	return NULL;
+}
+
+static void many_threads_drive_in_turn(void **state)
+{
+	struct fake a, b;
+	pthread_t thread[3];
+	VDECONN *conn;
+
+	(void)state;
+	open_lendable(&a, &b);
+	conn = stranger();
+	introduce(&b, &a);
+	atomic_store(&ended, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, drive_for_ever, &b), 0);
+	for (unsigned int i = 0; i < 10 * ROUNDS; i++) {
+		numbered(i);
+		assert_int_equal(vde_send(conn, frame, sizeof(frame), 0), sizeof(frame));
+		if (i % 16 == 0)
+			link_port_rest(b.port);
+		assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(frame));
+		assert_memory_equal(got, frame, sizeof(frame));
+	}
+	atomic_store(&ended, 1);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	assert_int_equal(vde_close(conn), 0);
+	close_pair(&a, &b);
+}
+
+/* The receiver does not take what is sent: frames are kept, and sent by whoever has the port when there is room again. */
+static void a_full_network_is_waited_for(void **state)
+{
+	static const unsigned char broadcast[14] = {255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 2, 0x88, 0xb5};
+	unsigned int sent = 0, taken = 0;
+	struct fake a, b;
+	VDECONN *conn;
+	long end;
+
+	(void)state;
+	open_lendable(&a, &b);
+	conn = stranger();
+	assert_int_equal(vde_send(conn, broadcast, sizeof(broadcast), 0), sizeof(broadcast));
+	assert_int_equal(fake_receive(&a, got, sizeof(got)), sizeof(broadcast));
+	assert_int_equal(fake_receive(&b, got, sizeof(got)), sizeof(broadcast));
+	numbered(0);
+	do {
+		while (sent < FRAMES_MAX && fake_send(&a, frame, sizeof(frame)))
+			sent++;
+	} while (link_port_drive(a.port) != 0); /* it may be busy */
+	assert_in_range(sent, LINK_BATCH, FRAMES_MAX - 1);
+	/* On a very busy machine the network has lost patience with the receiver, and counts what it loses. */
+	end = wait_now_ms() + WAIT_MS;
+	while (taken + atomic_load(&shm_control_of(&seen, 0)->sent.full) +
+	               atomic_load(&shm_control_of(&seen, 2)->received.lost) <
+	       sent) {
+		taken += vde_recv(conn, got, sizeof(got), MSG_DONTWAIT) == sizeof(frame);
+		if (taken % 3 == 0)
+			drive(&a);
+		assert_true(wait_now_ms() < end);
+	}
+	assert_int_equal(vde_close(conn), 0);
+	close_pair(&a, &b);
+}
+
+static void a_port_is_closed_while_it_is_lent(void **state)
+{
+	struct fake a, b;
+
+	(void)state;
+	open_lendable(&a, &b);
+	drive(&a);
+	close_pair(&a, &b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +429,14 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_loop_that_sleeps_is_woken_once, fake_remember, fake_nothing_left),
 	        cmocka_unit_test_setup_teardown(nothing_is_lost_on_the_way_to_sleep, fake_remember, fake_nothing_left),
 	        cmocka_unit_test_setup_teardown(a_port_leaves_while_it_is_looked_at, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(only_ports_in_shared_memory_are_lent, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(who_drives_moves_frames_both_ways, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(who_drives_need_not_be_woken, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(nothing_is_lost_when_a_port_is_given_back, fake_remember,
+	                                        fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(many_threads_drive_in_turn, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(a_full_network_is_waited_for, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(a_port_is_closed_while_it_is_lent, fake_remember, fake_nothing_left),
 	};
 
 	return cmocka_run_group_tests(tests, fake_group, NULL);
