@@ -138,7 +138,7 @@ static bool is_for_kernel(const struct msghdr *msg)
 	return to == NULL || msg->msg_namelen < sizeof(*to) || (to->nl_pid == 0 && to->nl_groups == 0);
 }
 
-ssize_t vde_sendmsg(int fd, const struct msghdr *msg, int flags)
+ssize_t vde_netlink_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct vde_stack *stack = vde_current();
 	struct packet packet;
@@ -174,92 +174,17 @@ ssize_t vde_sendmsg(int fd, const struct msghdr *msg, int flags)
 	return (ssize_t)len;
 }
 
-ssize_t vde_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
-{
-	/* sendmsg does not write to what it is given */
-	struct iovec iov = {(void *)(uintptr_t)buf, len};
-	struct msghdr msg = {.msg_name = (void *)(uintptr_t)to, .msg_namelen = tolen, .msg_iov = &iov, .msg_iovlen = 1};
-
-	return vde_sendmsg(fd, &msg, flags);
-}
-
-ssize_t vde_send(int fd, const void *buf, size_t len, int flags)
-{
-	return vde_sendto(fd, buf, len, flags, NULL, 0);
-}
-
-ssize_t vde_write(int fd, const void *buf, size_t len)
-{
-	return vde_sendto(fd, buf, len, 0, NULL, 0);
-}
-
-ssize_t vde_writev(int fd, const struct iovec *iov, int iovcnt)
-{
-	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
-
-	if (iovcnt < 0) {
-		errno = EINVAL;
-		return -1;
-	}
-	return vde_sendmsg(fd, &msg, 0);
-}
-
-int vde_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)
-{
-	unsigned int done = 0;
-
-	while (done < vlen) {
-		ssize_t sent = vde_sendmsg(fd, &msgvec[done].msg_hdr, flags);
-
-		if (sent < 0)
-			break;
-		msgvec[done++].msg_len = (unsigned int)sent;
-	}
-	return done || vlen == 0 ? (int)done : -1;
-}
-
 static bool stopped(void)
 {
 	return atomic_load_explicit(&vde_current()->stopped, memory_order_acquire);
 }
 
-/** received - what a call says that has received; ENETDOWN when the stack was stopped meanwhile */
-static ssize_t received(ssize_t result)
+ssize_t vde_netlink_received(ssize_t result)
 {
 	if (result < 0 || !stopped())
 		return result;
 	errno = ENETDOWN;
 	return -1;
-}
-
-ssize_t vde_read(int fd, void *buf, size_t len)
-{
-	return received(read(fd, buf, len));
-}
-
-ssize_t vde_readv(int fd, const struct iovec *iov, int iovcnt)
-{
-	return received(readv(fd, iov, iovcnt));
-}
-
-ssize_t vde_recv(int fd, void *buf, size_t len, int flags)
-{
-	return received(recv(fd, buf, len, flags));
-}
-
-ssize_t vde_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
-{
-	return received(recvfrom(fd, buf, len, flags, from, fromlen));
-}
-
-ssize_t vde_recvmsg(int fd, struct msghdr *msg, int flags)
-{
-	return received(recvmsg(fd, msg, flags));
-}
-
-int vde_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)
-{
-	return (int)received(recvmmsg(fd, msgvec, vlen, flags, timeout));
 }
 
 int vde_shutdown(int fd, int how)
@@ -269,7 +194,7 @@ int vde_shutdown(int fd, int how)
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	int result = shutdown(fd, how);
 
-	if (result < 0 && errno == EOPNOTSUPP && stopped() && !vde_kernelfd(fd)) {
+	if (result < 0 && errno == EOPNOTSUPP && stopped() && vde_routing()) {
 		sendto(fd, &nothing, sizeof(nothing), MSG_DONTWAIT, (const struct sockaddr *)&kernel, sizeof(kernel));
 		errno = EOPNOTSUPP;
 	}

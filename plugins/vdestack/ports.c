@@ -55,11 +55,19 @@ static void port_flush(const struct vde_port *port)
 		poll(NULL, 0, 1);
 }
 
+/** port_close - leave the network */
+static void port_close(struct vde_stack *stack, struct vde_port *port)
+{
+	vde_stream_unport(stack, port->port);
+	link_port_close(port->port);
+	port->port = NULL;
+}
+
 /** port_leave - leave the network, close our copy of the packet socket, and forget the port */
-static void port_leave(struct vde_port *port)
+static void port_leave(struct vde_stack *stack, struct vde_port *port)
 {
 	if (port->port)
-		link_port_close(port->port);
+		port_close(stack, port);
 	if (port->device.fd >= 0)
 		close(port->device.fd);
 	free(port);
@@ -70,7 +78,7 @@ static void port_delete(struct vde_stack *stack, struct vde_port *port)
 {
 	struct wire_request request = {.op = WIRE_DELPORT, .stack = stack->id, .delport = {port->device.peer}};
 
-	port_leave(port);
+	port_leave(stack, port);
 	client_tell(stack->client, &request);
 }
 
@@ -80,21 +88,20 @@ static void port_undo(struct vde_stack *stack, struct vde_port *port)
 	struct wire_request request = {.op = WIRE_DELPORT, .stack = stack->id, .delport = {port->device.peer}};
 
 	if (port->port)
-		link_port_close(port->port);
-	port->port = NULL;
+		port_close(stack, port);
 	client_tell(stack->client, &request);
 	for (int waited = 0; waited < UNDO_MS && !packetdev_gone(&port->device); waited++)
 		poll(NULL, 0, 1);
-	port_leave(port);
+	port_leave(stack, port);
 }
 
 /** leave_all - a list of ports */
-static void leave_all(struct vde_port *port)
+static void leave_all(struct vde_stack *stack, struct vde_port *port)
 {
 	while (port) {
 		struct vde_port *next = port->next;
 
-		port_leave(port);
+		port_leave(stack, port);
 		port = next;
 	}
 }
@@ -167,12 +174,13 @@ void vde_ports_leave(struct vde_stack *stack)
 	for (struct vde_port *port = list; port && !stack->foreign; port = port->next)
 		if (port->port && atomic_load(&port->device.error) == 0)
 			port_flush(port);
-	leave_all(list);
+	leave_all(stack, list);
 }
 
 void vde_ports_forked(struct vde_stack *stack)
 {
 	stack->foreign = true;
+	vde_stream_forked(stack);
 	/* The packet sockets are of no use here, and the helper uses them again. */
 	for (struct vde_port *port = stack->ports; port; port = port->next) {
 		close(port->device.fd);
@@ -212,7 +220,11 @@ static int port_take(struct vde_port *port, struct client_reply *reply)
 /** port_join - join the network */
 static int port_join(struct vde_stack *stack, struct vde_port *port, const char *vnl, const char *ifname)
 {
-	return link_port_open(vnl, ifname, stack->pcap, &packetdev_ops, &port->device, port->device.fd, &port->port);
+	int err = link_port_open(vnl, ifname, stack->pcap, &packetdev_ops, &port->device, port->device.fd, &port->port);
+
+	if (!err && link_port_lendable(port->port))
+		vde_stream_port(stack, port->port);
+	return err;
 }
 
 /**
@@ -334,7 +346,7 @@ int vde_port_add(struct vde_stack *stack, const char *vnl, struct wire_request *
 	if (!err)
 		err = port_take(port, &reply);
 	if (err) {
-		port_leave(port);
+		port_leave(stack, port);
 		return err;
 	}
 	err = port_join(stack, port, vnl, reply.wire.newport.ifname);

@@ -19,6 +19,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -38,6 +40,9 @@ EXPORT const char *ioth_vdestack_license = "LGPL-2.1-or-later";
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vde_stack *stacks;
 static getstackdata_prototype *getstackdata;
+static void *(*getsockdata)(void);
+static int (*setsockdata)(void *data);
+static _Thread_local int made; /* the kind of the socket that was made last */
 
 struct vde_stack *vde_current(void)
 {
@@ -87,19 +92,39 @@ __attribute__((constructor)) static void watch_forks(void)
 
 /* ------------------------------------------------------------------------------------------------- sockets */
 
-static int vde_socket(int domain, int type, int protocol)
+/** kind_of - what libioth is to know of a socket (kernelfd) */
+static int kind_of(const struct vde_stack *stack, int domain, int type, int protocol)
 {
-	return fail(stock_socket(&vde_current()->stock, domain, type, protocol));
+	bool inet = domain == AF_INET || domain == AF_INET6;
+
+	if (domain == AF_NETLINK && protocol == NETLINK_ROUTE)
+		return 0;
+	type &= ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (inet && type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP) && vde_stream_possible(stack))
+		return 2;
+	return 1;
 }
 
-int vde_kernelfd(int fd)
+static int vde_socket(int domain, int type, int protocol)
 {
-	int domain = 0, protocol = 0;
-	socklen_t len = sizeof(int);
+	struct vde_stack *stack = vde_current();
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_NETLINK)
-		return 1;
-	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 || protocol != 0 /* NETLINK_ROUTE */;
+	made = kind_of(stack, domain, type, protocol);
+	if (made == 0)
+		setsockdata(&lock); /* anything but NULL */
+	return fail(stock_socket(&stack->stock, domain, type, protocol));
+}
+
+/** vde_kernelfd - asked about what vde_socket has just made: sockets are accepted without us */
+static int vde_kernelfd(int fd)
+{
+	(void)fd;
+	return made;
+}
+
+bool vde_routing(void)
+{
+	return getsockdata() != NULL;
 }
 
 static int vde_opensockets(void *stackdata)
@@ -132,7 +157,7 @@ static int vde_fcntl(int fd, int cmd, long arg)
 	return fcntl(fd, cmd, arg);
 }
 
-/** offer - tell libioth what we do: system calls, mostly */
+/** offer - tell libioth, whose table is as large as ours, what we do: system calls, mostly */
 static void offer(struct ioth_functions *f)
 {
 	f->socket = vde_socket;
@@ -143,7 +168,7 @@ static void offer(struct ioth_functions *f)
 	f->accept = accept;
 	f->getsockname = getsockname;
 	f->getpeername = getpeername;
-	f->setsockopt = setsockopt;
+	f->setsockopt = vde_setsockopt;
 	f->getsockopt = getsockopt;
 	f->shutdown = vde_shutdown;
 	f->ioctl = vde_ioctl;
@@ -158,11 +183,10 @@ static void offer(struct ioth_functions *f)
 	f->send = vde_send;
 	f->sendto = vde_sendto;
 	f->sendmsg = vde_sendmsg;
-	if (f->size < offsetof(struct ioth_functions, stopstack) + sizeof(f->stopstack))
-		return;
 	f->accept4 = accept4;
 	f->recvmmsg = vde_recvmmsg;
 	f->sendmmsg = vde_sendmmsg;
+	f->sockatmark = sockatmark;
 	f->kernelfd = vde_kernelfd;
 	f->opensockets = vde_opensockets;
 	f->stopstack = vde_stopstack;
@@ -245,6 +269,7 @@ static int stack_new(const struct link_vnl *vnl, unsigned int count, struct vde_
 		return -ENOMEM;
 	}
 	stack->pcap = options->pcap;
+	pthread_mutex_init(&stack->stream.lock, NULL);
 	err = stack_make(stack, vnl, count);
 	if (err) {
 		stack_free(stack);
@@ -267,8 +292,11 @@ void *ioth_vdestack_newstack(const char *vnlv[], const char *options, struct iot
 	struct vde_stack *stack = NULL;
 	struct link_vnl *vnl = NULL;
 	unsigned int count;
-	int err = parse_vnls(vnlv, &vnl, &count);
+	int err = functions->size < offsetof(struct ioth_functions, stopstack) + sizeof(functions->stopstack) ? -ENOTSUP
+	                                                                                                      : 0;
 
+	if (!err)
+		err = parse_vnls(vnlv, &vnl, &count);
 	if (!err)
 		err = vde_options_parse(options, &parsed);
 	if (!err)
@@ -279,6 +307,8 @@ void *ioth_vdestack_newstack(const char *vnlv[], const char *options, struct iot
 		return NULL;
 	}
 	getstackdata = functions->getstackdata;
+	getsockdata = functions->getsockdata;
+	setsockdata = functions->setsockdata;
 	offer(functions);
 	return stack;
 }

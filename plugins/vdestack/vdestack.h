@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #include <ioth.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -23,6 +24,17 @@ struct vde_port {
 	uint32_t ifindex; /* in the stack */
 };
 
+/** struct vde_stream - what threads that move streams know of a stack (stream.c) */
+struct vde_stream {
+	pthread_mutex_t lock;
+	struct link_port *port; /* lock: the one that they may move themselves, or NULL */
+	atomic_bool possible;   /* there is one */
+	atomic_bool lent;       /* it was driven since it last rested, as far as we know */
+	_Atomic int64_t left;   /* when a thread last left, CLOCK_MONOTONIC nanoseconds */
+	atomic_uint returned;   /* how many times in a row one was back soon after that */
+	atomic_uint waiting;    /* threads that wait in a system call */
+};
+
 /** struct vde_stack - a stack */
 struct vde_stack {
 	struct vde_stack *next; /* of all */
@@ -33,6 +45,7 @@ struct vde_stack {
 	atomic_bool stopped;
 	bool foreign; /* inherited by fork: the parent's threads that drive its ports are not here */
 	struct stock stock;
+	struct vde_stream stream;
 };
 
 /* All functions return 0 or a negative errno. */
@@ -70,24 +83,40 @@ void vde_ports_forked(struct vde_stack *stack);
 
 /** vde_current - the stack of the call in progress; vdestack.c */
 struct vde_stack *vde_current(void);
-/** vde_kernelfd - are system calls all there is to a socket? For all but those of routing netlink; vdestack.c */
-int vde_kernelfd(int fd);
+/** vde_routing - is the socket of the call one of routing netlink? vdestack.c */
+bool vde_routing(void);
 
-/* The calls that send, for NETLINK_ROUTE sockets; as their namesakes. */
+/* For NETLINK_ROUTE sockets; as their namesakes. Receiving is ENETDOWN when the stack was stopped meanwhile. */
+ssize_t vde_netlink_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t vde_netlink_received(ssize_t result);
+/** vde_shutdown - shutdown(2), which netlink sockets do not have: there it wakes who receives on a stopped stack */
+int vde_shutdown(int fd, int how);
+
+/* ------------------------------------------------------------------------------------------------ stream.c */
+
+/** vde_stream_port - from now on threads that move streams may move the frames of @port themselves */
+void vde_stream_port(struct vde_stack *stack, struct link_port *port);
+/** vde_stream_unport - no more, and none does when this returns; @port need not be the one */
+void vde_stream_unport(struct vde_stack *stack, const struct link_port *port);
+/** vde_stream_forked - in the child: the ports are the parent's */
+void vde_stream_forked(struct vde_stack *stack);
+
+/** vde_stream_possible - is there such a port? */
+bool vde_stream_possible(const struct vde_stack *stack);
+
+/* As their namesakes, for all sockets whose calls we see: TCP on a stack with such a port, and routing netlink. */
 ssize_t vde_write(int fd, const void *buf, size_t len);
 ssize_t vde_writev(int fd, const struct iovec *iov, int iovcnt);
 ssize_t vde_send(int fd, const void *buf, size_t len, int flags);
 ssize_t vde_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen);
 ssize_t vde_sendmsg(int fd, const struct msghdr *msg, int flags);
 int vde_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags);
-/* Those that receive: as their namesakes, ENETDOWN when the stack was stopped meanwhile. */
 ssize_t vde_read(int fd, void *buf, size_t len);
 ssize_t vde_readv(int fd, const struct iovec *iov, int iovcnt);
 ssize_t vde_recv(int fd, void *buf, size_t len, int flags);
 ssize_t vde_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen);
 ssize_t vde_recvmsg(int fd, struct msghdr *msg, int flags);
 int vde_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout);
-/** vde_shutdown - shutdown(2), which netlink sockets do not have: there it wakes who receives on a stopped stack */
-int vde_shutdown(int fd, int how);
+int vde_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 
 #endif
