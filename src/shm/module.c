@@ -134,6 +134,13 @@ static int shm_ops_waiting(VDECONN *conn)
 	return !port->net->foreign && shm_waiting(port);
 }
 
+static ssize_t shm_ops_next(VDECONN *conn)
+{
+	const struct shm_port *port = port_of(conn);
+
+	return port->net->foreign ? -ESTALE : (ssize_t)shm_next(port);
+}
+
 static ssize_t recv_real(VDECONN *conn, void *buf, size_t len, int flags)
 {
 	ssize_t n = shm_ops_recv(conn, NULL, buf, len, flags);
@@ -168,6 +175,7 @@ const struct vde_shm_ops vdeplug_shm_ops = {
         .recv = shm_ops_recv,
         .send = shm_ops_send,
         .waiting = shm_ops_waiting,
+        .next = shm_ops_next,
 };
 
 extern struct vdeplug_module vdeplug_ops;

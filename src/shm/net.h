@@ -151,6 +151,7 @@ struct shm_port {
 	int lockfd;   /* holds the lock of the port */
 	int datafd;   /* the socket pN */
 	bool monitor; /* it gets a copy of every frame, and sends none */
+	uint32_t features; /* what control shows */
 	struct shm_control *control;
 	/* the sending thread */
 	alignas(SHM_LINE) struct shm_area area;
@@ -287,5 +288,9 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 
 /** shm_waiting - is there anything in the ring? */
 bool shm_waiting(const struct shm_port *port);
+
+/** shm_next - how long the next frame says it is, at most SHM_SEGMENT_MAX; 0: there is none, or only nonsense. It may say
+ * something else by the time it is received */
+size_t shm_next(const struct shm_port *port);
 
 #endif

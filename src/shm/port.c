@@ -96,7 +96,8 @@ void shm_port_watch(const struct shm_port *port)
 
 void shm_port_offload(struct shm_port *port, bool on)
 {
-	atomic_store(&port->control->features, (on ? SHM_OFFLOAD : 0) | (port->monitor ? SHM_MONITOR : 0));
+	port->features = (on ? SHM_OFFLOAD : 0) | (port->monitor ? SHM_MONITOR : 0);
+	atomic_store(&port->control->features, port->features);
 }
 
 void shm_port_note(struct shm_port *port)

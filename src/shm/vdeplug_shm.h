@@ -44,6 +44,9 @@ struct vde_shm_ops {
 	                int flags);
 	/** waiting - 1: there is something to be received; 0: no. A look at memory, no more */
 	int (*waiting)(struct vdeconn *conn);
+	/** next - how many bytes the next frame has, as its sender says: what recv needs room for, and cuts it to if that has
+	 * become untrue meanwhile; 0: there is none, or it is going to be thrown away. A look at memory, no more */
+	ssize_t (*next)(struct vdeconn *conn);
 };
 
 #endif

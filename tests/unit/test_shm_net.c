@@ -439,7 +439,9 @@ static void segments_stay_whole_between_ports_that_want_them(void **state)
 	assert_int_equal(got.gso_type, VIRTIO_NET_HDR_GSO_NONE);
 	for (size_t len = 100; len <= 65549; len += 1187) {
 		segment(out, len, 2, &vnet);
+		assert_int_equal(ops->next(b), 0);
 		assert_int_equal(ops->send(a, &vnet, out, len, MSG_DONTWAIT), len);
+		assert_int_equal(ops->next(b), len);
 		assert_int_equal(ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT), len);
 		assert_memory_equal(in, out, len);
 		assert_memory_equal(&got, &vnet, sizeof(vnet));
