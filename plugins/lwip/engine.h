@@ -190,6 +190,7 @@ struct engine {
 	struct conn *current;           /* whose callback runs; becomes NULL when it is freed meanwhile */
 	const struct tcp_pcb *building; /* whose segments are being built */
 	bool input;                     /* lwIP is looking at a segment that has come */
+	bool elides; /* data is not summed while it is queued, but on its way out, if at all; once true, for good */
 	struct conn *owing;             /* owed.c */
 	int soft_error;                 /* of the connection that was freed last */
 	unsigned int peer_mss;          /* of the SYN that is being processed; 0: none is */

@@ -145,6 +145,23 @@ int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bo
    drop; -ENETDOWN */
 int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len);
 
+/**
+ * link_conn_offload - from now on take, and give, frames with work left to do (struct link_device, offload)
+ *
+ * True: the network is shared memory and does so; the three functions below are to be used then. False: it does not.
+ */
+bool link_conn_offload(struct link_conn *conn);
+
+/** link_conn_next - how many bytes the next frame has, as its sender says, at most LINK_SEGMENT_MAX; 0: there is none */
+size_t link_conn_next(const struct link_conn *conn);
+
+/** link_conn_recv_frame - as link_conn_recv, into frame->data, of frame->len bytes; frame->vnet is what another member of the
+    network says is left to be done: check it. A frame that is longer is cut, and its length is frame->len then */
+int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame);
+
+/** link_conn_send_frame - as link_conn_send */
+int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame);
+
 /** link_conn_flush - bring captured packets to their file: before the thread that moved frames sleeps */
 void link_conn_flush(struct link_conn *conn);
 
