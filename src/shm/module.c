@@ -117,13 +117,15 @@ static ssize_t shm_ops_send(VDECONN *conn, const struct virtio_net_hdr *vnet, co
 	return err ? err : (ssize_t)len;
 }
 
-static int shm_ops_offload(VDECONN *conn, int on)
+static int shm_ops_offload(VDECONN *conn, int what)
 {
 	struct shm_port *port = port_of(conn);
 
 	if (port->net->foreign)
 		return -ESTALE;
-	shm_port_offload(port, on);
+	if (what != 0 && what != VDE_SHM_TCP && what != VDE_SHM_UDP)
+		return -EINVAL;
+	shm_port_offload(port, what == 0 ? 0 : what == VDE_SHM_TCP ? SHM_OFFLOAD : SHM_OFFLOAD | SHM_UDP);
 	return 0;
 }
 

@@ -246,8 +246,8 @@ int shm_port_take(struct shm_port *port);
  * -ENOMEM */
 int shm_port_begin(struct shm_port *port, const char *description);
 
-/** shm_port_offload - do or do not take segments and unfinished checksums */
-void shm_port_offload(struct shm_port *port, bool on);
+/** shm_port_offload - take segments and unfinished checksums (SHM_OFFLOAD, perhaps with SHM_UDP), or do not (0) */
+void shm_port_offload(struct shm_port *port, uint32_t features);
 
 /** shm_port_watch - tell senders that there is a port that monitors */
 void shm_port_watch(const struct shm_port *port);

@@ -56,7 +56,7 @@ static struct shm_port *join(const struct scene *s, bool offload)
 	check(shm_net_join(&options, port) == 0, "somebody could not join");
 	check(shm_port_begin(port, "fuzz") == 0, "memory");
 	if (offload)
-		shm_port_offload(port, true);
+		shm_port_offload(port, SHM_OFFLOAD);
 	return port;
 }
 

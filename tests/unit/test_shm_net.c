@@ -453,6 +453,44 @@ static void segments_stay_whole_between_ports_that_want_them(void **state)
 	vde_close(b);
 }
 
+static void trains_of_datagrams_are_for_those_who_asked(void **state)
+{
+	static unsigned char out[42 + 3500], in[VDE_SHM_SEGMENT_MAX];
+	VDECONN *a = port(), *b = port(), *c = port();
+	const struct vde_shm_ops *ops = ops_of(a);
+	struct virtio_net_hdr vnet, got;
+
+	(void)state;
+	assert_int_equal(ops->offload(b, VDE_SHM_UDP), 0);
+	assert_int_equal(ops->offload(c, VDE_SHM_TCP), 0);
+	assert_int_equal(ops->offload(c, 2), -EINVAL);
+	say(b, 0xff, 2, 1);
+	say(c, 0xff, 3, 1);
+	segment(out, sizeof(out), 2, &vnet);
+	out[23] = 17;
+	vnet.gso_type = 5; /* VIRTIO_NET_HDR_GSO_UDP_L4 */
+	vnet.gso_size = 1000;
+	vnet.csum_offset = 6;
+	assert_int_equal(ops->send(a, &vnet, out, sizeof(out), MSG_DONTWAIT), sizeof(out));
+	while (ops->next(b) == 64)
+		ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT);
+	assert_int_equal(ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT), sizeof(out));
+	assert_memory_equal(&got, &vnet, sizeof(vnet));
+	out[5] = 3;
+	assert_int_equal(ops->send(a, &vnet, out, sizeof(out), MSG_DONTWAIT), sizeof(out));
+	while (ops->next(c) == 64)
+		ops->recv(c, &got, in, sizeof(in), MSG_DONTWAIT);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(ops->recv(c, &got, in, sizeof(in), MSG_DONTWAIT), 42 + (i < 3 ? 1000 : 500));
+		assert_int_equal(got.gso_type | got.flags, 0);
+		assert_int_equal(in[38] << 8 | in[39], 8 + (i < 3 ? 1000 : 500));
+	}
+	assert_int_equal(ops->next(c), 0);
+	vde_close(a);
+	vde_close(b);
+	vde_close(c);
+}
+
 static void others_get_finished_frames(void **state)
 {
 	static unsigned char out[VDE_SHM_SEGMENT_MAX], in[2000];
@@ -609,6 +647,7 @@ int main(void)
 	        SHM_TEST(large_frames_fill_an_area_and_none_is_damaged),
 	        SHM_TEST(ports_of_several_threads_lose_nothing),
 	        SHM_TEST(segments_stay_whole_between_ports_that_want_them),
+	        SHM_TEST(trains_of_datagrams_are_for_those_who_asked),
 	        SHM_TEST(others_get_finished_frames),
 	        SHM_TEST(a_monitor_sees_everything_once_and_sends_nothing),
 	        SHM_TEST(a_monitor_holds_up_nobody),
