@@ -173,8 +173,7 @@ int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame)
 
 int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame)
 {
-	return conn->dead ? -ENETDOWN
-	                  : sent(conn, frame->data, frame->len, link__conn_send_frame(&conn->conn, frame));
+	return conn->dead ? -ENETDOWN : sent(conn, frame->data, frame->len, link__conn_send_frame(&conn->conn, frame));
 }
 
 void link_conn_flush(struct link_conn *conn)

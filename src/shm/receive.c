@@ -63,9 +63,8 @@ static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virti
 	len = record.len;
 	if (vnet)
 		*vnet = record.vnet;
-	else if (!port->monitor &&
-	         (len > port->net->geometry.mtu + SHM_FRAME_EXTRA ||
-	          record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE || record.vnet.flags != 0))
+	else if (!port->monitor && (len > port->net->geometry.mtu + SHM_FRAME_EXTRA ||
+	                            record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE || record.vnet.flags != 0))
 		return -1;
 	len = len < size ? len : size;
 	memcpy(frame, data, len);

@@ -54,9 +54,8 @@ static void merge(const struct virtio_net_hdr *vnet, const uint8_t *data, size_t
 		memcpy(copy, data, size);
 		frame[i] = (struct link_frame){.data = copy, .len = (uint32_t)size};
 		if (vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE) /* checksums left to be done, perhaps */
-			frame[i].vnet = (struct virtio_net_hdr){.flags = vnet->flags,
-			                                        .csum_start = vnet->csum_start,
-			                                        .csum_offset = vnet->csum_offset};
+			frame[i].vnet = (struct virtio_net_hdr){
+			        .flags = vnet->flags, .csum_start = vnet->csum_start, .csum_offset = vnet->csum_offset};
 	}
 	if (size >= 54) { /* as if IPv4 without options: where it is not, this is but other damage */
 		uint32_t payload = (uint32_t)size - 34 - (uint32_t)(data[46] >> 4) * 4;

@@ -3,7 +3,7 @@
  * test_link_offload.c - cutting segments into frames and merging frames into segments.
  *
  * Each function is held against a plain one of this file that does the same slowly (checksums word by word), and the two against each other:
- * what is cut and merged again is what it was. The kernel's own opinion of both is in the conformance suite, whose streams pass through here.
+ * what is cut and merged again is what it was. The kernel's own opinion of both is in test_link_kernel.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -582,10 +582,17 @@ static void mutated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(sums),        cmocka_unit_test(cut),      cmocka_unit_test(unfinished_checksum),
-	        cmocka_unit_test(nonsense),    cmocka_unit_test(merge),    cmocka_unit_test(do_not_merge),
-	        cmocka_unit_test(interleaved), cmocka_unit_test(too_much), cmocka_unit_test(mutated),
-	        cmocka_unit_test(cut_datagrams), cmocka_unit_test(merge_unsummed),
+	        cmocka_unit_test(sums),
+	        cmocka_unit_test(cut),
+	        cmocka_unit_test(unfinished_checksum),
+	        cmocka_unit_test(nonsense),
+	        cmocka_unit_test(merge),
+	        cmocka_unit_test(do_not_merge),
+	        cmocka_unit_test(interleaved),
+	        cmocka_unit_test(too_much),
+	        cmocka_unit_test(mutated),
+	        cmocka_unit_test(cut_datagrams),
+	        cmocka_unit_test(merge_unsummed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
