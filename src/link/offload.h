@@ -3,7 +3,8 @@
  * offload.h - large segments on the stack's side, finished frames on the network's.
  *
  * A kernel that is allowed to hands over TCP segments and trains of UDP datagrams of up to 64 KiB with unfinished checksums, and
- * takes such segments. It walks its own layers once for forty frames then. A VDE network carries finished frames of the MTU. What lies between is done here, once.
+ * takes such segments. It walks its own layers once for forty frames then. A VDE network carries finished frames of the MTU. What
+ * lies between is done here, once.
  */
 #ifndef IOTH_LINK_OFFLOAD_H
 #define IOTH_LINK_OFFLOAD_H
