@@ -197,9 +197,9 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len)
 	return vde_send(conn->vde, frame, len, MSG_DONTWAIT) < 0 ? error_of() : 0;
 }
 
-void link__conn_offload(struct link__conn *conn)
+void link__conn_offload(struct link__conn *conn, bool trains)
 {
-	conn->offload = conn->shm && conn->shm->offload(conn->vde, 1) == 0;
+	conn->offload = conn->shm && conn->shm->offload(conn->vde, trains ? VDE_SHM_UDP : VDE_SHM_TCP) == 0;
 }
 
 int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size_t size)

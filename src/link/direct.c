@@ -156,7 +156,7 @@ int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t le
 
 bool link_conn_offload(struct link_conn *conn)
 {
-	link__conn_offload(&conn->conn);
+	link__conn_offload(&conn->conn, false);
 	return conn->conn.offload;
 }
 

@@ -46,9 +46,9 @@ struct link_device {
 	   port moves no more frames; it still has to be closed with link_port_close, from another thread or later. */
 	void (*down)(void *device, int error);
 	/* The device takes several frames merged into one TCP segment with a virtio-net header, as virtio defines it:
-	   up to LINK_SEGMENT_MAX bytes, the checksum left to be done. Otherwise it gets the frames as they came. What
-	   output gives may always be a TCP segment of that kind or a frame with its checksum left to be done: the port
-	   finishes it. */
+	   up to LINK_SEGMENT_MAX bytes, the checksum left to be done, and trains of UDP datagrams (GSO_UDP_L4) that other
+	   devices of this machine have sent. Otherwise it gets the frames as they came. What output gives may always be a
+	   segment of that kind or a frame with its checksum left to be done: the port finishes it. */
 	bool offload;
 };
 

@@ -12,7 +12,8 @@
 #include "link.h"
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4 5 /* in the headers of Linux 6.2 and later: a train of UDP datagrams, all but the last of one size */
+#define VIRTIO_NET_HDR_GSO_UDP_L4                                                                                      \
+	5 /* in the headers of Linux 6.2 and later: a train of UDP datagrams, all but the last of one size */
 #endif
 
 /** struct link__finisher - one frame of a device on its way to the network; see link__finish */

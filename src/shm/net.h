@@ -148,9 +148,9 @@ struct shm_port {
 	struct shm_port *next; /* in net->ports */
 	uint32_t number;
 	uint32_t generation;
-	int lockfd;   /* holds the lock of the port */
-	int datafd;   /* the socket pN */
-	bool monitor; /* it gets a copy of every frame, and sends none */
+	int lockfd;        /* holds the lock of the port */
+	int datafd;        /* the socket pN */
+	bool monitor;      /* it gets a copy of every frame, and sends none */
 	uint32_t features; /* what control shows */
 	struct shm_control *control;
 	/* the sending thread */

@@ -46,7 +46,8 @@ static int far_ns;
 static unsigned int merged; /* segments that we and the kernel have made alike */
 static unsigned char storage[MOST][LINK_SEGMENT_MAX + 64];
 static unsigned char room[LINK_FRAME_MAX];
-static const unsigned char ours[6] = {2, 0, 0, 0, 0, 2};
+static const unsigned char ours[6] = {2, 0, 0, 0, 0, 2}, theirs[6] = {2, 0, 0, 0, 0, 1};
+static const unsigned char hosts[8] = {10, 0, 0, 1, 10, 0, 0, 2};
 
 /** struct got - a frame as the kernel delivers it */
 struct got {
@@ -228,7 +229,7 @@ static uint64_t put_ip(const struct kind *k, unsigned char *ip, uint32_t len)
 	ip[6] = 0x40;
 	ip[8] = 64;
 	ip[9] = protocol;
-	memcpy(ip + 12, "\x0a\0\0\1\x0a\0\0\2", 8);
+	memcpy(ip + 12, hosts, sizeof(hosts));
 	memset(ip + 20, 1, k->ip_options);
 	link__put_check(ip + 10, link__sum(0, ip, 20 + k->ip_options));
 	return link__sum(link__word(protocol) + link__word((uint16_t)len), ip + 12, 8);
@@ -242,7 +243,7 @@ static void build(const struct kind *k, struct link_frame *frame, uint32_t paylo
 	uint16_t partial;
 
 	memset(d, 0, headers);
-	memcpy(d, "\x02\0\0\0\0\1", 6);
+	memcpy(d, theirs, sizeof(theirs));
 	memcpy(d + 6, ours, 6);
 	link__put16(d + 12, k->ipv6 ? 0x86dd : 0x0800);
 	partial = link__sum_fold(put_ip(k, d + 14, headers - at + payload));

@@ -19,11 +19,13 @@
 #include <libvdeplug_mod.h>
 #include <linux/if_addr.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "checksum.h"
@@ -267,6 +269,94 @@ static void segments_of_the_kernel_come_in_one_piece(void **state)
 	assert_int_equal(back.finished, 0);
 }
 
+/** datagrams - a UDP socket of host @host of a stack, on any port; its address */
+static int datagrams(struct ioth *s, unsigned int host, struct sockaddr_in *addr)
+{
+	struct timeval patience = {.tv_sec = 10};
+	int fd = ioth_msocket(s, AF_INET, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(*addr);
+
+	*addr = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(10U << 24 | host)}};
+	assert_return_code(ioth_bind(fd, (struct sockaddr *)addr, len), errno);
+	assert_return_code(ioth_getsockname(fd, (struct sockaddr *)addr, &len), errno);
+	assert_return_code(ioth_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), errno);
+	return fd;
+}
+
+/** send_train - ten datagrams of 1000 bytes in one call, which have to come as such */
+static void send_train(int out, int in, const struct sockaddr_in *to)
+{
+	static unsigned char data[10000], got[2000];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = pattern(i);
+	assert_int_equal(ioth_sendto(out, data, sizeof(data), 0, (const struct sockaddr *)to, sizeof(*to)),
+	                 sizeof(data));
+	for (size_t i = 0; i < sizeof(data); i += 1000) {
+		assert_int_equal(ioth_recv(in, got, sizeof(got), 0), 1000);
+		assert_memory_equal(got, data + i, 1000);
+	}
+}
+
+/** trains - how many trains of datagrams a monitor has */
+static unsigned int trains(VDECONN *monitor, const struct vde_shm_ops *ops)
+{
+	static unsigned char frame[VDE_SHM_SEGMENT_MAX];
+	struct virtio_net_hdr vnet;
+	unsigned int n = 0;
+
+	while (ops->recv(monitor, &vnet, frame, sizeof(frame), MSG_DONTWAIT) > 0)
+		n += vnet.gso_type == 5; /* VIRTIO_NET_HDR_GSO_UDP_L4 */
+	return n;
+}
+
+/** describes_trains - has this kernel a way to say so? */
+static bool describes_trains(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	assert_int_equal(uname(&name), 0);
+	assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	return major > 6 || (major == 6 && minor >= 2);
+}
+
+static void trains_of_datagrams_are_cut_for_lwip_alone(void **state)
+{
+	const char *vnls[] = {net, NULL};
+	const struct vde_shm_ops *ops;
+	VDECONN *monitor = watch(&ops);
+	struct ioth *a = stack("lwip", vnls, 0, 1), *b = stack("vdestack", vnls, 0, 2),
+	            *c = stack("vdestack", vnls, 0, 3);
+	int size = 1000, out, to_a, to_c;
+	struct sockaddr_in here, addr_a, addr_c;
+
+	(void)state;
+	assert_non_null(a);
+	if (b && c) {
+		out = datagrams(b, 2, &here);
+		to_a = datagrams(a, 1, &addr_a);
+		to_c = datagrams(c, 3, &addr_c);
+		assert_return_code(ioth_setsockopt(out, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)), errno);
+		send_train(out, to_a, &addr_a); /* the neighbour has to be found, too */
+		send_train(out, to_c, &addr_c);
+		trains(monitor, ops);
+		send_train(out, to_a, &addr_a);
+		assert_int_equal(trains(monitor, ops), 0);
+		send_train(out, to_c, &addr_c);
+		assert_int_equal(trains(monitor, ops), describes_trains() ? 1 : 0);
+		ioth_close(out);
+		ioth_close(to_a);
+		ioth_close(to_c);
+		assert_int_equal(ioth_delstack(b), 0);
+		assert_int_equal(ioth_delstack(c), 0);
+	}
+	assert_int_equal(ioth_delstack(a), 0);
+	vde_close(monitor);
+	if (!b || !c)
+		skip();
+}
+
 /** What was not summed while it was queued is summed where it leaves by another kind of network. */
 static void other_networks_get_finished_frames(void **state)
 {
@@ -305,6 +395,7 @@ int main(void)
 	        cmocka_unit_test(who_has_not_asked_gets_finished_frames),
 	        cmocka_unit_test(a_router_gets_finished_frames),
 	        cmocka_unit_test(segments_of_the_kernel_come_in_one_piece),
+	        cmocka_unit_test(trains_of_datagrams_are_cut_for_lwip_alone),
 	        cmocka_unit_test(other_networks_get_finished_frames),
 	};
 
