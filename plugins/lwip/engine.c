@@ -80,6 +80,7 @@ static int engine_open(struct usock_stack *stack, const char *options, void **ou
 
 const struct usock_engine lwip_engine = {
         .name = "lwip",
+        .offload = true,
         .open = engine_open,
         .close = engine_close,
         .deadline = engine_deadline,

@@ -190,14 +190,15 @@ struct engine {
 	struct conn *current;           /* whose callback runs; becomes NULL when it is freed meanwhile */
 	const struct tcp_pcb *building; /* whose segments are being built */
 	bool input;                     /* lwIP is looking at a segment that has come */
-	struct conn *owing;             /* owed.c */
-	int soft_error;                 /* of the connection that was freed last */
-	unsigned int peer_mss;          /* of the SYN that is being processed; 0: none is */
-	uint64_t secret[2];             /* of initial sequence numbers */
-	unsigned int crossed;           /* connections with a SYN that has crossed theirs */
-	unsigned int connections;       /* all that lwIP has memory for, TIME-WAIT too */
-	int64_t due[CLOCKS];            /* INET_NEVER: not running */
-	int64_t icmp_when;              /* limit of errors about forwarded packets */
+	bool elides; /* data is not summed while it is queued, but on its way out, if at all; once true, for good */
+	struct conn *owing;       /* owed.c */
+	int soft_error;           /* of the connection that was freed last */
+	unsigned int peer_mss;    /* of the SYN that is being processed; 0: none is */
+	uint64_t secret[2];       /* of initial sequence numbers */
+	unsigned int crossed;     /* connections with a SYN that has crossed theirs */
+	unsigned int connections; /* all that lwIP has memory for, TIME-WAIT too */
+	int64_t due[CLOCKS];      /* INET_NEVER: not running */
+	int64_t icmp_when;        /* limit of errors about forwarded packets */
 	unsigned int icmp_left;
 };
 

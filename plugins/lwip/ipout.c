@@ -6,6 +6,10 @@
  * Ethernet header, so nothing is copied on the way to inet_output; what is not like that (no case is known) is
  * flattened first. Answers of inet_route are remembered until anything changes that could change them.
  *
+ * Checksums. lwIP sums what it queues while it copies it. Once there is an interface on a network in shared memory that is not done
+ * any more (engine.elides): the checksum of a segment is left to be done by whoever needs it, nobody if the peer is on the same
+ * network; and where a segment leaves by an interface of another kind, it is summed here.
+ *
  * What cannot be sent now is lost, as on a network: TCP will send it again.
  */
 #include "engine.h"
@@ -276,9 +280,34 @@ static unsigned char *contiguous(struct engine *e, struct pbuf *p)
 	return out;
 }
 
-/** outgoing - finish a segment of lwIP's: the window scale, urgent data, IP_DF as Linux sets it */
-static void outgoing(const struct conn *conn, int family, unsigned char *packet, size_t len, unsigned int mtu)
+/** sum_up - the checksum of a segment, once its data has not been summed before; @whole: it goes out in one piece */
+static void sum_up(struct engine *e, struct inet_iface *iface, int family, unsigned char *packet, size_t header,
+                   size_t len, bool whole)
 {
+	unsigned char *tcp = packet + header;
+	uint16_t check;
+	uint64_t sum;
+
+	e->elides |= iface->offload;
+	if (!e->elides)
+		return;
+	sum = chksum_pseudo(packet + (family == AF_INET ? 12 : 8), packet + (family == AF_INET ? 16 : 24),
+	                    ip_size(family), IPPROTO_TCP, (uint32_t)(len - header));
+	if (iface->offload && whole) {
+		iface->unsummed_out = tcp;
+		check = chksum_fold(sum);
+	} else {
+		memset(tcp + 16, 0, 2);
+		check = (uint16_t)~chksum_fold(chksum_add(sum, tcp, len - header));
+	}
+	memcpy(tcp + 16, &check, sizeof(check));
+}
+
+/** outgoing - finish a segment of lwIP's: the window scale, urgent data, IP_DF as Linux sets it, the checksum */
+static void outgoing(struct engine *e, struct inet_iface *iface, int family, unsigned char *packet, size_t len,
+                     unsigned int mtu)
+{
+	const struct conn *conn = (const struct conn *)e->building;
 	size_t header = family == AF_INET ? (size_t)(packet[0] & 15) * 4 : IP6_HEADER;
 	uint8_t protocol = family == AF_INET ? packet[9] : packet[6];
 
@@ -296,6 +325,7 @@ static void outgoing(const struct conn *conn, int family, unsigned char *packet,
 		put16(packet + 6, IP_DF);
 		chksum_ip4(packet, header);
 	}
+	sum_up(e, iface, family, packet, header, len, len <= mtu);
 }
 
 err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
@@ -304,6 +334,7 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 	unsigned int oif = interface->iface ? interface->iface->index : 0;
 	unsigned char *packet = contiguous(e, p);
 	const struct route *route;
+	struct inet_iface *iface;
 	union inet_ip dst, src;
 	size_t len = p->tot_len;
 
@@ -321,7 +352,9 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 	}
 	if (route_to(e, family, &dst, &src, oif, &route) < 0)
 		return ERR_OK;
-	outgoing((const struct conn *)e->building, family, packet, len, route->mtu);
-	ip_send(e, route->iface, &route->nexthop, route->mtu, family, packet, len, true);
+	iface = route->iface;
+	outgoing(e, iface, family, packet, len, route->mtu);
+	ip_send(e, iface, &route->nexthop, route->mtu, family, packet, len, true);
+	iface->unsummed_out = NULL;
 	return ERR_OK;
 }

@@ -103,7 +103,7 @@ static bool genuine(const struct usock_packet *packet)
 	uint64_t sum = chksum_pseudo(&packet->src, &packet->dst, ip_size(packet->family), IPPROTO_TCP,
 	                             (uint32_t)packet->payload_len);
 
-	return (packet->iface->flags & IFF_LOOPBACK_) ||
+	return (packet->iface->flags & IFF_LOOPBACK_) || packet->iface->unsummed_in == packet->payload[0].iov_base ||
 	       chksum_fold(chksum_add(sum, packet->payload[0].iov_base, packet->payload_len)) == 0xffff;
 }
 

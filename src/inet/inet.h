@@ -101,8 +101,16 @@ struct inet_iface {
 	unsigned int dad_transmits;
 	unsigned int hop_limit; /* of what is sent here; 64, or what a router says */
 	unsigned int mtu6;      /* of IPv6 where a router says less; else mtu */
-	void *port;             /* of the owner, from link_create to link_destroy */
-	void *engine;           /* of the engine, from iface_add to iface_del */
+	/* The network takes frames with TCP checksums left to be done, and brings such frames: see unsummed_out, _in. */
+	bool offload;
+	/* The TCP or UDP header, in the frame that is being received, whose checksum need not be looked at: whoever sent it has
+	   left it undone, as the frame came through memory. NULL: none. */
+	const unsigned char *unsummed_in;
+	/* Set around inet_output: the TCP header of the packet has but the sum of the pseudo header in place of its checksum,
+	   and on this interface (offload) the rest may be left undone. NULL: the packet is finished. */
+	const unsigned char *unsummed_out;
+	void *port;   /* of the owner, from link_create to link_destroy */
+	void *engine; /* of the engine, from iface_add to iface_del */
 	struct inet_iface_private *private;
 };
 

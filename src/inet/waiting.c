@@ -15,6 +15,7 @@
 #define QUEUE_MAX 212992         /* of one neighbour: unres_qlen_bytes of Linux */
 #define TOTAL_HIGH (1024 * 1024) /* more than this is waiting altogether: one packet for each neighbour */
 #define TOTAL_MAX (4 * 1024 * 1024)
+#define TCP_CHECK 16 /* offset of the checksum in a TCP header */
 
 /** struct inet__waiting_packet - a packet, with room for the Ethernet header before it */
 struct inet__waiting_packet {
@@ -29,6 +30,25 @@ struct inet__waiting_packet {
 static size_t cost(const struct inet__waiting_packet *packet)
 {
 	return sizeof(*packet) + INET_HEADROOM + packet->len + 16;
+}
+
+/** finish - do in a copy what was left to be done in the packet: see inet_iface.unsummed_out */
+static void finish(struct inet__waiting_packet *copy, const unsigned char *packet)
+{
+	const unsigned char *unsummed = copy->iface->unsummed_out;
+	unsigned char *tcp;
+	uint32_t sum = 0;
+	size_t len;
+
+	if (!unsummed || unsummed < packet || unsummed + TCP_CHECK + 2 > packet + copy->len)
+		return;
+	tcp = copy->data + INET_HEADROOM + (unsummed - packet);
+	len = copy->len - (size_t)(unsummed - packet);
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? tcp[i] : (uint32_t)tcp[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	inet__put16(tcp + TCP_CHECK, ~sum & 0xffff);
 }
 
 void inet__waiting_init(struct inet__waiting *waiting)
@@ -83,6 +103,7 @@ int inet__waiting_add(struct inet__waiting *waiting, size_t *total, struct inet_
 	copy->family = family;
 	copy->len = (uint32_t)len;
 	memcpy(copy->data + INET_HEADROOM, packet, len);
+	finish(copy, packet);
 	room = *total > TOTAL_HIGH ? 0 : QUEUE_MAX - cost(copy);
 	while (waiting->size > room && (oldest = take(waiting))) {
 		iface->stats.tx_dropped++;

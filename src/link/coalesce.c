@@ -10,7 +10,8 @@
  * Merged are only segments whose headers are equal in all that matters: both addresses, VLAN-less Ethernet, IPv4 without options or
  * fragments or IPv6 without extensions, TOS, TTL, flow label, ports, acknowledgement, window, and all TCP options. Flags other than ACK and PSH
  * keep a segment by itself. All segments but the last have one size, so that the cut (finish.c) gives the frames back that came.
- * The result says that its checksum is left to be done, which is true and saves the stack the work.
+ * The result says that its checksum is left to be done, which is true and saves the stack the work. So may a frame that came through
+ * memory (shm): such checksums are not looked at.
  */
 #include "checksum.h"
 #include "offload.h"
@@ -34,7 +35,8 @@ struct segment {
 	uint16_t payload;
 	uint8_t flags;
 	bool ipv6;
-	bool plain; /* may be merged */
+	bool plain;    /* may be merged */
+	bool unsummed; /* its checksum is left to be done */
 };
 
 /** struct flow - a frame that may grow */
@@ -90,6 +92,7 @@ static bool measure(struct segment *s, const struct link_frame *frame)
 		return false;
 	s->payload = (uint16_t)(s->len - s->headers);
 	s->flags = tcp[13];
+	s->unsummed = (frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
 	s->plain = s->payload > 0 && (s->flags & (uint8_t)~PSH) == ACK && (tcp[12] & 0x0f) == 0;
 	return true;
 }
@@ -153,16 +156,17 @@ static void flow_open(struct flow *flow, struct link_frame *frame, const struct 
 static bool flow_take(struct flow *flow, const struct segment *s)
 {
 	struct segment *first = &flow->first;
-	uint64_t sum;
 
 	if (!flow->open || !s->plain || s->payload > first->payload || flow->len + s->payload > SEGMENT_MAX ||
 	    link__get32(s->data + s->tcp + 4) != flow->next || !same_headers(first, s))
 		return false;
 	/* The first is verified when there is a second: most are alone, and then the stack does it. */
-	if (flow->merged == 0 && !sum_is_right(first, link__sum(0, first->data + first->headers, first->payload)))
+	if (flow->merged == 0 && !first->unsummed &&
+	    !sum_is_right(first, link__sum(0, first->data + first->headers, first->payload)))
 		return false;
-	sum = link__sum_copy(0, first->data + flow->len, s->data + s->headers, s->payload);
-	if (!sum_is_right(s, sum))
+	if (s->unsummed)
+		memcpy(first->data + flow->len, s->data + s->headers, s->payload);
+	else if (!sum_is_right(s, link__sum_copy(0, first->data + flow->len, s->data + s->headers, s->payload)))
 		return false;
 	flow->len += s->payload;
 	flow->next += s->payload;
@@ -204,10 +208,12 @@ static void flow_end(struct flow *flow)
 	};
 }
 
-/** has_work - is it a segment already, or one whose checksum says nothing? */
-static bool has_work(const struct link_frame *frame)
+/** has_work - is something left to be done in it but the checksum of the segment that it seems to be? */
+static bool has_work(const struct link_frame *frame, const struct segment *s)
 {
-	return frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE || (frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	if (frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return true;
+	return s->unsummed && (frame->vnet.csum_start != s->tcp || frame->vnet.csum_offset != 16);
 }
 
 unsigned int link__coalesce(struct link_frame *frames, unsigned int count)
@@ -219,7 +225,7 @@ unsigned int link__coalesce(struct link_frame *frames, unsigned int count)
 		struct flow *flow = NULL;
 		struct segment s;
 
-		if (has_work(&frames[i]) || !measure(&s, &frames[i])) {
+		if (!measure(&s, &frames[i]) || has_work(&frames[i], &s)) {
 			/* It might belong to any connection. */
 			for (unsigned int j = 0; j < FLOWS; j++)
 				flows[j].open = false;

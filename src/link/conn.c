@@ -197,14 +197,26 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len)
 	return vde_send(conn->vde, frame, len, MSG_DONTWAIT) < 0 ? error_of() : 0;
 }
 
-void link__conn_offload(struct link__conn *conn)
+void link__conn_offload(struct link__conn *conn, bool trains)
 {
-	conn->offload = conn->shm && conn->shm->offload(conn->vde, 1) == 0;
+	conn->offload = conn->shm && conn->shm->offload(conn->vde, trains ? VDE_SHM_UDP : VDE_SHM_TCP) == 0;
+}
+
+int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size_t size)
+{
+	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, size, shm_flags(conn));
 }
 
 int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame)
 {
-	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, LINK_SEGMENT_MAX, shm_flags(conn));
+	return link__conn_recv_into(conn, frame, LINK_SEGMENT_MAX);
+}
+
+size_t link__conn_next(const struct link__conn *conn)
+{
+	ssize_t len = conn->shm->next(conn->vde);
+
+	return len > 0 ? (size_t)len : 0;
 }
 
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame)

@@ -9,6 +9,9 @@
  * again. Sending never ends it: a peer that is not there may come back, as in port.c, and until then frames are lost as
  * on a cable that nobody has plugged in at the other end.
  *
+ * Frames with work left to do pass through a network in shared memory as they are, if the stack has asked for that, and so they
+ * are captured.
+ *
  * Nothing is locked here: the stack's lock is.
  */
 #include "capture.h"
@@ -106,13 +109,9 @@ static void conn_capture(struct link_conn *conn, const unsigned char *frame, siz
 	conn->recorded = true;
 }
 
-int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready)
+/** received - what came of an attempt to receive, @len being a length or a negative errno; see link_conn_recv */
+static int received(struct link_conn *conn, const unsigned char *frame, int len)
 {
-	int len;
-
-	if (conn->dead)
-		return -ENETDOWN;
-	len = link__conn_recv(&conn->conn, frame, size, ready);
 	if (len == -EAGAIN)
 		return len;
 	if (len < 0 && !link__peer_error(len)) {
@@ -130,13 +129,14 @@ int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bo
 	return len;
 }
 
-int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len)
+int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready)
 {
-	int err;
+	return conn->dead ? -ENETDOWN : received(conn, frame, link__conn_recv(&conn->conn, frame, size, ready));
+}
 
-	if (conn->dead)
-		return -ENETDOWN;
-	err = link__conn_send(&conn->conn, frame, len);
+/** sent - what came of an attempt to send; see link_conn_send */
+static int sent(struct link_conn *conn, const unsigned char *frame, size_t len, int err)
+{
 	if (err) {
 		conn->stats.output_dropped++;
 		if (err == -EAGAIN || err == -ENOBUFS)
@@ -147,6 +147,33 @@ int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t le
 	}
 	conn_capture(conn, frame, len);
 	return 0;
+}
+
+int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len)
+{
+	return conn->dead ? -ENETDOWN : sent(conn, frame, len, link__conn_send(&conn->conn, frame, len));
+}
+
+bool link_conn_offload(struct link_conn *conn)
+{
+	link__conn_offload(&conn->conn, false);
+	return conn->conn.offload;
+}
+
+size_t link_conn_next(const struct link_conn *conn)
+{
+	return conn->dead ? 0 : link__conn_next(&conn->conn);
+}
+
+int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame)
+{
+	return conn->dead ? -ENETDOWN
+	                  : received(conn, frame->data, link__conn_recv_into(&conn->conn, frame, frame->len));
+}
+
+int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame)
+{
+	return conn->dead ? -ENETDOWN : sent(conn, frame->data, frame->len, link__conn_send_frame(&conn->conn, frame));
 }
 
 void link_conn_flush(struct link_conn *conn)

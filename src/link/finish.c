@@ -3,7 +3,8 @@
  * finish.c - from segments with work left over to finished frames.
  *
  * A segment is cut as a network adapter does it: each frame gets a copy of the headers with its own lengths, IPv4 identifier, sequence
- * number and checksums. FIN and PSH stay with the last frame, CWR with the first. The sum of the pseudo header needs no addresses: the
+ * number and checksums. FIN and PSH stay with the last frame, CWR with the first. A train of UDP datagrams (UDP_SEGMENT) is cut likewise,
+ * into datagrams that each have their own header. The sum of the pseudo header needs no addresses: the
  * kernel has left it, with the length of the whole segment, in the place of the checksum.
  *
  * The stack is trusted no more than the network: every offset of the offload header is checked against the frame.
@@ -14,6 +15,8 @@
 #define ETHERNET 14
 #define VLAN_TAG 4
 #define TCP_CHECK 16 /* offset of the checksum in a TCP header */
+#define UDP_CHECK 6  /* in a UDP header */
+#define UDP_HEADER 8
 #define TCP_FLAGS 13
 #define FIN_PSH 0x09
 #define CWR 0x80
@@ -52,36 +55,52 @@ static bool finish_checksum(struct link_frame *frame)
 	return true;
 }
 
-/** segment_headers - find and check the headers of a TCP segment; false when the offload header does not fit it */
-static bool segment_headers(struct link__finisher *f, const struct link_frame *frame)
+/** ip_header - is the IP header the one of a segment of @protocol, or of any kind of IP, as the offload header says? */
+static bool ip_header(struct link__finisher *f, uint16_t type, uint8_t protocol)
 {
-	const struct virtio_net_hdr *vnet = &frame->vnet;
-	const unsigned char *ip;
-	uint16_t type;
+	const unsigned char *ip = f->data + f->network;
 
-	f->network = network_header(frame->data, frame->len, &type);
-	f->tcp = vnet->csum_start;
-	if (f->network == 0 || !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || vnet->csum_offset != TCP_CHECK ||
-	    (uint32_t)f->tcp + 20 > frame->len || vnet->gso_size == 0)
-		return false;
-	ip = frame->data + f->network;
-	switch (vnet->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-	case VIRTIO_NET_HDR_GSO_TCPV4:
-		if (type != 0x0800 || f->tcp < f->network + 20 || ip[0] >> 4 != 4 || ip[9] != 6 ||
-		    f->network + (ip[0] & 15) * 4 != f->tcp)
-			return false;
+	switch (type) {
+	case 0x0800:
 		f->identifier = link__get16(ip + 4);
-		break;
-	case VIRTIO_NET_HDR_GSO_TCPV6:
-		if (type != 0x86dd || f->tcp < f->network + 40 || ip[0] >> 4 != 6)
-			return false;
+		return f->transport >= f->network + 20 && ip[0] >> 4 == 4 && ip[9] == protocol &&
+		       f->network + (ip[0] & 15) * 4 == f->transport;
+	case 0x86dd: /* between the two there may be extension headers */
 		f->ipv6 = true;
-		break;
+		return f->transport >= f->network + 40 && ip[0] >> 4 == 6;
 	default:
 		return false;
 	}
-	f->headers = (uint16_t)(f->tcp + (frame->data[f->tcp + 12] >> 4) * 4);
-	return f->headers >= f->tcp + 20 && f->headers < frame->len;
+}
+
+/** segment_headers - find and check the headers of a segment; false when the offload header does not fit it */
+static bool segment_headers(struct link__finisher *f, const struct link_frame *frame)
+{
+	const struct virtio_net_hdr *vnet = &frame->vnet;
+	uint8_t kind = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+	uint16_t type;
+
+	f->network = network_header(frame->data, frame->len, &type);
+	f->transport = vnet->csum_start;
+	f->udp = kind == VIRTIO_NET_HDR_GSO_UDP_L4;
+	if (f->network == 0 || !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
+	    vnet->csum_offset != (f->udp ? UDP_CHECK : TCP_CHECK) ||
+	    (uint32_t)f->transport + (f->udp ? UDP_HEADER : 20) > frame->len || vnet->gso_size == 0)
+		return false;
+	if (f->udp) {
+		f->headers = (uint16_t)(f->transport + UDP_HEADER);
+		return ip_header(f, type, 17) && f->headers < frame->len;
+	}
+	if (!ip_header(f, type, 6) || kind != (f->ipv6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4))
+		return false;
+	f->headers = (uint16_t)(f->transport + (frame->data[f->transport + 12] >> 4) * 4);
+	return f->headers >= f->transport + 20 && f->headers < frame->len;
+}
+
+/** check_at - offset of the checksum in the frame */
+static uint32_t check_at(const struct link__finisher *f)
+{
+	return (uint32_t)f->transport + (f->udp ? UDP_CHECK : TCP_CHECK);
 }
 
 unsigned int link__finish(struct link__finisher *f, struct link_frame *frame)
@@ -103,34 +122,46 @@ unsigned int link__finish(struct link__finisher *f, struct link_frame *frame)
 		return 0;
 	f->payload = frame->len - f->headers;
 	/* Take the length of the whole out of the kernel's sum: subtracting is adding the complement. */
-	length = (uint16_t)(frame->len - f->tcp);
-	memcpy(&partial, frame->data + f->tcp + TCP_CHECK, sizeof(partial));
+	length = (uint16_t)(frame->len - f->transport);
+	memcpy(&partial, frame->data + check_at(f), sizeof(partial));
 	f->pseudo = (uint64_t)partial + (uint16_t)~link__word(length);
 	return (f->payload + f->size - 1) / f->size;
 }
 
-/** finish_headers - the headers in @out become those of a frame with @payload bytes, @done into the segment */
-static void finish_headers(const struct link__finisher *f, unsigned char *out, uint32_t payload, uint64_t payload_sum)
+/** finish_tcp - what a frame has of its own in the TCP header, but the checksum */
+static void finish_tcp(const struct link__finisher *f, unsigned char *tcp, uint32_t payload)
 {
-	unsigned char *ip = out + f->network, *tcp = out + f->tcp;
-	uint16_t length = (uint16_t)(f->headers - f->tcp + payload);
-
-	if (f->ipv6) {
-		link__put16(ip + 4, (uint16_t)(f->tcp - f->network - 40 + length));
-	} else {
-		link__put16(ip + 2, (uint16_t)(f->tcp - f->network + length));
-		link__put16(ip + 4, (uint16_t)(f->identifier + f->done / f->size));
-		memset(ip + 10, 0, 2);
-		link__put_check(ip + 10, link__sum(0, ip, (size_t)(f->tcp - f->network)));
-	}
 	link__put32(tcp + 4, link__get32(tcp + 4) + f->done);
 	if (f->done + payload < f->payload)
 		tcp[TCP_FLAGS] &= (unsigned char)~FIN_PSH;
 	if (f->done > 0)
 		tcp[TCP_FLAGS] &= (unsigned char)~CWR;
-	memset(tcp + TCP_CHECK, 0, 2);
-	link__put_check(tcp + TCP_CHECK, link__sum(link__sum_add(payload_sum, f->pseudo + link__word(length)), tcp,
-	                                           (size_t)(f->headers - f->tcp)));
+}
+
+/** finish_headers - the headers in @out become those of a frame with @payload bytes, @done into the segment */
+static void finish_headers(const struct link__finisher *f, unsigned char *out, uint32_t payload, uint64_t payload_sum)
+{
+	unsigned char *ip = out + f->network, *transport = out + f->transport, *check = out + check_at(f);
+	uint16_t length = (uint16_t)(f->headers - f->transport + payload);
+	static const unsigned char none[2];
+
+	if (f->ipv6) {
+		link__put16(ip + 4, (uint16_t)(f->transport - f->network - 40 + length));
+	} else {
+		link__put16(ip + 2, (uint16_t)(f->transport - f->network + length));
+		link__put16(ip + 4, (uint16_t)(f->identifier + f->done / f->size));
+		memset(ip + 10, 0, 2);
+		link__put_check(ip + 10, link__sum(0, ip, (size_t)(f->transport - f->network)));
+	}
+	if (f->udp)
+		link__put16(transport + 4, length);
+	else
+		finish_tcp(f, transport, payload);
+	memset(check, 0, 2);
+	link__put_check(check, link__sum(link__sum_add(payload_sum, f->pseudo + link__word(length)), transport,
+	                                 (size_t)(f->headers - f->transport)));
+	if (f->udp && memcmp(check, none, sizeof(none)) == 0)
+		memset(check, 0xff, 2); /* as in finish_checksum */
 }
 
 uint32_t link__finish_next(struct link__finisher *f, unsigned char *room, const unsigned char **out)

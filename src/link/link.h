@@ -46,9 +46,9 @@ struct link_device {
 	   port moves no more frames; it still has to be closed with link_port_close, from another thread or later. */
 	void (*down)(void *device, int error);
 	/* The device takes several frames merged into one TCP segment with a virtio-net header, as virtio defines it:
-	   up to LINK_SEGMENT_MAX bytes, the checksum left to be done. Otherwise it gets the frames as they came. What
-	   output gives may always be a TCP segment of that kind or a frame with its checksum left to be done: the port
-	   finishes it. */
+	   up to LINK_SEGMENT_MAX bytes, the checksum left to be done, and trains of UDP datagrams (GSO_UDP_L4) that other
+	   devices of this machine have sent. Otherwise it gets the frames as they came. What output gives may always be a
+	   segment of that kind or a frame with its checksum left to be done: the port finishes it. */
 	bool offload;
 };
 
@@ -162,6 +162,23 @@ int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bo
 /** link_conn_send - send one finished frame without blocking: 0; -EAGAIN the network has no room, which is counted as a
    drop; -ENETDOWN */
 int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len);
+
+/**
+ * link_conn_offload - from now on take, and give, frames with work left to do (struct link_device, offload)
+ *
+ * True: the network is shared memory and does so; the three functions below are to be used then. False: it does not.
+ */
+bool link_conn_offload(struct link_conn *conn);
+
+/** link_conn_next - how many bytes the next frame has, as its sender says, at most LINK_SEGMENT_MAX; 0: there is none */
+size_t link_conn_next(const struct link_conn *conn);
+
+/** link_conn_recv_frame - as link_conn_recv, into frame->data, of frame->len bytes; frame->vnet is what another member of the
+    network says is left to be done: check it. A frame that is longer is cut, and its length is frame->len then */
+int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame);
+
+/** link_conn_send_frame - as link_conn_send */
+int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame);
 
 /** link_conn_flush - bring captured packets to their file: before the thread that moved frames sleeps */
 void link_conn_flush(struct link_conn *conn);

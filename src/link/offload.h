@@ -2,13 +2,19 @@
 /*
  * offload.h - large segments on the stack's side, finished frames on the network's.
  *
- * A kernel that is allowed to hands over TCP segments of up to 64 KiB with unfinished checksums, and takes such segments. It walks its own
- * layers once for forty frames then. A VDE network carries finished frames of the MTU. What lies between is done here, once.
+ * A kernel that is allowed to hands over TCP segments and trains of UDP datagrams of up to 64 KiB with unfinished checksums, and
+ * takes such segments. It walks its own layers once for forty frames then. A VDE network carries finished frames of the MTU. What
+ * lies between is done here, once.
  */
 #ifndef IOTH_LINK_OFFLOAD_H
 #define IOTH_LINK_OFFLOAD_H
 
 #include "link.h"
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4                                                                                      \
+	5 /* in the headers of Linux 6.2 and later: a train of UDP datagrams, all but the last of one size */
+#endif
 
 /** struct link__finisher - one frame of a device on its way to the network; see link__finish */
 struct link__finisher {
@@ -16,13 +22,13 @@ struct link__finisher {
 	uint32_t len;
 	uint32_t done;       /* bytes of the payload that have been cut; all of it: nothing is left */
 	uint32_t payload;    /* bytes behind the headers */
-	uint16_t headers;    /* bytes up to and including the TCP header; 0: nothing to cut */
-	uint16_t tcp;        /* offset of the TCP header */
+	uint16_t headers;    /* bytes up to and including the TCP or UDP header; 0: nothing to cut */
+	uint16_t transport;  /* offset of that header */
 	uint16_t network;    /* offset of the IP header */
 	uint16_t size;       /* bytes of payload in a frame */
 	uint16_t identifier; /* IPv4, of the first */
 	uint64_t pseudo;     /* sum of the pseudo header, without the length */
-	bool ipv6;
+	bool ipv6, udp;
 };
 
 /**

@@ -540,7 +540,7 @@ int link_port_open(const char *vnl, const char *ifname, const char *pcap, const 
 	if (err)
 		goto fail_capture;
 	if (ops->offload)
-		link__conn_offload(&port->conn);
+		link__conn_offload(&port->conn, true);
 	port->appetite = APPETITE_MIN;
 	pthread_mutex_init(&port->lending.lock, NULL);
 	err = port_join(port, vnl);

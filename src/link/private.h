@@ -218,11 +218,16 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len);
 
 /**
  * link__conn_offload - from now on frames with work left to do pass as they are, if the network can: conn->offload
+ * @trains: of UDP datagrams, too
  *
  * Then the two functions below are to be used, which are like those above: frame->vnet says what is left to be done.
  */
-void link__conn_offload(struct link__conn *conn);
+void link__conn_offload(struct link__conn *conn, bool trains);
 int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame);
+/** link__conn_recv_into - link__conn_recv_frame with room for @size bytes only; link__conn_next - bytes of the next frame,
+ * or 0 */
+int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size_t size);
+size_t link__conn_next(const struct link__conn *conn);
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame);
 
 #endif

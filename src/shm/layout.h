@@ -64,7 +64,7 @@ struct shm_counters {
 struct shm_control {
 	/* the owner; read by all for each frame, changed seldom */
 	alignas(SHM_LINE) _Atomic uint32_t generation; /* odd: in use */
-	_Atomic uint32_t features;                     /* SHM_OFFLOAD, SHM_MONITOR */
+	_Atomic uint32_t features;                     /* SHM_OFFLOAD, SHM_UDP, SHM_MONITOR */
 	uint32_t pid, uid;                             /* to be shown to people, no more */
 	char description[SHM_DESCRIPTION];
 	/* its senders */
@@ -81,6 +81,7 @@ struct shm_control {
 _Static_assert(sizeof(struct shm_control) == 6 * SHM_LINE, "one line for each writer");
 
 #define SHM_OFFLOAD 1U /* takes segments and unfinished checksums */
+#define SHM_UDP 4U     /* of UDP, too: trains of datagrams */
 #define SHM_MONITOR 2U /* gets a copy of every frame, as it is, and sends none */
 
 /** struct shm_record - before each frame in an area, at the beginning of a line */

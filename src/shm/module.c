@@ -117,13 +117,15 @@ static ssize_t shm_ops_send(VDECONN *conn, const struct virtio_net_hdr *vnet, co
 	return err ? err : (ssize_t)len;
 }
 
-static int shm_ops_offload(VDECONN *conn, int on)
+static int shm_ops_offload(VDECONN *conn, int what)
 {
 	struct shm_port *port = port_of(conn);
 
 	if (port->net->foreign)
 		return -ESTALE;
-	shm_port_offload(port, on);
+	if (what != 0 && what != VDE_SHM_TCP && what != VDE_SHM_UDP)
+		return -EINVAL;
+	shm_port_offload(port, what == 0 ? 0 : what == VDE_SHM_TCP ? SHM_OFFLOAD : SHM_OFFLOAD | SHM_UDP);
 	return 0;
 }
 
@@ -132,6 +134,13 @@ static int shm_ops_waiting(VDECONN *conn)
 	const struct shm_port *port = port_of(conn);
 
 	return !port->net->foreign && shm_waiting(port);
+}
+
+static ssize_t shm_ops_next(VDECONN *conn)
+{
+	const struct shm_port *port = port_of(conn);
+
+	return port->net->foreign ? -ESTALE : (ssize_t)shm_next(port);
 }
 
 static ssize_t recv_real(VDECONN *conn, void *buf, size_t len, int flags)
@@ -168,6 +177,7 @@ const struct vde_shm_ops vdeplug_shm_ops = {
         .recv = shm_ops_recv,
         .send = shm_ops_send,
         .waiting = shm_ops_waiting,
+        .next = shm_ops_next,
 };
 
 extern struct vdeplug_module vdeplug_ops;

@@ -148,9 +148,10 @@ struct shm_port {
 	struct shm_port *next; /* in net->ports */
 	uint32_t number;
 	uint32_t generation;
-	int lockfd;   /* holds the lock of the port */
-	int datafd;   /* the socket pN */
-	bool monitor; /* it gets a copy of every frame, and sends none */
+	int lockfd;        /* holds the lock of the port */
+	int datafd;        /* the socket pN */
+	bool monitor;      /* it gets a copy of every frame, and sends none */
+	uint32_t features; /* what control shows */
 	struct shm_control *control;
 	/* the sending thread */
 	alignas(SHM_LINE) struct shm_area area;
@@ -245,8 +246,8 @@ int shm_port_take(struct shm_port *port);
  * -ENOMEM */
 int shm_port_begin(struct shm_port *port, const char *description);
 
-/** shm_port_offload - do or do not take segments and unfinished checksums */
-void shm_port_offload(struct shm_port *port, bool on);
+/** shm_port_offload - take segments and unfinished checksums (SHM_OFFLOAD, perhaps with SHM_UDP), or do not (0) */
+void shm_port_offload(struct shm_port *port, uint32_t features);
 
 /** shm_port_watch - tell senders that there is a port that monitors */
 void shm_port_watch(const struct shm_port *port);
@@ -287,5 +288,9 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 
 /** shm_waiting - is there anything in the ring? */
 bool shm_waiting(const struct shm_port *port);
+
+/** shm_next - how long the next frame says it is, at most SHM_SEGMENT_MAX; 0: there is none, or only nonsense. It may say
+ * something else by the time it is received */
+size_t shm_next(const struct shm_port *port);
 
 #endif

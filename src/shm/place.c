@@ -144,7 +144,7 @@ void shm_place_unlock(int lockfd)
 int shm_place_lock(int dirfd, int ms)
 {
 	int fd = openat(dirfd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, MODE), err;
-	struct stat st, now, dir;
+	struct stat st = {0}, now = {0}, dir = {0};
 
 	if (fd < 0)
 		return errno == ENOENT ? -ESTALE : -errno;

@@ -72,7 +72,7 @@ int shm_port_begin(struct shm_port *port, const char *description)
 	err = shm_area_open(&port->area, port->net, port->number);
 	if (err)
 		return err;
-	shm_port_offload(port, false);
+	shm_port_offload(port, 0);
 	clear_counters(&control->sent);
 	clear_counters(&control->received);
 	control->pid = (uint32_t)getpid();
@@ -94,9 +94,10 @@ void shm_port_watch(const struct shm_port *port)
 	atomic_store(&shm_header_of(port->net)->watched, port->generation << 12 | port->number);
 }
 
-void shm_port_offload(struct shm_port *port, bool on)
+void shm_port_offload(struct shm_port *port, uint32_t features)
 {
-	atomic_store(&port->control->features, (on ? SHM_OFFLOAD : 0) | (port->monitor ? SHM_MONITOR : 0));
+	port->features = (features & (SHM_OFFLOAD | SHM_UDP)) | (port->monitor ? SHM_MONITOR : 0);
+	atomic_store(&port->control->features, port->features);
 }
 
 void shm_port_note(struct shm_port *port)

@@ -29,32 +29,45 @@ static inline void private_copy(const void *copy)
 	__asm__ volatile("" : : "r"(copy) : "memory");
 }
 
+/** find - the frame that a word speaks of: a private copy of its record, and where it is; NULL: not there (any more) */
+static const unsigned char *find(const struct shm_port *port, uint64_t word, struct shm_record *record)
+{
+	const struct shm_geometry *g = &port->net->geometry;
+	uint32_t from = (uint32_t)(word >> POSITION_BITS), position = (uint32_t)word;
+	size_t at = (size_t)(position & (g->units - 1)) * SHM_LINE;
+	const unsigned char *area;
+
+	if (from >= g->ports)
+		return NULL;
+	area = shm_area_of(port->net, from);
+	memcpy(record, area + at, sizeof(*record));
+	private_copy(record);
+	if ((uint32_t)record->position != position || record->len < SHM_FRAME_MIN || record->len > SHM_SEGMENT_MAX ||
+	    record->len > (size_t)g->units * SHM_LINE - at - sizeof(*record))
+		return NULL;
+	return area + at + sizeof(*record);
+}
+
 /** copy_out - the frame that a word speaks of; returns its length, or -1: it is not there (any more) */
 static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virtio_net_hdr *vnet, void *frame,
                         size_t size)
 {
-	const struct shm_geometry *g = &port->net->geometry;
-	uint32_t from = (uint32_t)(word >> POSITION_BITS), position = (uint32_t)word;
-	size_t at = (size_t)(position & (g->units - 1)) * SHM_LINE, len;
-	const unsigned char *area;
+	uint32_t from = (uint32_t)(word >> POSITION_BITS);
+	const unsigned char *data;
 	struct shm_record record;
+	size_t len;
 
-	if (from >= g->ports)
+	data = find(port, word, &record);
+	if (!data)
 		return -1;
-	area = shm_area_of(port->net, from);
-	memcpy(&record, area + at, sizeof(record));
-	private_copy(&record);
 	len = record.len;
-	if ((uint32_t)record.position != position || len < SHM_FRAME_MIN || len > SHM_SEGMENT_MAX ||
-	    len > (size_t)g->units * SHM_LINE - at - sizeof(record))
-		return -1;
 	if (vnet)
 		*vnet = record.vnet;
-	else if (!port->monitor && (len > g->mtu + SHM_FRAME_EXTRA || record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
-	                            record.vnet.flags != 0))
+	else if (!port->monitor && (len > port->net->geometry.mtu + SHM_FRAME_EXTRA ||
+	                            record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE || record.vnet.flags != 0))
 		return -1;
 	len = len < size ? len : size;
-	memcpy(frame, area + at + sizeof(record), len);
+	memcpy(frame, data, len);
 	atomic_thread_fence(memory_order_acquire);
 	if (atomic_load_explicit(&shm_control_of(port->net, from)->floor, memory_order_relaxed) > record.position)
 		return -1;
@@ -84,6 +97,8 @@ static void put_right(struct shm_port *port)
 		atomic_fetch_or(active, bit);
 	if (atomic_load_explicit(&port->control->generation, memory_order_relaxed) != port->generation)
 		atomic_store(&port->control->generation, port->generation);
+	if (atomic_load_explicit(&port->control->features, memory_order_relaxed) != port->features)
+		atomic_store(&port->control->features, port->features);
 	if (port->monitor && atomic_load_explicit(&shm_header_of(port->net)->watched, memory_order_relaxed) == 0)
 		shm_port_watch(port);
 	shm_ring_repair(&port->ring, port->head);
@@ -147,4 +162,14 @@ bool shm_waiting(const struct shm_port *port)
 	uint64_t word;
 
 	return shm_ring_look(&port->ring, port->head, &word) != 0;
+}
+
+size_t shm_next(const struct shm_port *port)
+{
+	struct shm_record record;
+	uint64_t word;
+
+	if (shm_ring_look(&port->ring, port->head, &word) != 1 || !find(port, word, &record))
+		return 0;
+	return record.len;
 }

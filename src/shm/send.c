@@ -370,6 +370,14 @@ static int finished(struct shm_port *port, int to, uint32_t generation, const st
 	return 0;
 }
 
+/** takes - has a port asked for frames like this one? */
+static bool takes(const struct shm_port *port, uint32_t to, const struct virtio_net_hdr *vnet)
+{
+	uint32_t features = atomic_load_explicit(&shm_control_of(port->net, to)->features, memory_order_relaxed);
+
+	return (features & SHM_OFFLOAD) && (vnet->gso_type != VIRTIO_NET_HDR_GSO_UDP_L4 || (features & SHM_UDP));
+}
+
 int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const void *frame, size_t len)
 {
 	bool segment = vnet && vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE;
@@ -389,9 +397,7 @@ int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const voi
 		return 0;
 	if (!segment && !(vnet && (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
 		vnet = NULL;
-	if (vnet && (to < 0 ||
-	             !(atomic_load_explicit(&shm_control_of(port->net, (uint32_t)to)->features, memory_order_relaxed) &
-	               SHM_OFFLOAD)))
+	if (vnet && (to < 0 || !takes(port, (uint32_t)to, vnet)))
 		err = finished(port, to, generation, vnet, frame, len);
 	else if (to >= 0)
 		err = to_one(port, (uint32_t)to, generation, vnet, frame, len);

@@ -22,6 +22,9 @@
 	0x10000000 /* flag of recv, with MSG_DONTWAIT: we shall be looking again soon; vde_datafd need not become      \
 	              readable, nor cease to be */
 
+#define VDE_SHM_TCP 1 /* see offload */
+#define VDE_SHM_UDP 3
+
 struct vdeconn;
 
 /** struct vde_shm_ops - functions of a connection; negative errno values are returned */
@@ -30,11 +33,12 @@ struct vde_shm_ops {
 	/**
 	 * offload - take frames with work left to do: TCP segments of up to VDE_SHM_SEGMENT_MAX bytes (GSO), checksums
 	 * to be written
+	 * @what: VDE_SHM_TCP; VDE_SHM_UDP: trains of UDP datagrams (VIRTIO_NET_HDR_GSO_UDP_L4) as well; 0: finished frames only
 	 *
 	 * Before, and for all other programs, the sender sees to it that frames are finished. From then on use recv of
-	 * this table, not vde_recv. @on: 1 or 0. Returns 0.
+	 * this table, not vde_recv. Any frame may be sent with work left to do, whatever was asked for here. Returns 0, -EINVAL.
 	 */
-	int (*offload)(struct vdeconn *conn, int on);
+	int (*offload)(struct vdeconn *conn, int what);
 	/** recv - as vde_recv, 1 being no frame; @vnet receives what is left to be done, host byte order, as the sender
 	 * says it: check it
 	 */
@@ -44,6 +48,9 @@ struct vde_shm_ops {
 	                int flags);
 	/** waiting - 1: there is something to be received; 0: no. A look at memory, no more */
 	int (*waiting)(struct vdeconn *conn);
+	/** next - how many bytes the next frame has, as its sender says: what recv needs room for, and cuts it to if that has
+	 * become untrue meanwhile; 0: there is none, or it is going to be thrown away. A look at memory, no more */
+	ssize_t (*next)(struct vdeconn *conn);
 };
 
 #endif

@@ -8,6 +8,10 @@
  * kept for the next frame. What the hardware filter (inet_wants) does not let through is not seen by anybody, as on a
  * real adapter.
  *
+ * A network in shared memory takes and brings frames whose checksums are left to be done, and TCP segments of up to 64 KiB, if
+ * the engine can do with them (usock_engine.offload). A router cannot: it would have to finish them for other networks. So a
+ * stack that forwards gets finished frames, as from any network.
+ *
  * Sending never waits. A frame for which the network has no room is dropped and counted, as by a device without a
  * queue.
  *
@@ -38,6 +42,7 @@
 #define LO_BATCH 256       /* frames of lo in a turn */
 #define LO_FRAMES_MAX 1024 /* that wait; a power of two */
 #define LO_BYTES_MAX (4 * 1024 * 1024)
+#define TCP_CHECK 16 /* offset of the checksum in a TCP header */
 
 struct port {
 	struct usock_stack *stack;
@@ -84,8 +89,10 @@ static void room_drop(struct port *port)
  * memory */
 static bool room_make(struct port *port)
 {
-	size_t size = frame_size(port->iface) + 1;
+	size_t size = frame_size(port->iface) + 1, next = port->iface->offload ? link_conn_next(port->conn) : 0;
 
+	if (next >= size)
+		size = next + 1;
 	if (port->room && port->size == size)
 		return true;
 	room_drop(port);
@@ -94,21 +101,38 @@ static bool room_make(struct port *port)
 	return port->room != NULL;
 }
 
-/** port_input - a frame of @len bytes is in the buffer: to whom it may concern */
-static void port_input(struct port *port, size_t len)
+/** too_long - does a frame exceed the interface? That of a segment exceeds it if one of the frames that it stands for does */
+static bool too_long(const struct port *port, const struct link_frame *frame)
+{
+	const struct virtio_net_hdr *vnet = &frame->vnet;
+	size_t len = frame->len;
+
+	if (len >= port->size)
+		return true;
+	if ((vnet->gso_type == VIRTIO_NET_HDR_GSO_TCPV4 || vnet->gso_type == VIRTIO_NET_HDR_GSO_TCPV6) &&
+	    (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vnet->gso_size > 0)
+		len = (size_t)vnet->csum_start + vnet->gso_size;
+	return len > frame_size(port->iface);
+}
+
+/** port_input - a frame is in the buffer: to whom it may concern */
+static void port_input(struct port *port, const struct link_frame *frame)
 {
 	struct inet_iface *iface = port->iface;
 
 	if (!(iface->flags & IFF_UP) || !inet_wants(iface, port->room))
 		return;
-	if (len >= port->size) {
+	if (too_long(port, frame)) {
 		iface->stats.rx_errors++;
 		iface->stats.rx_length_errors++;
 		return;
 	}
-	usock__packet_tap(port->stack, iface, port->room, len, frame_type(iface, port->room));
-	if (inet_input(iface, port->room, len, port->buffer))
+	usock__packet_tap(port->stack, iface, port->room, frame->len, frame_type(iface, port->room));
+	if ((frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && frame->vnet.csum_start < frame->len)
+		iface->unsummed_in = port->room + frame->vnet.csum_start;
+	if (inet_input(iface, port->room, frame->len, port->buffer))
 		port->room = NULL;
+	iface->unsummed_in = NULL;
 }
 
 /** port_lose - a frame has come and there is no memory for it */
@@ -142,6 +166,19 @@ static void port_gone(struct port *port)
 	inet_iface_carrier(port->iface, false);
 }
 
+/** port_take - receive one frame into the buffer; see link_conn_recv */
+static int port_take(struct port *port, struct link_frame *frame, bool ready)
+{
+	int len;
+
+	*frame = (struct link_frame){.data = port->room, .len = (uint32_t)port->size};
+	len = port->iface->offload ? link_conn_recv_frame(port->conn, frame)
+	                           : link_conn_recv(port->conn, port->room, port->size, ready);
+	if (len > 0)
+		frame->len = (uint32_t)len;
+	return len;
+}
+
 /** port_receive - receive what has come; @ready: the network says that something has; true when it has */
 static bool port_receive(struct port *port, uint32_t events, bool ready)
 {
@@ -149,16 +186,18 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 	int len = 0;
 
 	for (attempts = 0; attempts < RX_BATCH; attempts++) {
+		struct link_frame frame;
+
 		if (!room_make(port)) {
 			port_lose(port, ready && attempts == 0);
 			break;
 		}
-		len = link_conn_recv(port->conn, port->room, port->size, ready && attempts == 0);
+		len = port_take(port, &frame, ready && attempts == 0);
 		if (len < 0)
 			break;
 		if (len > 0) {
 			frames++;
-			port_input(port, (size_t)len);
+			port_input(port, &frame);
 		}
 	}
 	if (frames > 0) {
@@ -342,6 +381,7 @@ int usock__port_open(struct usock_stack *stack, struct inet_iface *iface)
 		goto fail;
 	}
 	iface->port = port;
+	iface->offload = stack->engine->offload && !stack->forwarding && link_conn_offload(port->conn);
 	return 0;
 fail:
 	free(port);
@@ -493,8 +533,22 @@ void usock__loopback_clear(struct usock_stack *stack)
 
 /* ------------------------------------------------------------------------------------------------------- sending */
 
+/** port_send - send a frame, which may be one whose TCP checksum is left to be done; see link_conn_send */
+static int port_send(const struct port *port, unsigned char *frame, size_t len)
+{
+	const unsigned char *unsummed = port->iface->unsummed_out;
+	struct link_frame out = {.data = frame, .len = (uint32_t)len};
+
+	if (!unsummed || unsummed <= frame || unsummed >= frame + len)
+		return link_conn_send(port->conn, frame, len);
+	out.vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	out.vnet.csum_start = (uint16_t)(unsummed - frame);
+	out.vnet.csum_offset = TCP_CHECK;
+	return link_conn_send_frame(port->conn, &out);
+}
+
 /** put - give a frame to the network of an interface; false when it is dropped */
-static bool put(struct usock_stack *stack, struct inet_iface *iface, const unsigned char *frame, size_t len)
+static bool put(struct usock_stack *stack, struct inet_iface *iface, unsigned char *frame, size_t len)
 {
 	struct port *port = iface->port;
 
@@ -504,7 +558,7 @@ static bool put(struct usock_stack *stack, struct inet_iface *iface, const unsig
 		return iface->vnl == NULL; /* of kind "dummy": it takes everything, and nothing comes of it */
 	usock__show_changed(stack);
 	stack->drive->moved = true;
-	return link_conn_send(port->conn, frame, len) == 0;
+	return port_send(port, frame, len) == 0;
 }
 
 void usock__port_transmit(struct usock_stack *stack, struct inet_iface *iface, unsigned char *frame, size_t len)

@@ -295,6 +295,8 @@ static bool sum_right(const struct usock__inet *inet, const struct usock_packet 
 
 	if (packet->family == AF_INET || inet->ip.checksum_offset < 0)
 		return true;
+	if (packet->pieces > 0 && packet->payload[0].iov_base == packet->iface->unsummed_in)
+		return true;
 	sum = usock__checksum_pseudo(AF_INET6, &packet->src, &packet->dst, packet->protocol, packet->payload_len);
 	return usock__checksum_fold(usock__packet_sum(packet, packet->payload_len, sum)) == 0;
 }

@@ -99,6 +99,9 @@ struct usock_packet {
  */
 struct usock_engine {
 	const char *name;
+	/* The engine takes TCP segments of up to 64 KiB in one piece, leaves TCP checksums to be done, and does not look at
+	   those that were (struct inet_iface, offload), where the network can do that. */
+	bool offload;
 
 	/* Make an engine for @stack, parsing "NAME[=VALUE],..." of @options that usock and link do not know themselves:
 	   usock_option() tells which. lo is announced by iface_add right after. -EINVAL for an unknown option, -ENOMEM, ... */

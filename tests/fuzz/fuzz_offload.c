@@ -41,7 +41,7 @@ static void cut(const struct virtio_net_hdr *vnet, const uint8_t *data, size_t s
 	free(room);
 }
 
-static void merge(const uint8_t *data, size_t size)
+static void merge(const struct virtio_net_hdr *vnet, const uint8_t *data, size_t size)
 {
 	struct link_frame frame[3];
 	unsigned int kept;
@@ -53,6 +53,9 @@ static void merge(const uint8_t *data, size_t size)
 		check(copy != NULL);
 		memcpy(copy, data, size);
 		frame[i] = (struct link_frame){.data = copy, .len = (uint32_t)size};
+		if (vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE) /* checksums left to be done, perhaps */
+			frame[i].vnet = (struct virtio_net_hdr){
+			        .flags = vnet->flags, .csum_start = vnet->csum_start, .csum_offset = vnet->csum_offset};
 	}
 	if (size >= 54) { /* as if IPv4 without options: where it is not, this is but other damage */
 		uint32_t payload = (uint32_t)size - 34 - (uint32_t)(data[46] >> 4) * 4;
@@ -83,6 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(&vnet, data, sizeof(vnet));
 	cut(&vnet, data + sizeof(vnet), size - sizeof(vnet));
-	merge(data + sizeof(vnet), size - sizeof(vnet));
+	merge(&vnet, data + sizeof(vnet), size - sizeof(vnet));
 	return 0;
 }

@@ -243,7 +243,6 @@ static void a_sender_waits_for_a_full_queue_but_not_for_ever(void **state)
 	long deadline = wait_now_ms() + WAIT_MS;
 	unsigned char f[64];
 	uint32_t n = 0, got;
-	ssize_t sent;
 
 	(void)state;
 	say(b, 0xff, 2, 0);
@@ -251,7 +250,7 @@ static void a_sender_waits_for_a_full_queue_but_not_for_ever(void **state)
 	assert_int_equal(heard(b), 0);
 	assert_int_equal(heard(c), 0);
 	frame(f, sizeof(f), 2, 1, 0);
-	while ((sent = vde_send(a, f, sizeof(f), MSG_DONTWAIT)) == sizeof(f))
+	while (vde_send(a, f, sizeof(f), MSG_DONTWAIT) == sizeof(f))
 		frame(f, sizeof(f), 2, 1, ++n);
 	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(n, 64);
@@ -439,7 +438,9 @@ static void segments_stay_whole_between_ports_that_want_them(void **state)
 	assert_int_equal(got.gso_type, VIRTIO_NET_HDR_GSO_NONE);
 	for (size_t len = 100; len <= 65549; len += 1187) {
 		segment(out, len, 2, &vnet);
+		assert_int_equal(ops->next(b), 0);
 		assert_int_equal(ops->send(a, &vnet, out, len, MSG_DONTWAIT), len);
+		assert_int_equal(ops->next(b), len);
 		assert_int_equal(ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT), len);
 		assert_memory_equal(in, out, len);
 		assert_memory_equal(&got, &vnet, sizeof(vnet));
@@ -449,6 +450,44 @@ static void segments_stay_whole_between_ports_that_want_them(void **state)
 	assert_int_equal(ops->send(a, NULL, out, 10000, MSG_DONTWAIT), -EMSGSIZE);
 	vde_close(a);
 	vde_close(b);
+}
+
+static void trains_of_datagrams_are_for_those_who_asked(void **state)
+{
+	static unsigned char out[42 + 3500], in[VDE_SHM_SEGMENT_MAX];
+	VDECONN *a = port(), *b = port(), *c = port();
+	const struct vde_shm_ops *ops = ops_of(a);
+	struct virtio_net_hdr vnet, got;
+
+	(void)state;
+	assert_int_equal(ops->offload(b, VDE_SHM_UDP), 0);
+	assert_int_equal(ops->offload(c, VDE_SHM_TCP), 0);
+	assert_int_equal(ops->offload(c, 2), -EINVAL);
+	say(b, 0xff, 2, 1);
+	say(c, 0xff, 3, 1);
+	segment(out, sizeof(out), 2, &vnet);
+	out[23] = 17;
+	vnet.gso_type = 5; /* VIRTIO_NET_HDR_GSO_UDP_L4 */
+	vnet.gso_size = 1000;
+	vnet.csum_offset = 6;
+	assert_int_equal(ops->send(a, &vnet, out, sizeof(out), MSG_DONTWAIT), sizeof(out));
+	while (ops->next(b) == 64)
+		ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT);
+	assert_int_equal(ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT), sizeof(out));
+	assert_memory_equal(&got, &vnet, sizeof(vnet));
+	out[5] = 3;
+	assert_int_equal(ops->send(a, &vnet, out, sizeof(out), MSG_DONTWAIT), sizeof(out));
+	while (ops->next(c) == 64)
+		ops->recv(c, &got, in, sizeof(in), MSG_DONTWAIT);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(ops->recv(c, &got, in, sizeof(in), MSG_DONTWAIT), 42 + (i < 3 ? 1000 : 500));
+		assert_int_equal(got.gso_type | got.flags, 0);
+		assert_int_equal(in[38] << 8 | in[39], 8 + (i < 3 ? 1000 : 500));
+	}
+	assert_int_equal(ops->next(c), 0);
+	vde_close(a);
+	vde_close(b);
+	vde_close(c);
 }
 
 static void others_get_finished_frames(void **state)
@@ -607,6 +646,7 @@ int main(void)
 	        SHM_TEST(large_frames_fill_an_area_and_none_is_damaged),
 	        SHM_TEST(ports_of_several_threads_lose_nothing),
 	        SHM_TEST(segments_stay_whole_between_ports_that_want_them),
+	        SHM_TEST(trains_of_datagrams_are_for_those_who_asked),
 	        SHM_TEST(others_get_finished_frames),
 	        SHM_TEST(a_monitor_sees_everything_once_and_sends_nothing),
 	        SHM_TEST(a_monitor_holds_up_nobody),

@@ -115,11 +115,13 @@ static unsigned int addresses(const struct shm_net *net, uint32_t number, const 
 
 static void print_port(const struct shm_net *net, const struct port *port)
 {
+	uint64_t lost = port->sent[3] + port->received[3];
+
 	printf("%-5u %-8u %-6u %-5s %10llu %10llu %7llu %7llu %6llu %8llu  %s%s\n      ", port->number, port->pid,
 	       port->uid, port->alive ? "" : "dead", (unsigned long long)port->sent[0],
-	       (unsigned long long)port->received[0], (unsigned long long)port->sent[2],
-	       (unsigned long long)(port->sent[3] + port->received[3]), (unsigned long long)port->queue,
-	       (unsigned long long)port->sent[4], port->description, port->offload ? " [offload]" : "");
+	       (unsigned long long)port->received[0], (unsigned long long)port->sent[2], (unsigned long long)lost,
+	       (unsigned long long)port->queue, (unsigned long long)port->sent[4], port->description,
+	       port->offload ? " [offload]" : "");
 	if (addresses(net, port->number, "", " ") == 0)
 		printf("no address was seen");
 	putchar('\n');

@@ -9,8 +9,8 @@
  * The peer is mute: no address, no ARP, no IPv6. It accepts frames of any size the network can carry, whatever the
  * stack's end is set to.
  *
- * The stack's end leaves checksums and the cutting of TCP segments to the port (TSO): forty frames then cost the
- * kernel little more than one. What a virtio-net header cannot describe, or the port does not do, is turned off.
+ * The stack's end leaves checksums and the cutting of TCP segments and of trains of UDP datagrams (UDP_SEGMENT) to the
+ * port (TSO, USO): forty frames then cost the kernel little more than one. What a virtio-net header cannot describe, or the port does not do, is turned off.
  */
 #include "helper.h"
 #include "rtnl.h"
@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define PEER_MTU 9216   /* what VDE can carry; frames have an Ethernet header and a VLAN tag more */
@@ -111,14 +112,26 @@ static union {
 	char room[sizeof(struct ethtool_sfeatures) + FEATURE_BLOCKS * sizeof(struct ethtool_set_features_block)];
 } features;
 
+/** describes_trains - can this kernel say in a virtio-net header that a frame is a train of UDP datagrams? It can since 6.2 */
+static bool describes_trains(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 2));
+}
+
 /**
- * unwanted - a feature, by the name that ethtool(8) has for it: segmentation of what is not plain TCP, and the
- * checksum of SCTP
+ * unwanted - a feature, by the name that ethtool(8) has for it: segmentation of what is neither plain TCP nor UDP, and
+ * the checksum of SCTP
  */
 static bool unwanted(const char *name)
 {
 	static const char *const wanted[] = {"tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation"};
 
+	if (strcmp(name, "tx-udp-segmentation") == 0)
+		return !describes_trains();
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (strcmp(name, wanted[i]) == 0)
 			return false;
