@@ -71,7 +71,8 @@ struct conf;
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
 	const char *
-	        stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "=NAME" only NAME itself */
+	        stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "remote+" those with
+	                  streams, "remote-calls+" those without, "=NAME" only NAME itself */
 	const char *reason;
 };
 
@@ -125,6 +126,10 @@ void conf_register(struct conf_case *test);
 #define NOT_STREAMS(reason)                                                                                            \
 	{                                                                                                              \
 		"remote+", reason                                                                                      \
+	}
+#define NOT_CALLS(reason)                                                                                              \
+	{                                                                                                              \
+		"remote-calls+", reason                                                                                \
 	}
 #define OTHERS_NETWORKS                                                                                                \
 	{                                                                                                              \
