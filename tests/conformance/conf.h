@@ -124,9 +124,10 @@ void conf_register(struct conf_case *test);
 		        "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"   \
 	}
 #define NOT_STREAMS(reason)                                                                                            \
+	{"remote+lwip", reason},                                                                                       \
 	{                                                                                                              \
-		"remote+", reason                                                                                      \
-	}
+		"remote+testengine", reason                                                                            \
+	} /* not those that are handed over */
 #define NOT_CALLS(reason)                                                                                              \
 	{                                                                                                              \
 		"remote-calls+", reason                                                                                \
