@@ -264,11 +264,12 @@ def curl_large(net):
 
 @program("curl HTTPS")
 def curl_https(net):
-    """With nginx, and a certificate of a CA of our own."""
+    """With nginx, by HTTP/2, and a certificate of a CA of our own."""
     need("curl", "openssl", "nginx")
     nginx_server(net, tls=True)
-    net.client("curl", "-sS", "--http2", "--cacert", f"{net.path}/ca.pem", "-o", f"{net.path}/got", "-w", "%{http_version}\n",
-               "--resolve", f"www.example:443:{SERVER4}", "https://www.example/blob")
+    version = net.client("curl", "-sS", "--http2", "--cacert", f"{net.path}/ca.pem", "-o", f"{net.path}/got", "-w", "%{http_version}\n",
+                         "--resolve", f"www.example:443:{SERVER4}", "https://www.example/blob")
+    check(version == "2\n", f"HTTP/{version}")
     same(net, f"{net.path}/got")
     refused = net.node(f"vde://{net.path}/lan", 2, "--", "curl", "-sS", "--resolve", f"www.example:443:{SERVER4}", "https://www.example/blob")
     check(subprocess.run(refused, capture_output=True, check=False, timeout=TIMEOUT).returncode == 60, "a stranger's certificate is accepted")
