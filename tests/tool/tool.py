@@ -335,7 +335,7 @@ def run_leaves_its_networks(world, stay):
     for stack in stacks(world):
         for module in ("switch", "ptp", "shm"):
             words = [world.ioth, "run", "-s", stack, "-n", f"{module}://{directory}/net", "-a", "10.0.0.1/24", "--"]
-            for program, status in ((["true"], 0), (["sh", "-c", "exit 3"], 3), (["no-such-program"], 127)):
+            for program, status in ((["true"], 0), (["sh", "-c", "exit 3"], 3), (["/no/such/program"], 127)):
                 run([*words, *program], status)
                 check(os.listdir(directory) == [], f"{stack}: {module} leaves {os.listdir(directory)} after {program}")
 
