@@ -248,7 +248,7 @@ static int receive_message(int fd, struct remote__ask *ask)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	bool parts = ask->head.room_addr + ask->head.room_control + ask->head.room_data > 0;
-	struct iovec iov[PARTS] = {{&ask->reply, sizeof(ask->reply)}};
+	struct iovec iov[PARTS];
 	struct msghdr msg = {
 	        .msg_iov = iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	int result = parts ? measure(fd, ask) : 0;
@@ -256,6 +256,7 @@ static int receive_message(int fd, struct remote__ask *ask)
 
 	if (result < 0)
 		return result;
+	iov[0] = (struct iovec){&ask->reply, sizeof(ask->reply)};
 	if (parts)
 		msg.msg_iovlen = places(ask, iov);
 	/* What was measured is there: only who has still to wait can be interrupted. */
