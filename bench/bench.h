@@ -123,6 +123,7 @@ extern const struct bench_row bench_row_stack_life, bench_row_stack_first;
 extern const struct bench_row bench_row_stacks;
 extern const struct bench_row bench_row_tcp_stream, bench_row_tcp_stream_processes;
 extern const struct bench_row bench_row_tcp_memory;
+extern const struct bench_row bench_row_download;
 extern const struct bench_row bench_row_tcp_latency, bench_row_tcp_latency_processes;
 extern const struct bench_row bench_row_tcp_connections, bench_row_tcp_connections_processes;
 extern const struct bench_row bench_row_udp_small, bench_row_udp_small_processes;

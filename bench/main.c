@@ -28,6 +28,7 @@ static const struct bench_row *const rows[] = {
         &bench_row_tcp_memory,
         &bench_row_tcp_stream,
         &bench_row_tcp_stream_processes,
+        &bench_row_download,
         &bench_row_tcp_latency,
         &bench_row_tcp_latency_processes,
         &bench_row_tcp_connections,

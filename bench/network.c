@@ -59,6 +59,11 @@ int network_socket(struct network *network, unsigned int side, int domain, int t
 	return network->kind->socket(network, side, domain, type, protocol);
 }
 
+int network_enter(struct network *network, unsigned int side)
+{
+	return network->kind->enter(network, side);
+}
+
 struct sockaddr_in network_address(const struct network *network, unsigned int side, in_port_t port)
 {
 	struct sockaddr_in address = {

@@ -44,6 +44,7 @@ struct network_kind {
 	int (*open)(struct network *network, unsigned int side);
 	int (*socket)(struct network *network, unsigned int side, int domain, int type, int protocol);
 	void (*close)(struct network *network, unsigned int side);
+	int (*enter)(struct network *network, unsigned int side); /* NULL: programs cannot be there */
 	const struct network_calls *calls;
 	const struct library *library; /* that makes the stacks, NULL where there are none */
 	const char *scheme[2];         /* VDE networks: what each side opens, "ptp" or "switch" then "vde" */
@@ -83,6 +84,13 @@ struct in_addr network_station(unsigned int side);
 
 /** network_socket - socket(2) on a side; the descriptor works with the calls of the kind only */
 int network_socket(struct network *network, unsigned int side, int domain, int type, int protocol);
+
+/**
+ * network_enter - put the calling process, a child that is about to execute a program, on a side
+ *
+ * The plain system calls make sockets of that side from then on. 0, or -1 with errno.
+ */
+int network_enter(struct network *network, unsigned int side);
 
 /** network_address - the address of a side with @port (host byte order) */
 struct sockaddr_in network_address(const struct network *network, unsigned int side, in_port_t port);

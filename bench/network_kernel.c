@@ -30,6 +30,13 @@ int network_private_namespace(void)
 	return 0;
 }
 
+/** plain_enter - a thread that has opened a side is there, and so are its children */
+static int plain_enter(struct network *network, unsigned int side)
+{
+	(void)network, (void)side;
+	return 0;
+}
+
 static int plain_socket(struct network *network, unsigned int side, int domain, int type, int protocol)
 {
 	int fd = socket(domain, type, protocol);
@@ -63,6 +70,7 @@ const struct network_kind network_loopback = {
         .open = loopback_open,
         .socket = plain_socket,
         .close = loopback_close,
+        .enter = plain_enter,
 };
 
 /* ---------------------------------------------------------------------------------------------------- veth */
@@ -133,4 +141,5 @@ const struct network_kind network_veth = {
         .open = veth_open,
         .socket = plain_socket,
         .close = veth_close,
+        .enter = plain_enter,
 };

@@ -8,7 +8,12 @@
 #include "bench.h"
 #include "library.h"
 
+#include <errno.h>
+#include <linux/nsfs.h>
+#include <linux/sockios.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 static int stack_open(struct network *network, unsigned int side)
 {
@@ -28,6 +33,18 @@ static void stack_close(struct network *network, unsigned int side)
 	if (network->stack[side])
 		network->kind->library->remove(network->stack[side]);
 	network->stack[side] = NULL;
+}
+
+/* Nothing but a socket is needed: the kernel tells its network namespace and whose that is. */
+static int stack_enter(struct network *network, unsigned int side)
+{
+	int fd = network->kind->library->socket(network->stack[side], AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int net = fd < 0 ? -1 : ioctl(fd, SIOCGSKNS), user = net < 0 ? -1 : ioctl(net, NS_GET_USERNS);
+
+	/* EINVAL: the user namespace that we are in. */
+	if (user < 0 || (setns(user, CLONE_NEWUSER) < 0 && errno != EINVAL))
+		return -1;
+	return setns(net, CLONE_NEWNET);
 }
 
 #define STACKS .open = stack_open, .socket = stack_socket, .close = stack_close
@@ -58,6 +75,7 @@ const struct network_kind network_ioth_ptp = {
         .library = &library_ioth_vdestack,
         .calls = &network_ioth_calls,
         .scheme = {"ptp", "ptp"},
+        .enter = stack_enter,
 };
 
 const struct network_kind network_ioth_switch = {
@@ -125,6 +143,7 @@ const struct network_kind network_ioth_shm = {
         .library = &library_ioth_vdestack,
         .calls = &network_ioth_calls,
         .scheme = {"shm", "shm"},
+        .enter = stack_enter,
 };
 
 const struct network_kind network_lwip_shm = {

@@ -155,7 +155,7 @@ static int with_addr(struct remote *r, enum remote_op op, int fd, const struct s
 
 	if (len > REMOTE_ADDR_MAX)
 		return -EINVAL;
-	if (remote__bad(addr, len))
+	if (ioth__bad(addr, len))
 		return -EFAULT;
 	return remote__ask(r, &ask);
 }
@@ -182,7 +182,7 @@ int remote_connect(struct remote *r, int fd, const struct sockaddr *addr, sockle
 
 	if (addrlen > REMOTE_ADDR_MAX)
 		return -EINVAL;
-	if (remote__bad(addr, addrlen))
+	if (ioth__bad(addr, addrlen))
 		return -EFAULT;
 	result = connect_once(r, fd, fd, false, addr, addrlen);
 	if ((result != -EINPROGRESS && result != -EALREADY) || remote__nonblocking(fd))
@@ -215,11 +215,11 @@ static int ask_addr(struct remote *r, struct remote__ask *ask, struct sockaddr *
 	int result;
 
 	if (addr != NULL) {
-		if (remote__bad(addrlen, sizeof(*addrlen)))
+		if (ioth__bad(addrlen, sizeof(*addrlen)))
 			return -EFAULT;
 		if ((int)*addrlen < 0)
 			return -EINVAL;
-		if (remote__bad(addr, *addrlen))
+		if (ioth__bad(addr, *addrlen))
 			return -EFAULT;
 		ask->head.room_addr = *addrlen < REMOTE_ADDR_MAX ? *addrlen : REMOTE_ADDR_MAX;
 		ask->to_addr = addr;
@@ -308,7 +308,7 @@ int remote_setsockopt(struct remote *r, int fd, int level, int optname, const vo
 
 	if ((int)optlen < 0 || optlen > REMOTE_DATA_MAX)
 		return -EINVAL;
-	if (remote__bad(optval, optlen))
+	if (ioth__bad(optval, optlen))
 		return -EFAULT;
 	if (level == SOL_SOCKET && (optname == SO_ATTACH_FILTER || optname == SO_ATTACH_REUSEPORT_CBPF)) {
 		if (optlen != sizeof(program))
@@ -354,7 +354,7 @@ int remote_getsockopt(struct remote *r, int fd, int level, int optname, void *op
 	struct remote__ask ask = {.fd = fd, .number = -1, .iov = &iov, .iovcnt = 1, .to_iov = &iov, .to_iovcnt = 1};
 	int result, error;
 
-	if (remote__bad(optlen, sizeof(*optlen)) || ((int)*optlen > 0 && remote__bad(optval, *optlen)))
+	if (ioth__bad(optlen, sizeof(*optlen)) || ((int)*optlen > 0 && ioth__bad(optval, *optlen)))
 		return -EFAULT;
 	ask.head = (struct remote_request){.op = REMOTE_GETSOCKOPT, .arg = {level, optname, (int)*optlen}};
 	if ((int)*optlen >= 0)

@@ -10,34 +10,11 @@
 #include "private.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define VECTOR_MAX 1024 /* IOV_MAX */
-
-/** bytes - of a vector: their number, or a negative errno, @too_many when the vector is too long; @touched: they will
- * be read or written */
-static ssize_t bytes(const struct iovec *iov, size_t iovcnt, int too_many, bool touched)
-{
-	size_t total = 0;
-
-	if (iovcnt > VECTOR_MAX)
-		return too_many;
-	if (remote__bad(iov, iovcnt))
-		return -EFAULT;
-	for (size_t i = 0; i < iovcnt; i++) {
-		if ((ssize_t)iov[i].iov_len < 0)
-			return -EINVAL;
-		if (touched && remote__bad(iov[i].iov_base, iov[i].iov_len))
-			return -EFAULT;
-		total += iov[i].iov_len < (size_t)SSIZE_MAX - total ? iov[i].iov_len : (size_t)SSIZE_MAX - total;
-	}
-	return (ssize_t)total;
-}
 
 /* --------------------------------------------------------------------------------------------------------- streams */
 
@@ -56,7 +33,7 @@ static ssize_t true_error(struct remote *r, int fd, ssize_t otherwise)
 static ssize_t stream_drop(int fd, const struct msghdr *msg, int flags)
 {
 	char dropped[16384];
-	ssize_t want = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, false), got;
+	ssize_t want = ioth__pieces(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, false), got;
 
 	if (want < 0)
 		return want;
@@ -337,12 +314,12 @@ static ssize_t calls_recv(struct remote *r, int fd, bool ahead, struct msghdr *m
 {
 	/* What TCP drops goes nowhere. */
 	bool touched = !(flags & MSG_TRUNC) || !remote__is_tcp(fd);
-	ssize_t room = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, touched), len;
+	ssize_t room = ioth__pieces(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, touched), len;
 	struct rest rest;
 
 	if (room < 0)
 		return room;
-	if (msg->msg_name != NULL && remote__bad(msg->msg_name, msg->msg_namelen))
+	if (msg->msg_name != NULL && ioth__bad(msg->msg_name, msg->msg_namelen))
 		return -EFAULT;
 	len = rest_init(&rest, msg->msg_iov, msg->msg_iovlen, (size_t)room);
 	if (len < 0)
@@ -399,15 +376,15 @@ static ssize_t send_rest(struct remote *r, int fd, const struct msghdr *msg, str
 
 static ssize_t calls_send(struct remote *r, int fd, const struct msghdr *msg, int flags)
 {
-	ssize_t size = bytes(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, true), len;
+	ssize_t size = ioth__pieces(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, true), len;
 	struct rest rest;
 
 	if (size < 0)
 		return size;
 	if (msg->msg_namelen > REMOTE_ADDR_MAX)
 		return -EINVAL;
-	if ((msg->msg_name != NULL && remote__bad(msg->msg_name, msg->msg_namelen)) ||
-	    remote__bad(msg->msg_control, msg->msg_controllen))
+	if ((msg->msg_name != NULL && ioth__bad(msg->msg_name, msg->msg_namelen)) ||
+	    ioth__bad(msg->msg_control, msg->msg_controllen))
 		return -EFAULT;
 	if (msg->msg_controllen > REMOTE_CONTROL_MAX)
 		return -ENOBUFS;
@@ -429,7 +406,7 @@ ssize_t remote_recvmsg(struct remote *r, int fd, struct msghdr *msg, int flags)
 {
 	char kind;
 
-	if (remote__bad(msg, sizeof(*msg)))
+	if (ioth__bad(msg, sizeof(*msg)))
 		return -EFAULT;
 	kind = remote__kind(fd);
 	if (kind == REMOTE_KIND_STREAM && !(flags & MSG_ERRQUEUE))
@@ -439,7 +416,7 @@ ssize_t remote_recvmsg(struct remote *r, int fd, struct msghdr *msg, int flags)
 
 ssize_t remote_sendmsg(struct remote *r, int fd, const struct msghdr *msg, int flags)
 {
-	if (remote__bad(msg, sizeof(*msg)))
+	if (ioth__bad(msg, sizeof(*msg)))
 		return -EFAULT;
 	if (remote__kind(fd) == REMOTE_KIND_STREAM && !(flags & (MSG_OOB | MSG_FASTOPEN | MSG_MORE)))
 		return stream_send(r, fd, msg, flags);
@@ -454,7 +431,7 @@ ssize_t remote_recvfrom(struct remote *r, int fd, void *buf, size_t len, int fla
 	ssize_t got;
 
 	if (from != NULL) {
-		if (remote__bad(fromlen, sizeof(*fromlen)))
+		if (ioth__bad(fromlen, sizeof(*fromlen)))
 			return -EFAULT;
 		if ((int)*fromlen < 0)
 			return -EINVAL;
@@ -470,7 +447,7 @@ ssize_t remote_readv(struct remote *r, int fd, const struct iovec *iov, int iovc
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
 
-	ssize_t len = iovcnt < 0 ? -EINVAL : bytes(iov, (size_t)iovcnt, -EINVAL, true);
+	ssize_t len = iovcnt < 0 ? -EINVAL : ioth__pieces(iov, (size_t)iovcnt, -EINVAL, true);
 
 	/* Nothing is not waited for. */
 	return len <= 0 ? len : remote_recvmsg(r, fd, &msg, 0);
@@ -492,7 +469,7 @@ ssize_t remote_writev(struct remote *r, int fd, const struct iovec *iov, int iov
 {
 	const struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)iovcnt};
 
-	if (iovcnt < 0 || iovcnt > VECTOR_MAX)
+	if (iovcnt < 0 || iovcnt > IOTH__PIECES_MAX)
 		return -EINVAL;
 	return remote_sendmsg(r, fd, &msg, 0);
 }
@@ -523,7 +500,7 @@ int remote_recvmmsg(struct remote *r, int fd, struct mmsghdr *msgvec, unsigned i
 			end.tv_nsec -= 1000000000;
 		}
 	}
-	while (count < vlen && count < VECTOR_MAX) {
+	while (count < vlen && count < IOTH__PIECES_MAX) {
 		ssize_t len = remote_recvmsg(r, fd, &msgvec[count].msg_hdr, flags & ~MSG_WAITFORONE);
 
 		if (len < 0)
@@ -542,7 +519,7 @@ int remote_sendmmsg(struct remote *r, int fd, struct mmsghdr *msgvec, unsigned i
 {
 	unsigned int count = 0;
 
-	while (count < vlen && count < VECTOR_MAX) {
+	while (count < vlen && count < IOTH__PIECES_MAX) {
 		ssize_t len = remote_sendmsg(r, fd, &msgvec[count].msg_hdr, flags);
 
 		if (len < 0)

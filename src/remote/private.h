@@ -3,6 +3,7 @@
 #ifndef REMOTE_PRIVATE_H
 #define REMOTE_PRIVATE_H
 
+#include "../usock/arguments.h"
 #include "protocol.h"
 #include "remote.h"
 
@@ -74,15 +75,5 @@ int remote__wait(struct remote *r, int fd, int events, int timeout_option);
 /** remote__hold - a copy of @fd for a call that waits: it keeps the socket, whatever becomes of the number; or a
  * negative errno */
 int remote__hold(int fd);
-
-/**
- * remote__bad - is this no memory of the program: EFAULT
- *
- * Only what can never be memory is found. Buffers of data are passed to the kernel, which knows.
- */
-static inline bool remote__bad(const void *address, size_t len)
-{
-	return len > 0 && ((uintptr_t)address < 4096 || (intptr_t)address < 0);
-}
 
 #endif

@@ -204,73 +204,75 @@ static int descriptor_of(struct msghdr *msg)
 	return fd;
 }
 
-/** receive_head - an answer that can have no parts; as receive_message */
-static int receive_head(int fd, struct remote__ask *ask)
+/** measure - how long the parts of the answer are, which stays where it is: 0 or a negative errno */
+static int measure(int fd, struct remote__ask *ask)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {&ask->reply, sizeof(ask->reply)};
-	struct msghdr msg = {
-	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-	ssize_t len;
-
-	while ((len = remote__next->recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR && !ask->patient)
-		;
-	if (len < 0)
-		return errno == ECONNRESET ? -EPIPE : -errno;
-	if (len != (ssize_t)sizeof(ask->reply) || (msg.msg_flags & MSG_TRUNC) || ask->reply.op != ask->head.op) {
-		ask->got = descriptor_of(&msg);
-		if (ask->got >= 0)
-			remote__next->close(ask->got);
-		ask->got = -1;
-		return -EPIPE;
-	}
-	ask->got = descriptor_of(&msg);
-	return msg.msg_flags & MSG_CTRUNC ? -EMFILE : 0;
-}
-
-/**
- * receive_message - the answer, its parts into the program's buffers
- *
- * Returns 0; -EFAULT for a bad buffer, the connection being good; another negative errno when it is not.
- */
-static int receive_message(int fd, struct remote__ask *ask)
-{
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct remote_reply *reply = &ask->reply;
-	struct iovec iov[PARTS];
-	struct msghdr msg = {.msg_iov = iov, .msg_control = control, .msg_controllen = sizeof(control)};
-	size_t n = 0, left;
 	ssize_t len;
 
-	if (ask->head.room_addr + ask->head.room_control + ask->head.room_data == 0)
-		return receive_head(fd, ask);
-	/* First how long the parts are, then all of it, to where it belongs. */
 	while ((len = remote__next->recv(fd, reply, sizeof(*reply), MSG_PEEK)) < 0 && errno == EINTR && !ask->patient)
 		;
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
-	if (len != (ssize_t)sizeof(*reply) || reply->op != ask->head.op)
+	if (len != (ssize_t)sizeof(*reply) || reply->addr > ask->head.room_addr ||
+	    reply->control > ask->head.room_control || reply->data > ask->head.room_data)
 		return -EPIPE;
-	if (reply->addr > ask->head.room_addr || reply->control > ask->head.room_control ||
-	    reply->data > ask->head.room_data)
-		return -EPIPE;
+	return 0;
+}
+
+/** places - where the parts of an answer that was measured belong; how many parts */
+static size_t places(struct remote__ask *ask, struct iovec iov[PARTS])
+{
+	struct remote_reply *reply = &ask->reply;
+	size_t n = 0, left = reply->data;
+
 	iov[n++] = (struct iovec){reply, sizeof(*reply)};
 	iov[n++] = (struct iovec){ask->to_addr, reply->addr};
 	iov[n++] = (struct iovec){ask->to_control, reply->control};
-	left = reply->data;
 	for (size_t i = 0; i < ask->to_iovcnt && n < PARTS && left > 0; i++) {
 		iov[n] = ask->to_iov[i];
 		if (iov[n].iov_len > left)
 			iov[n].iov_len = left;
 		left -= iov[n++].iov_len;
 	}
-	msg.msg_iovlen = n;
-	while ((len = remote__next->recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+	return n;
+}
+
+/**
+ * receive_message - the answer, its parts into the program's buffers
+ *
+ * One that can have no parts is received at once. Returns 0; -EFAULT for a bad buffer, -EMFILE when there was no number
+ * for a descriptor, the connection being good; another negative errno when it is not.
+ */
+static int receive_message(int fd, struct remote__ask *ask)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	bool parts = ask->head.room_addr + ask->head.room_control + ask->head.room_data > 0;
+	struct iovec iov[PARTS];
+	struct msghdr msg = {
+	        .msg_iov = iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	int result = parts ? measure(fd, ask) : 0;
+	ssize_t len;
+
+	if (result < 0)
+		return result;
+	iov[0] = (struct iovec){&ask->reply, sizeof(ask->reply)};
+	if (parts)
+		msg.msg_iovlen = places(ask, iov);
+	/* What was measured is there: only who has still to wait can be interrupted. */
+	while ((len = remote__next->recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR &&
+	       (parts || !ask->patient))
 		;
 	if (len < 0)
-		return -errno;
+		return errno == ECONNRESET ? -EPIPE : -errno;
 	ask->got = descriptor_of(&msg);
-	return len == 0 ? -EPIPE : msg.msg_flags & MSG_CTRUNC ? -EMFILE : 0;
+	if (len >= (ssize_t)sizeof(ask->reply) && ask->reply.op == ask->head.op &&
+	    (parts || !(msg.msg_flags & MSG_TRUNC)))
+		return msg.msg_flags & MSG_CTRUNC ? -EMFILE : 0;
+	if (ask->got >= 0)
+		remote__next->close(ask->got);
+	ask->got = -1;
+	return -EPIPE;
 }
 
 /** limit_time - a patient question lasts as long as SO_RCVTIMEO or SO_SNDTIMEO of its descriptor says; whether there is

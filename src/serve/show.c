@@ -71,7 +71,8 @@ static void drain(struct served *sock, int user)
 
 	if (sock->shown & EPOLLPRI)
 		(void)!recv(user, bytes, 1, MSG_OOB | MSG_DONTWAIT);
-	if (sock->shape == SERVE_DGRAM)
+	/* An urgent byte that was taken keeps its place in the queue, and is IN until somebody reads across it. */
+	if (sock->shape == SERVE_DGRAM || (sock->shown & EPOLLPRI))
 		while (recv(user, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 			;
 	else

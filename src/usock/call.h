@@ -20,7 +20,7 @@ struct usock__call {
 	struct usock *sock; /* NULL: it has not begun, or has ended */
 	uint32_t waiting;   /* what for, when it is in usock__wait */
 	struct usock__held held;
-	bool peeks;         /* it takes nothing: what it waits for is there for others as well */
+	bool peeks; /* it takes nothing: what it waits for is there for others as well */
 };
 
 #define USOCK_CALL(call) __attribute__((cleanup(usock__call_end))) struct usock__call call = {.sock = NULL}
@@ -49,17 +49,6 @@ static inline ssize_t usock__result(ssize_t result)
 		return result;
 	errno = (int)-result;
 	return -1;
-}
-
-/**
- * usock__bad - is this no memory of the program: EFAULT
- *
- * Only what can never be memory is found: NULL and the first page, and addresses of the kernel. Others are as bad for
- * us as for any function of a library.
- */
-static inline bool usock__bad(const void *address, size_t len)
-{
-	return len > 0 && ((uintptr_t)address < 4096 || (intptr_t)address < 0);
 }
 
 /** usock__call_socket - the socket that libioth says the call is about; NULL: none */

@@ -9,6 +9,7 @@
  * close(2)), which libioth calls once, when no call is in progress on it any more. A connection in the queue of a
  * listener is a socket as well, without descriptor.
  */
+#include "arguments.h"
 #include "call.h"
 #include "sockfilter.h"
 
@@ -264,17 +265,17 @@ static int address_check(const struct sockaddr *addr, socklen_t len)
 {
 	if (len > sizeof(struct sockaddr_storage))
 		return -EINVAL;
-	return usock__bad(addr, len) ? -EFAULT : 0;
+	return ioth__bad(addr, len) ? -EFAULT : 0;
 }
 
 /** address_room - of the room for an address that the program wants */
 static int address_room(const struct sockaddr *addr, const socklen_t *len)
 {
-	if (usock__bad(len, sizeof(*len)))
+	if (ioth__bad(len, sizeof(*len)))
 		return -EFAULT;
 	if ((int)*len < 0)
 		return -EINVAL;
-	return usock__bad(addr, *len) ? -EFAULT : 0;
+	return ioth__bad(addr, *len) ? -EFAULT : 0;
 }
 
 /** address_give - as much of an address as there is room for, and how long it is */
@@ -360,7 +361,7 @@ static int do_setsockopt(int level, int name, const void *value, socklen_t len)
 	if ((int)len < 0)
 		return -EINVAL;
 	/* Too short an option is that first, whatever its address. */
-	if (usock__bad(value, len) && !(level == SOL_SOCKET && len < sizeof(int)))
+	if (ioth__bad(value, len) && !(level == SOL_SOCKET && len < sizeof(int)))
 		return -EFAULT;
 	if (len > OPTION_MAX)
 		return -ENOBUFS;
@@ -368,7 +369,7 @@ static int do_setsockopt(int level, int name, const void *value, socklen_t len)
 		copy = malloc((size_t)len + 1);
 	if (copy == NULL)
 		return -ENOMEM;
-	if (len > 0 && !usock__bad(value, len))
+	if (len > 0 && !ioth__bad(value, len))
 		memcpy(copy, value, len);
 	copy[len] = '\0';
 	result = option_set(&call, level, name, copy, len);
@@ -392,10 +393,10 @@ static int do_getsockopt(int level, int name, void *value, socklen_t *len)
 	if (result < 0)
 		return result;
 	sock = call.sock;
-	result = usock__bad(len, sizeof(*len)) ? -EFAULT
-	         : (int)*len < 0               ? -EINVAL
-	         : usock__bad(value, *len)     ? -EFAULT
-	                                       : 0;
+	result = ioth__bad(len, sizeof(*len)) ? -EFAULT
+	         : (int)*len < 0              ? -EINVAL
+	         : ioth__bad(value, *len)     ? -EFAULT
+	                                      : 0;
 	if (result < 0)
 		return result;
 	if (level == SOL_SOCKET)

@@ -6,14 +6,12 @@
  * something has happened to the socket since, and the caller wants to wait. What was moved counts more than an error
  * that ended the call. Under one lock recvmmsg and sendmmsg do as much as they can.
  */
+#include "arguments.h"
 #include "call.h"
 
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
-
-#define LEN_MAX 0x7ffff000UL /* MAX_RW_COUNT of Linux with pages of 4 KiB */
-#define PIECES_MAX 1024      /* UIO_MAXIOV */
 
 /** struct way - one of the two directions */
 struct way {
@@ -22,26 +20,6 @@ struct way {
 };
 
 static const struct way in = {.events = EPOLLIN}, out = {.events = EPOLLOUT, .sends = true};
-
-/** pieces_check - of an iovec array: its total, cut like in Linux; -EINVAL, -EFAULT (not when nothing is @touched), or
- * @too_many */
-static ssize_t pieces_check(const struct iovec *piece, size_t count, int too_many, bool touched)
-{
-	size_t total = 0;
-
-	if (count > PIECES_MAX)
-		return too_many;
-	if (usock__bad(piece, count))
-		return -EFAULT;
-	for (size_t i = 0; i < count; i++) {
-		if ((ssize_t)piece[i].iov_len < 0)
-			return -EINVAL;
-		if (touched && usock__bad(piece[i].iov_base, piece[i].iov_len))
-			return -EFAULT;
-		total += piece[i].iov_len < LEN_MAX - total ? piece[i].iov_len : LEN_MAX - total;
-	}
-	return (ssize_t)total;
-}
 
 /** xfer_move - attempt it till it is done, or the call has to end: bytes moved or a negative errno */
 static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, const struct way *way)
@@ -80,23 +58,23 @@ static ssize_t xfer_move(struct usock__call *call, struct usock__xfer *xfer, con
 }
 
 /** message_check - of a message that the program gives: total length of its pieces, or a negative errno; @touched as
- * pieces_check */
+ * ioth__pieces */
 static ssize_t message_check(const struct msghdr *msg, const struct way *way, bool touched)
 {
 	ssize_t len;
 
-	if (usock__bad(msg, sizeof(*msg)))
+	if (ioth__bad(msg, sizeof(*msg)))
 		return -EFAULT;
 	if ((int)msg->msg_namelen < 0)
 		return -EINVAL;
-	len = pieces_check(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, touched);
+	len = ioth__pieces(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE, touched);
 	if (len < 0)
 		return len;
 	if (way->sends && msg->msg_controllen > INT_MAX)
 		return -ENOBUFS;
-	if (usock__bad(msg->msg_control, msg->msg_control == NULL && !way->sends ? 0 : msg->msg_controllen))
+	if (ioth__bad(msg->msg_control, msg->msg_control == NULL && !way->sends ? 0 : msg->msg_controllen))
 		return -EFAULT;
-	return msg->msg_name != NULL && usock__bad(msg->msg_name, msg->msg_namelen) ? -EFAULT : len;
+	return msg->msg_name != NULL && ioth__bad(msg->msg_name, msg->msg_namelen) ? -EFAULT : len;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- sending */
@@ -162,7 +140,7 @@ static ssize_t call_sendmsg(int fd, const struct msghdr *msg, int flags)
 
 static ssize_t call_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
 {
-	struct iovec piece = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len < LEN_MAX ? len : LEN_MAX};
+	struct iovec piece = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len < IOTH__LEN_MAX ? len : IOTH__LEN_MAX};
 	struct msghdr msg = {
 	        .msg_name = (void *)(uintptr_t)to, .msg_namelen = tolen, .msg_iov = &piece, .msg_iovlen = 1};
 
@@ -187,7 +165,7 @@ static ssize_t call_write(int fd, const void *buf, size_t len)
 static ssize_t call_writev(int fd, const struct iovec *piece, int count)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)piece, .msg_iovlen = (size_t)count};
-	ssize_t len = count < 0 ? -EINVAL : pieces_check(piece, (size_t)count, -EINVAL, true);
+	ssize_t len = count < 0 ? -EINVAL : ioth__pieces(piece, (size_t)count, -EINVAL, true);
 
 	(void)fd;
 	/* writev(2) of nothing does nothing, unlike write(2), which sends an empty datagram. */
@@ -204,7 +182,7 @@ static int do_sendmmsg(struct mmsghdr *message, unsigned int count, int flags, b
 	if (result < 0)
 		return (int)result;
 	for (; done < count; done++) {
-		if (usock__bad(&message[done], sizeof(*message))) {
+		if (ioth__bad(&message[done], sizeof(*message))) {
 			result = -EFAULT;
 			break;
 		}
@@ -220,7 +198,7 @@ static int do_sendmmsg(struct mmsghdr *message, unsigned int count, int flags, b
 static int call_sendmmsg(int fd, struct mmsghdr *message, unsigned int count, int flags)
 {
 	bool broken = false;
-	int result = do_sendmmsg(message, count < PIECES_MAX ? count : PIECES_MAX, flags, &broken);
+	int result = do_sendmmsg(message, count < IOTH__PIECES_MAX ? count : IOTH__PIECES_MAX, flags, &broken);
 
 	(void)fd;
 	if (broken)
@@ -267,13 +245,13 @@ static ssize_t call_recvmsg(int fd, struct msghdr *msg, int flags)
 
 static ssize_t call_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
 {
-	struct iovec piece = {.iov_base = buf, .iov_len = len < LEN_MAX ? len : LEN_MAX};
+	struct iovec piece = {.iov_base = buf, .iov_len = len < IOTH__LEN_MAX ? len : IOTH__LEN_MAX};
 	struct msghdr msg = {.msg_name = from, .msg_iov = &piece, .msg_iovlen = 1};
 	ssize_t result;
 
 	(void)fd;
 	if (from != NULL) {
-		if (usock__bad(fromlen, sizeof(*fromlen)))
+		if (ioth__bad(fromlen, sizeof(*fromlen)))
 			return usock__result(-EFAULT);
 		msg.msg_namelen = *fromlen;
 	}
@@ -297,7 +275,7 @@ static ssize_t call_read(int fd, void *buf, size_t len)
 static ssize_t call_readv(int fd, const struct iovec *piece, int count)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)piece, .msg_iovlen = (size_t)count};
-	ssize_t len = count < 0 ? -EINVAL : pieces_check(piece, (size_t)count, -EINVAL, true);
+	ssize_t len = count < 0 ? -EINVAL : ioth__pieces(piece, (size_t)count, -EINVAL, true);
 
 	(void)fd;
 	return usock__result(len <= 0 ? len : do_recv(&msg, 0));
@@ -329,7 +307,7 @@ static int do_recvmmsg(struct mmsghdr *message, unsigned int count, int flags, s
 	if (!(flags & MSG_ERRQUEUE) && (result = usock__take_error(call.sock)) < 0)
 		return (int)result;
 	while (done < count) {
-		if (usock__bad(&message[done], sizeof(*message))) {
+		if (ioth__bad(&message[done], sizeof(*message))) {
 			result = -EFAULT;
 			break;
 		}
@@ -355,10 +333,11 @@ static int do_recvmmsg(struct mmsghdr *message, unsigned int count, int flags, s
 static int call_recvmmsg(int fd, struct mmsghdr *message, unsigned int count, int flags, struct timespec *timeout)
 {
 	(void)fd;
-	if (timeout != NULL && (usock__bad(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
+	if (timeout != NULL && (ioth__bad(timeout, sizeof(*timeout)) || timeout->tv_sec < 0 || timeout->tv_nsec < 0 ||
 	                        timeout->tv_nsec > 999999999))
-		return (int)usock__result(usock__bad(timeout, sizeof(*timeout)) ? -EFAULT : -EINVAL);
-	return (int)usock__result(do_recvmmsg(message, count < PIECES_MAX ? count : PIECES_MAX, flags, timeout));
+		return (int)usock__result(ioth__bad(timeout, sizeof(*timeout)) ? -EFAULT : -EINVAL);
+	return (int)usock__result(
+	        do_recvmmsg(message, count < IOTH__PIECES_MAX ? count : IOTH__PIECES_MAX, flags, timeout));
 }
 
 void usock__transfer_functions(struct ioth_functions *f)

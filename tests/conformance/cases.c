@@ -76,7 +76,7 @@ int cases_select(char **patterns, struct row **rows)
 }
 
 /** limit_of - is a limit of @name one of @stack? One of the engine is one of the stack that is served, one of remote is
- * of all of those */
+ * of all of those, one that ends with a plus of those that are served in this way */
 static bool limit_of(const char *name, const char *stack)
 {
 	const char *engine = served_engine(stack);
@@ -87,8 +87,8 @@ static bool limit_of(const char *name, const char *stack)
 	if (name[0] == '!')
 		return strcmp(name + 1, real) != 0;
 	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 ||
-	       (engine != NULL &&
-	        (strcmp(name, "remote") == 0 || (strcmp(name, "remote+") == 0 && strncmp(stack, name, 7) == 0)));
+	       (engine != NULL && (strcmp(name, "remote") == 0 ||
+	                           (name[strlen(name) - 1] == '+' && strncmp(stack, name, strlen(name)) == 0)));
 }
 
 const char *cases_limit(const struct conf_case *test, const char *stack)

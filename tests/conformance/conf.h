@@ -71,7 +71,8 @@ struct conf;
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
 	const char *
-	        stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "=NAME" only NAME itself */
+	        stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "remote+" those with
+	                  streams, "remote-calls+" those without, "=NAME" only NAME itself */
 	const char *reason;
 };
 
@@ -123,8 +124,13 @@ void conf_register(struct conf_case *test);
 		        "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"   \
 	}
 #define NOT_STREAMS(reason)                                                                                            \
+	{"remote+lwip", reason},                                                                                       \
 	{                                                                                                              \
-		"remote+", reason                                                                                      \
+		"remote+testengine", reason                                                                            \
+	} /* not those that are handed over */
+#define NOT_CALLS(reason)                                                                                              \
+	{                                                                                                              \
+		"remote-calls+", reason                                                                                \
 	}
 #define OTHERS_NETWORKS                                                                                                \
 	{                                                                                                              \

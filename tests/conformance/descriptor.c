@@ -287,7 +287,9 @@ CASE(through, native_server, ONCE, "a server with plain sockets of the system wo
 }
 
 CASE(through, passed_socket, INET,
-     "a socket of a stack that is passed over a UNIX socket can be used under its new number", LIMITS(ONE_PROCESS))
+     "a socket of a stack that is passed over a UNIX socket can be used under its new number",
+     LIMITS(ONE_PROCESS,
+            NOT_CALLS("libioth does not know the new number, and without streams the descriptor carries no bytes")))
 {
 	union {
 		struct cmsghdr head;

@@ -189,7 +189,8 @@ CASE(exec, cloexec, INET, "exec closes sockets made with SOCK_CLOEXEC, by socket
 }
 
 CASE(exec, standard_output, INET, "a program started with a stream as its standard output writes to the network",
-     LIMITS(DEAD_IN_CHILD))
+     LIMITS(DEAD_IN_CHILD, NOT_CALLS("without streams the descriptor carries no bytes: those of a program that does "
+                                     "not know of libioth go nowhere")))
 {
 	struct pair p = tcp_pair(c);
 	pid_t pid = fork();

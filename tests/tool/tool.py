@@ -327,6 +327,19 @@ def run_dies_with_its_program(world, stay):
     wait_until(lambda: not alive(program), "the program lives without its network")
 
 
+@test
+def run_leaves_its_networks(world, stay):
+    """No socket file of a network is left, however the program has ended, or when it could not be started."""
+    directory = f"{world.dir}/left"
+    os.mkdir(directory)
+    for stack in stacks(world):
+        for module in ("switch", "ptp", "shm"):
+            words = [world.ioth, "run", "-s", stack, "-n", f"{module}://{directory}/net", "-a", "10.0.0.1/24", "--"]
+            for program, status in ((["true"], 0), (["sh", "-c", "exit 3"], 3), (["/no/such/program"], 127)):
+                run([*words, *program], status)
+                check(os.listdir(directory) == [], f"{stack}: {module} leaves {os.listdir(directory)} after {program}")
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:

@@ -494,87 +494,6 @@ static void out_of_descriptors(void **state)
 	assert_int_equal(ioth_delstack(stack), 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ many */
-
-#define CLIENTS 200
-
-/** hostile - as fast as it can: junk, requests with any descriptor, sockets without end, answers that it does not read
- */
-static void hostile(void)
-{
-	unsigned int seed = 7;
-
-	for (;;) {
-		int fd = raw_connect(path);
-		struct remote_request request;
-
-		if (fd < 0)
-			continue;
-		hello(fd, REMOTE_VERSION, NULL);
-		for (int i = 0; i < 50; i++) {
-			for (size_t k = 0; k < sizeof(request) / sizeof(int); k++)
-				((int *)&request)[k] = rand_r(&seed);
-			request.op = (uint32_t)rand_r(&seed) % (REMOTE_OPS + 1);
-			if (i % 4 == 0)
-				request = (struct remote_request){.op = REMOTE_SOCKET, .arg = {AF_INET, 1 + i % 3, 0}};
-			else if (i % 4 != 3)
-				request.addr = request.control = request.data = 0;
-			if (send(fd, &request, sizeof(request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-				break;
-		}
-		close(fd);
-	}
-}
-
-/** good - a client that has its own connection with itself and moves some bytes; the exit status */
-static int good(void)
-{
-	struct ioth *stack = ioth_newstack(stackname, NULL);
-	int fd[2], status = 0;
-	char out[1000], in[1000];
-
-	if (stack == NULL)
-		return 1;
-	pair(stack, stack, fd);
-	for (int i = 0; i < 20 && status == 0; i++) {
-		size_t got = 0;
-		ssize_t len;
-
-		memset(out, 'a' + i, sizeof(out));
-		if (ioth_send(fd[0], out, sizeof(out), 0) != sizeof(out))
-			status = 2;
-		while (got < sizeof(in) && (len = ioth_recv(fd[1], in + got, sizeof(in) - got, 0)) > 0)
-			got += (size_t)len;
-		if (got != sizeof(in) || memcmp(in, out, sizeof(in)) != 0)
-			status = 3;
-	}
-	ioth_close(fd[0]);
-	ioth_close(fd[1]);
-	return ioth_delstack(stack) != 0 ? 4 : status;
-}
-
-static void many_and_one_hostile(void **state)
-{
-	pid_t pid[CLIENTS], enemy = fork();
-
-	(void)state;
-	if (enemy == 0)
-		hostile();
-	for (int i = 0; i < CLIENTS - 1; i++) {
-		pid[i] = fork();
-		if (pid[i] == 0)
-			_exit(good());
-	}
-	for (int i = 0; i < CLIENTS - 1; i++) {
-		int status = -1;
-
-		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
-		assert_int_equal(status, 0);
-	}
-	kill(enemy, SIGKILL);
-	waitpid(enemy, NULL, 0);
-}
-
 int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
@@ -592,7 +511,6 @@ int main(int argc, char *argv[])
 	        cmocka_unit_test_setup_teardown(exec_inherits, start, stop),
 	        cmocka_unit_test_setup_teardown(sockets_limited, start, stop),
 	        cmocka_unit_test_setup_teardown(out_of_descriptors, start, stop),
-	        cmocka_unit_test_setup_teardown(many_and_one_hostile, start, stop),
 	};
 	int failed;
 

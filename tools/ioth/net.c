@@ -280,8 +280,6 @@ static int capture(const char *path, const char *name, unsigned long count)
 		return STATUS_FAILED;
 	}
 	err = net_capture(path, out, count);
-	if (name && fclose(out) != 0 && !err)
-		err = -errno;
 	return err ? explain(path, err) : 0;
 }
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /**
- * net_capture - write all frames of the network at @path to @out, until SIGINT or SIGTERM
+ * net_capture - write all frames of the network at @path to @out, which is closed, until SIGINT or SIGTERM
  * @count: no more than so many; 0: no limit
  *
  * Returns 0, which a reader that has closed its pipe is too, or a negative errno.

@@ -263,7 +263,9 @@ int onserver_run(struct run *run, struct child *child, struct ioth *stack)
 	run_forward_end(run);
 	server_stop(&server);
 	dir_remove(&server);
-	if (status == 0)
+	if (status == 0) {
+		run_leave(stack);
 		child_end_like(err);
+	}
 	return status;
 }

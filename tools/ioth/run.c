@@ -78,6 +78,12 @@ void run_forward_end(struct run *run)
 	run->forward = NULL;
 }
 
+void run_leave(struct ioth *stack)
+{
+	/* EBUSY: what the program has left running has sockets there, on an unplugged machine from now on. */
+	(void)!ioth_delstack(stack);
+}
+
 /** run_in_namespace - a program on a kernel-backed stack; does not return when it has run */
 static int run_in_namespace(struct run *run, struct child *child, struct ioth *stack, const struct namespaces *ns)
 {
@@ -102,6 +108,7 @@ static int run_in_namespace(struct run *run, struct child *child, struct ioth *s
 	status = child_wait(child);
 	run_forward_end(run);
 	drain(stack, DRAIN_SECONDS);
+	run_leave(stack);
 	child_end_like(status);
 }
 
@@ -126,7 +133,7 @@ int run_program(struct run *run)
 	struct child child = {.command = run->command, .argv = run->program};
 	struct namespaces ns;
 	struct ioth *stack;
-	int kind;
+	int kind, status;
 
 	child_signals(&child);
 	stack = setup_open(&run->setup);
@@ -139,13 +146,18 @@ int run_program(struct run *run)
 	case STACK_HOST:
 		return run_on_host(run, &child);
 	case STACK_NAMESPACE:
-		return run_in_namespace(run, &child, stack, &ns);
+		status = run_in_namespace(run, &child, stack, &ns);
+		break;
 	case STACK_PROCESS:
-		return onserver_run(run, &child, stack);
+		status = onserver_run(run, &child, stack);
+		break;
 	default:
 		complain(run->command, NULL, "the stack %s gives no socket: %s", run->setup.stack, strerror(-kind));
-		return STATUS_RUN_FAILED;
+		status = STATUS_RUN_FAILED;
 	}
+	/* The program has not been started. */
+	run_leave(stack);
+	return status;
 }
 
 int run_main(int argc, char *argv[])

@@ -60,6 +60,9 @@ bool run_forward(struct run *run, struct ioth *stack);
 /** run_forward_end - the program has ended: what it has sent by them is delivered, then they are closed */
 void run_forward_end(struct run *run);
 
+/** run_leave - the end of the stack: it leaves its networks, so that none of their socket files remains */
+void run_leave(struct ioth *stack);
+
 /** run_program - run it and end as it does; returns an exit status when it was not started (run.c) */
 int run_program(struct run *run);
 
