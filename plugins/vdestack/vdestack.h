@@ -87,7 +87,9 @@ ssize_t vde_recv(int fd, void *buf, size_t len, int flags);
 ssize_t vde_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen);
 ssize_t vde_recvmsg(int fd, struct msghdr *msg, int flags);
 int vde_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout);
-/** vde_shutdown - shutdown(2), which netlink sockets do not have: there it wakes who receives on a stopped stack */
+/** vde_stopped - has the stack of the call in progress been stopped? */
+bool vde_stopped(void);
+/** vde_shutdown - shutdown(2), which netlink and packet sockets do not have: there it wakes who receives on a stopped stack */
 int vde_shutdown(int fd, int how);
 
 #endif
