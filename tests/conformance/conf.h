@@ -70,8 +70,9 @@ struct conf;
 
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
-	const char *
-	        stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "=NAME" only NAME itself */
+	/* "!NAME" means every stack but that one, "remote" every stack that is served, "=NAME" only NAME itself, "NAME," NAME
+	   with options */
+	const char *stack;
 	const char *reason;
 };
 
@@ -322,6 +323,24 @@ static inline unsigned char pattern(uint64_t offset)
 	return (unsigned char)((offset * 0x9e3779b97f4a7c15u) >> 56);
 }
 
+/** inet_sum - the sum of RFC 1071 of some bytes, an even number unless they are the last, added to @sum */
+static inline uint32_t inet_sum(uint32_t sum, const void *data, size_t len)
+{
+	const unsigned char *byte = data;
+
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? byte[i] : (uint32_t)byte[i] << 8;
+	return sum;
+}
+
+/** inet_checksum - the checksum that a sum makes, host byte order */
+static inline uint16_t inet_checksum(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
 /* ------------------------------------------------------------------------------------------- ancillary data */
 
 /** struct inbox - one received message: text, sender, ancillary data */
@@ -425,5 +444,13 @@ void conf_settled(struct conf *c, struct ioth *stack, struct addr addr);
 /** crossed - wait till all that one host has sent to the other is there: a datagram sent after it has arrived */
 #define crossed(c, from, to) (HERE, conf_crossed(c, from, to))
 void conf_crossed(struct conf *c, struct ioth *from, struct ioth *to);
+
+/**
+ * delivered - wait till all that was sent on a connection is acknowledged
+ *
+ * Where segments are lost and late (testengine,loss=50) a datagram that has crossed says nothing about them.
+ */
+#define delivered(fd) (HERE, conf_delivered(fd))
+void conf_delivered(int fd);
 
 #endif
