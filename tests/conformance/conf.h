@@ -134,7 +134,6 @@ void conf_register(struct conf_case *test);
 #define AF_UNIX_PRI                                                                                                    \
 	IN_PROCESS("what poll sees is an AF_UNIX socket, whose urgent byte is in its queue: PRI never comes without "  \
 	           "IN")
-#define NO_UDPLITE IN_PROCESS("UDP-Lite is not implemented")
 #define NO_TIMESTAMPS                                                                                                  \
 	IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
 #define NO_PLAIN_DUP                                                                                                   \
