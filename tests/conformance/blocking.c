@@ -454,6 +454,7 @@ CASE(signal, waitall, INET, "MSG_WAITALL that a signal interrupts returns what h
 	call_start(&call);
 	call_blocked(&call);
 	send_text(p.a, "abc");
+	delivered(p.a);
 	crossed(c, c->a, c->b);
 	interrupt(&call);
 	CHECK_CALL(&call, 3, 0);
