@@ -57,6 +57,8 @@ struct conn *conn_of(int family, uint16_t client, uint16_t server, unsigned int 
 	c = &conn[conns++];
 	*c = (struct conn){.family = family, .port = {client, server}};
 	c->known[side] = true;
+	if (world.nomem)
+		conn_break(c, "memory fails");
 	return c;
 }
 
