@@ -525,6 +525,7 @@ static void on_connection(struct task *task, struct sock *s)
 	default:
 		if (s->conn && !s->receiving) {
 			s->receiving = true;
+			s->receiver = task;
 			s->all = one_of(5);
 			start(task, job_recv, s);
 		}

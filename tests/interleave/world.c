@@ -516,7 +516,7 @@ void world_open(uint64_t number)
 	world.engine = usock_engine_of(world.stack);
 	bring_up();
 	world.engine->nomem = world.hostile ? 20 + chance(200) : 0;
-	world.nomem = world.hostile && one_of(2) ? 5 + chance(200) : 0;
+	world.nomem = world.hostile && one_of(2) ? 2 + chance(40) : 0;
 	for (unsigned int i = 0; i < TASKS; i++) {
 		struct task *task = &world.task[i];
 
