@@ -219,7 +219,6 @@ static void job_connect(struct task *task)
 
 	error = world.f.connect(on(s), &addr.sa, size_of(s->family)) == 0 ? 0 : errno;
 	world_trace("connect %d to %u: %s", (int)(s - sock), s->port, strerror(error));
-	done(s);
 	if (error == 0)
 		connected(s);
 	else if (error == EINPROGRESS && may_wait)
@@ -230,6 +229,7 @@ static void job_connect(struct task *task)
 		model_error(s, "connect", error);
 	if ((error == ENOBUFS || error == ENOMEM) && s->kind == CONNECTING)
 		s->kind = OVER;
+	done(s); /* others may look at it from here on */
 }
 
 static void job_accept(struct task *task)
