@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../../src/usock/private.h"
+#include "nomem.h"
 
 #define SECOND 1000000000LL
 #define BEGIN (1000 * SECOND)
@@ -40,18 +41,6 @@ int __wrap_epoll_pwait2(int epfd, struct epoll_event *events, int count, const s
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_reallocarray(void *old, size_t count, size_t size);
-char *__real_strdup(const char *text);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_reallocarray(void *old, size_t count, size_t size);
-char *__wrap_strdup(const char *text);
-void __wrap_free(void *memory);
 #pragma GCC visibility pop
 int ioth_testengine_delstack(void *stackdata);
 void *ioth_testengine_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions);
@@ -278,57 +267,13 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	return error;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- memory
- */
-
 /** none_left - is there no memory for this one? */
 static bool none_left(void)
 {
 	if (world.nomem == 0 || !one_of(world.nomem))
 		return false;
 	world_trace("no memory");
-	errno = ENOMEM;
 	return true;
-}
-
-/** counted - what was allocated; @old is what it took the place of */
-static void *counted(void *memory, const void *old)
-{
-	if (memory && !old)
-		world.allocated++;
-	return memory;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return none_left() ? NULL : counted(__real_malloc(size), NULL);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return none_left() ? NULL : counted(__real_calloc(count, size), NULL);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	return none_left() ? NULL : counted(__real_realloc(old, size), old);
-}
-
-void *__wrap_reallocarray(void *old, size_t count, size_t size)
-{
-	return none_left() ? NULL : counted(__real_reallocarray(old, count, size), old);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return none_left() ? NULL : counted(__real_strdup(text), NULL);
-}
-
-void __wrap_free(void *memory)
-{
-	if (memory)
-		world.allocated--;
-	__real_free(memory);
 }
 
 /* --------------------------------------------------------------------------------------------------------- event loop
@@ -499,7 +444,8 @@ void world_open(uint64_t number)
 	duplicate = one_of(2) ? 0 : 3 + chance(20);
 	world.hostile = one_of(5);
 	world.preempt = !one_of(3);
-	world.allocated = 0;
+	nomem_allocated = 0;
+	nomem_now = none_left;
 	snprintf(options, sizeof(options), "seed=%llu,delay=%u,loss=%u,duplicate=%u,nomem=0",
 	         (unsigned long long)number, delay, loss, duplicate);
 	world_trace("world %llu: %s%s%s", (unsigned long long)number, options, world.hostile ? ", memory fails" : "",
@@ -541,7 +487,7 @@ void world_close(void)
 		world_fail("%d sockets are left", usock__opensockets(world.stack));
 	if (ioth_testengine_delstack(world.stack) != 0)
 		world_fail("delstack: %s", strerror(errno));
-	if (world.allocated != 0)
-		world_fail("%ld pieces of memory are left", world.allocated);
+	if (nomem_allocated != 0)
+		world_fail("%ld pieces of memory are left", nomem_allocated);
 	sem_destroy(&back);
 }

@@ -55,7 +55,6 @@ struct world {
 	struct task task[TASKS];
 	bool hostile;       /* memory fails: calls may fail for lack of it, connections too */
 	unsigned int nomem; /* one allocation in so many fails, whoever asks: usock, inet, engine; 0: none does */
-	long allocated;     /* pieces of memory that have not been given back */
 	bool trace;
 };
 
