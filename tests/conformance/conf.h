@@ -240,6 +240,10 @@ struct addr addr_loopback(struct conf *c, int port);
 struct addr addr_absent(struct conf *c, int port);
 struct addr addr_unrouted(struct conf *c, int port);
 
+/** addr_silent - addr_absent, as a neighbour that a knows and that never says a word: who waits for it waits long, while
+    addr_absent is given up after three seconds */
+struct addr addr_silent(struct conf *c, int port);
+
 /** addr_text - address from text of the case's family */
 struct addr addr_text(struct conf *c, const char *text, int port);
 
