@@ -72,7 +72,7 @@ struct usock_stack {
 	struct ioth_functions *f; /* getstackdata, getsockdata, setsockdata */
 	uint32_t incarnation;     /* of the process, in the sense of fork(2) */
 	bool stopped;
-	bool forwarding;
+	bool forwarding, accept_ra, autoconf; /* options */
 	bool engine_open;
 	char *pcap;  /* option pcap=, or NULL */
 	int64_t now; /* usock_now of this turn; 0: not read yet */
