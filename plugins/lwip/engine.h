@@ -41,6 +41,7 @@
 
 #define ROUTES 16U /* remembered answers of inet_route */
 #define PACKET_MAX 65535U
+#define IP6_HEADER 40U
 #define WINDOW_SHIFT 7U /* of the receive windows that we announce: up to 8 MiB; lwIP itself would say 1 */
 #define WINDOW_MAX (65535U << WINDOW_SHIFT)
 #define SEND_MAX (1U << 20) /* bytes that may be queued for sending; the number of segments limits it further */

@@ -16,7 +16,6 @@
 #include "chksum.h"
 
 #define IP4_HEADER 20U
-#define IP6_HEADER 40U
 #define ICMP_HEADER 8U
 #define QUOTE4 (576U - IP4_HEADER - ICMP_HEADER) /* bytes of the packet in question */
 #define QUOTE6 (1280U - IP6_HEADER - ICMP_HEADER)

@@ -21,7 +21,6 @@
 
 #include "chksum.h"
 
-#define IP6_HEADER 40U
 #define LOOPBACK4(addr) ((ntohl((addr).s_addr) >> 24) == 127U)
 #define MLD_QUERY 130
 #define MLD_DONE 132
@@ -194,6 +193,105 @@ bool ip_deliver(struct engine *e, struct usock_packet *packet, struct buffer *bu
 	return false;
 }
 
+/** struct chain - where the extension headers of an IPv6 packet end */
+struct chain {
+	size_t at;          /* where the payload begins */
+	size_t next_at;     /* the byte that names it */
+	size_t fragment_at; /* of a fragment header; 0: none */
+	size_t cut;         /* what begins here or later was behind one that is done with: no other may come */
+	size_t bad_at;      /* of what is wrong, for the sender to know */
+	int code;           /* of "parameter problem"; -1: drop without a word */
+};
+
+/** options_ok - are there options that we must not ignore? RFC 8200, 4.2 */
+static bool options_ok(const unsigned char *bytes, size_t at, size_t len, struct chain *chain, bool group)
+{
+	for (size_t i = at + 2; i < at + len;) {
+		size_t optlen;
+
+		if (bytes[i] == 0) {
+			i++;
+			continue;
+		}
+		chain->code = -1;
+		if (i + 2 > at + len || (optlen = 2U + bytes[i + 1]) > at + len - i)
+			return false;
+		/* PadN and the router alert are known, the jumbo payload is not supported. */
+		if (bytes[i] != 1 && bytes[i] != 5 && bytes[i] >> 6 != 0) {
+			chain->bad_at = i;
+			if (bytes[i] >> 6 == 2 || (bytes[i] >> 6 == 3 && !group))
+				chain->code = ICMPV6_UNK_OPTION;
+			return false;
+		}
+		i += optlen;
+	}
+	return true;
+}
+
+/** follow - walk the extension headers of @len bytes, as far as to a fragment header; false: drop it, and see chain->code */
+static bool follow(const unsigned char *bytes, size_t len, struct chain *chain, bool group)
+{
+	unsigned int count = 0;
+
+	for (;; count++) {
+		unsigned char next = bytes[chain->next_at];
+		size_t at = chain->at, size;
+
+		chain->code = -1;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
+		    next != IPPROTO_FRAGMENT)
+			return true;
+		if (next == IPPROTO_HOPOPTS && (chain->next_at != 6 || at >= chain->cut)) {
+			chain->bad_at = chain->next_at;
+			chain->code = ICMPV6_UNK_NEXTHDR;
+			return false;
+		}
+		if (count >= 8 || at + 8 > len)
+			return false;
+		size = next == IPPROTO_FRAGMENT ? 8 : ((size_t)bytes[at + 1] + 1) * 8;
+		if (size > len - at)
+			return false;
+		if ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS) && !options_ok(bytes, at, size, chain, group))
+			return false;
+		if (next == IPPROTO_ROUTING && bytes[at + 3] != 0) {
+			chain->bad_at = at + 2;
+			chain->code = ICMPV6_HDR_FIELD;
+			return false;
+		}
+		if (next == IPPROTO_FRAGMENT && at >= chain->cut) {
+			chain->bad_at = at;
+			chain->code = ICMPV6_HDR_FIELD;
+			return false;
+		}
+		if (next == IPPROTO_FRAGMENT && (get16(bytes + at + 2) & 0xfff9U) != 0) {
+			chain->fragment_at = at;
+			return true;
+		}
+		if (next == IPPROTO_FRAGMENT)
+			chain->cut = at + size;
+		chain->next_at = at;
+		chain->at = at + size;
+	}
+}
+
+/** behind - follow the extension headers of a packet put together; false: it is not to be delivered, its sender knows why */
+static bool behind(struct engine *e, struct usock_packet *whole, struct iovec *piece)
+{
+	struct chain chain = {.at = IP6_HEADER, .next_at = 6, .cut = whole->header_len};
+	size_t len = whole->header_len + whole->payload_len;
+
+	if (!follow(whole->header, len, &chain, IN6_IS_ADDR_MULTICAST(&whole->dst.v6))) {
+		if (chain.code >= 0)
+			icmp_error(e, whole, ICMPV6_PARAMPROB, chain.code, (uint32_t)chain.bad_at);
+		return false;
+	}
+	whole->protocol = whole->header[chain.next_at];
+	piece->iov_base = (unsigned char *)piece->iov_base + (chain.at - whole->header_len);
+	piece->iov_len = whole->payload_len = len - chain.at;
+	whole->header_len = chain.at;
+	return true;
+}
+
 /** assemble - a fragment for us; when it was the last one missing, the whole */
 static void assemble(struct engine *e, const struct usock_packet *fragment, uint32_t id, size_t at, bool more, int type)
 {
@@ -207,7 +305,7 @@ static void assemble(struct engine *e, const struct usock_packet *fragment, uint
 	piece.iov_len = whole.payload_len;
 	whole.payload = &piece;
 	whole.pieces = 1;
-	if (!ip_deliver(e, &whole, buffer, type))
+	if ((whole.family == AF_INET6 && !behind(e, &whole, &piece)) || !ip_deliver(e, &whole, buffer, type))
 		buffer_free(e, buffer);
 }
 
@@ -314,77 +412,16 @@ static bool ip4_in(struct engine *e, struct inet_iface *iface, unsigned char *by
 	return ip_deliver(e, &packet, buffer, type);
 }
 
-/** struct chain - where the extension headers of an IPv6 packet end */
-struct chain {
-	size_t at;          /* where the payload begins */
-	size_t next_at;     /* the byte that names it */
-	size_t fragment_at; /* of a fragment header; 0: none */
-	size_t bad_at;      /* of what is wrong, for the sender to know */
-	int code;           /* of "parameter problem"; -1: drop without a word */
-};
-
-/** options_ok - are there options that we must not ignore? RFC 8200, 4.2 */
-static bool options_ok(const unsigned char *bytes, size_t at, size_t len, struct chain *chain, bool group)
+/** truncated - does a first fragment end before the header of what it carries? RFC 7112 */
+static bool truncated(const unsigned char *bytes, size_t len, size_t at, unsigned char next)
 {
-	for (size_t i = at + 2; i < at + len;) {
-		size_t optlen;
-
-		if (bytes[i] == 0) {
-			i++;
-			continue;
-		}
-		chain->code = -1;
-		if (i + 2 > at + len || (optlen = 2U + bytes[i + 1]) > at + len - i)
-			return false;
-		/* PadN and the router alert are known, the jumbo payload is not supported. */
-		if (bytes[i] != 1 && bytes[i] != 5 && bytes[i] >> 6 != 0) {
-			chain->bad_at = i;
-			if (bytes[i] >> 6 == 2 || (bytes[i] >> 6 == 3 && !group))
-				chain->code = ICMPV6_UNK_OPTION;
-			return false;
-		}
-		i += optlen;
-	}
-	return true;
-}
-
-/** follow - walk the extension headers of @len bytes, as far as to a fragment header; false: drop it, and see chain->code */
-static bool follow(const unsigned char *bytes, size_t len, struct chain *chain, bool group)
-{
-	unsigned int count = 0;
-
-	for (;; count++) {
-		unsigned char next = bytes[chain->next_at];
-		size_t at = chain->at, size;
-
-		chain->code = -1;
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_ROUTING &&
-		    next != IPPROTO_FRAGMENT)
+	while (next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS || next == IPPROTO_ROUTING) {
+		if (at + 2 > len)
 			return true;
-		if (next == IPPROTO_HOPOPTS && chain->next_at != 6) {
-			chain->bad_at = chain->next_at;
-			chain->code = ICMPV6_UNK_NEXTHDR;
-			return false;
-		}
-		if (count >= 8 || at + 8 > len)
-			return false;
-		size = next == IPPROTO_FRAGMENT ? 8 : ((size_t)bytes[at + 1] + 1) * 8;
-		if (size > len - at)
-			return false;
-		if ((next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS) && !options_ok(bytes, at, size, chain, group))
-			return false;
-		if (next == IPPROTO_ROUTING && bytes[at + 3] != 0) {
-			chain->bad_at = at + 2;
-			chain->code = ICMPV6_HDR_FIELD;
-			return false;
-		}
-		if (next == IPPROTO_FRAGMENT && (get16(bytes + at + 2) & 0xfff9U) != 0) {
-			chain->fragment_at = at;
-			return true;
-		}
-		chain->next_at = at;
-		chain->at = at + size;
+		next = bytes[at];
+		at += ((size_t)bytes[at + 1] + 1) * 8;
 	}
+	return at + (next == IPPROTO_TCP ? 20U : next == IPPROTO_UDP || next == IPPROTO_ICMPV6 ? 8U : 1U) > len;
 }
 
 /** fragment6_in - a fragment; its header is taken out of what stands before the payload */
@@ -407,6 +444,10 @@ static void fragment6_in(struct engine *e, struct usock_packet *packet, unsigned
 		icmp_error(e, packet, ICMPV6_PARAMPROB, ICMPV6_HDR_FIELD, (uint32_t)chain->fragment_at + 2);
 		return;
 	}
+	if ((offset & 0xfff8U) == 0 && truncated(bytes, total, chain->fragment_at + 8, fragment[0])) {
+		icmp_error(e, packet, ICMPV6_PARAMPROB, ICMPV6_HDR_INCOMP, 0);
+		return;
+	}
 	bytes[chain->next_at] = fragment[0];
 	assemble(e, packet, get32(fragment + 4), offset & 0xfff8U, offset & 1, type);
 }
@@ -414,7 +455,7 @@ static void fragment6_in(struct engine *e, struct usock_packet *packet, unsigned
 static bool ip6_in(struct engine *e, struct inet_iface *iface, unsigned char *bytes, size_t len, struct buffer *buffer)
 {
 	struct usock_packet packet = {.iface = iface, .family = AF_INET6};
-	struct chain chain = {.at = IP6_HEADER, .next_at = 6};
+	struct chain chain = {.at = IP6_HEADER, .next_at = 6, .cut = SIZE_MAX};
 	struct iovec piece;
 	size_t total;
 	bool whole;

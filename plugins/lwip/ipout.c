@@ -21,7 +21,6 @@
 
 #include "chksum.h"
 
-#define IP6_HEADER 40U
 #define IP6_FRAGMENT 8U
 #define FRAGMENT_HEADROOM 16U /* INET_HEADROOM, aligned */
 

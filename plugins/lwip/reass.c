@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chksum.h"
+
 #define DATAGRAMS_MAX 64U
 #define BYTES_MAX (4U << 20) /* as Linux: net.ipv4.ipfrag_high_thresh */
 #define TIME4 (INT64_C(30000) * MILLISECOND)
@@ -185,6 +187,21 @@ static bool take(struct engine *e, struct reass *r, const struct usock_packet *f
 	return true;
 }
 
+/** heal - make the header of the first fragment that of the whole; false: there is no packet that long */
+static bool heal(unsigned char *header, int family, size_t header_len, size_t payload_len)
+{
+	size_t len = header_len + payload_len - (family == AF_INET ? 0 : IP6_HEADER);
+
+	if (len > PACKET_MAX)
+		return false;
+	put16(header + (family == AF_INET ? 2 : 4), (unsigned int)len);
+	if (family == AF_INET) {
+		put16(header + 6, 0);
+		chksum_ip4(header, header_len);
+	}
+	return true;
+}
+
 struct buffer *reass_input(struct engine *e, const struct usock_packet *fragment, uint32_t id, size_t at, bool more,
                            struct usock_packet *whole)
 {
@@ -209,6 +226,10 @@ struct buffer *reass_input(struct engine *e, const struct usock_packet *fragment
 		return NULL;
 	buffer = r->buffer;
 	*whole = r->first;
+	if (!heal(buffer->data + FIRST - r->header_len, r->family, r->header_len, r->total)) {
+		drop(e, link);
+		return NULL;
+	}
 	whole->header = buffer->data + FIRST - r->header_len;
 	whole->header_len = r->header_len;
 	whole->payload_len = r->total;

@@ -8,8 +8,7 @@
  * An interface of kind vde that cannot be made is an error of the call that sends the request, and nothing is sent
  * then.
  *
- * A netlink socket cannot be shut down. So when the stack is stopped the kernel is asked for an answer on the socket
- * itself, which wakes who waits for one, and is not given to him.
+ * What wakes who waits when the stack is stopped (shutdown.c) is not given to him.
  */
 #include "vdestack.h"
 
@@ -174,29 +173,15 @@ ssize_t vde_netlink_sendmsg(int fd, const struct msghdr *msg, int flags)
 	return (ssize_t)len;
 }
 
-static bool stopped(void)
+bool vde_stopped(void)
 {
 	return atomic_load_explicit(&vde_current()->stopped, memory_order_acquire);
 }
 
 ssize_t vde_netlink_received(ssize_t result)
 {
-	if (result < 0 || !stopped())
+	if (result < 0 || !vde_stopped())
 		return result;
 	errno = ENETDOWN;
 	return -1;
-}
-
-int vde_shutdown(int fd, int how)
-{
-	const struct nlmsghdr nothing = {
-	        .nlmsg_len = sizeof(nothing), .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK};
-	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	int result = shutdown(fd, how);
-
-	if (result < 0 && errno == EOPNOTSUPP && stopped() && vde_routing()) {
-		sendto(fd, &nothing, sizeof(nothing), MSG_DONTWAIT, (const struct sockaddr *)&kernel, sizeof(kernel));
-		errno = EOPNOTSUPP;
-	}
-	return result;
 }

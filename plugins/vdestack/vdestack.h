@@ -86,10 +86,16 @@ struct vde_stack *vde_current(void);
 /** vde_routing - is the socket of the call one of routing netlink? vdestack.c */
 bool vde_routing(void);
 
+/** vde_stopped - has the stack of the call in progress been stopped? */
+bool vde_stopped(void);
+
 /* For NETLINK_ROUTE sockets; as their namesakes. Receiving is ENETDOWN when the stack was stopped meanwhile. */
 ssize_t vde_netlink_sendmsg(int fd, const struct msghdr *msg, int flags);
 ssize_t vde_netlink_received(ssize_t result);
-/** vde_shutdown - shutdown(2), which netlink sockets do not have: there it wakes who receives on a stopped stack */
+
+/* ---------------------------------------------------------------------------------------------- shutdown.c */
+
+/** vde_shutdown - shutdown(2), which netlink and packet sockets do not have: there it wakes who receives on a stopped stack */
 int vde_shutdown(int fd, int how);
 
 /* ------------------------------------------------------------------------------------------------ stream.c */

@@ -139,8 +139,8 @@ static struct inet_iface *make(struct inet *inet)
 	}
 	iface->carrier = true;
 	iface->mtu = INET_MTU_DEFAULT;
-	iface->accept_ra = true;
-	iface->autoconf = true;
+	iface->accept_ra = !inet->no_accept_ra;
+	iface->autoconf = !inet->no_autoconf;
 	iface->dad_transmits = 1;
 	iface->hop_limit = 64;
 	iface->private->txqlen = 1000;

@@ -71,6 +71,12 @@ void inet_set_forwarding(struct inet *inet, bool forwarding)
 	inet__routes_changed(inet);
 }
 
+void inet_set_advertisements(struct inet *inet, bool accept, bool autoconf)
+{
+	inet->no_accept_ra = !accept;
+	inet->no_autoconf = !autoconf;
+}
+
 int64_t inet_deadline(const struct inet *inet)
 {
 	int64_t when = inet__addrs_deadline(inet);

@@ -188,6 +188,13 @@ struct inet *inet_new(const struct inet_ops *ops, void *owner);
 /** inet_set_forwarding - is the stack a router? It is not at first */
 void inet_set_forwarding(struct inet *inet, bool forwarding);
 
+/**
+ * inet_set_advertisements - what interfaces made from now on do with the advertisements of routers
+ * @accept: solicit and heed them; @autoconf: make addresses of their prefixes (SLAAC). Both are so at first.
+ * The interfaces' own accept_ra and autoconf, which are what Linux has as net.ipv6.conf.NAME.
+ */
+void inet_set_advertisements(struct inet *inet, bool accept, bool autoconf);
+
 /** inet_free - interfaces are deleted first, with all that belongs to them, telling the owner */
 void inet_free(struct inet *inet);
 

@@ -40,10 +40,11 @@ struct inet {
 	struct inet_iface *ifaces; /* by index; the first one is lo */
 	struct inet_iface *lo;
 	unsigned int iface_count;
-	unsigned int last_index; /* the one given out last: the next one is higher until numbers run out */
-	bool forwarding;         /* a router: no router solicitations, IsRouter flag, group of all routers */
-	bool closing;            /* inet_free: nobody is told any more */
-	uint32_t seq, portid;    /* of the netlink request in progress, see inet_request_begin */
+	unsigned int last_index;        /* the one given out last: the next one is higher until numbers run out */
+	bool forwarding;                /* a router: no router solicitations, IsRouter flag, group of all routers */
+	bool no_accept_ra, no_autoconf; /* of new interfaces */
+	bool closing;                   /* inet_free: nobody is told any more */
+	uint32_t seq, portid;           /* of the netlink request in progress, see inet_request_begin */
 
 	struct inet__addrs *addrs;       /* addr.c: the local addresses by hash, the next deadline */
 	struct inet__routes *routes;     /* route.c: tables, cache, exceptions */

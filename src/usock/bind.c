@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bind.c - ports: which sockets of TCP and UDP have which, and who gets what arrives.
+ * bind.c - ports: which sockets of TCP, UDP and UDP-Lite have which, and who gets what arrives.
  *
- * Two hash tables, one a protocol, from port numbers to the sockets that hold them. A socket holds a port, and is in
+ * Three hash tables, one a protocol, from port numbers to the sockets that hold them. A socket holds a port, and is in
  * the table, while its bind_port is not 0. Packets are dispatched by walking the one chain of their port; the tables
  * double as sockets come, so a chain is short unless the program binds many sockets to one port.
  *
@@ -51,8 +51,9 @@ int usock__binds_open(struct usock_stack *stack)
 
 	if (binds == NULL)
 		return -ENOMEM;
-	if (!table_init(&binds->tcp) || !table_init(&binds->udp)) {
+	if (!table_init(&binds->tcp) || !table_init(&binds->udp) || !table_init(&binds->lite)) {
 		free(binds->tcp.bucket);
+		free(binds->udp.bucket);
 		free(binds);
 		return -ENOMEM;
 	}
@@ -67,6 +68,7 @@ void usock__binds_close(struct usock_stack *stack)
 		return;
 	free(stack->binds->tcp.bucket);
 	free(stack->binds->udp.bucket);
+	free(stack->binds->lite.bucket);
 	free(stack->binds->left);
 	free(stack->binds);
 	stack->binds = NULL;

@@ -20,7 +20,7 @@ struct usock__ports {
 struct usock__left;
 
 struct usock__binds {
-	struct usock__ports tcp, udp;
+	struct usock__ports tcp, udp, lite; /* that of UDP-Lite */
 	struct usock__left
 	        *left; /* ring of connections that outlived their sockets, allocated when it is first needed */
 	unsigned int left_next;
@@ -36,7 +36,9 @@ struct usock__place {
 
 static inline struct usock__ports *usock__ports_of(struct usock_stack *stack, int proto)
 {
-	return proto == IPPROTO_TCP ? &stack->binds->tcp : &stack->binds->udp;
+	struct usock__binds *binds = stack->binds;
+
+	return proto == IPPROTO_TCP ? &binds->tcp : proto == IPPROTO_UDPLITE ? &binds->lite : &binds->udp;
 }
 
 /** usock__ports_enter - a socket holds a port from now on; usock__ports_leave - and no more, if it held one */

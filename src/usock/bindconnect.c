@@ -112,13 +112,13 @@ static int ask_route(struct usock__inet *sock, int proto, const struct usock_end
 	group = flow->family == AF_INET ? IN_MULTICAST(ntohl(flow->dst.v4.s_addr))
 	                                : IN6_IS_ADDR_MULTICAST(&flow->dst.v6);
 	flow->oif = sock->sock.options.bound_if;
-	if (proto == IPPROTO_UDP && flow->oif == 0) {
+	if (proto != IPPROTO_TCP && flow->oif == 0) {
 		if (flow->family == AF_INET)
 			flow->oif = group ? ip->multicast_if : ip->unicast_if;
 		else
 			flow->oif = group ? ip->multicast_if6 : ip->unicast_if6;
 	}
-	if (proto == IPPROTO_UDP && group && flow->family == AF_INET && usock__is_any(AF_INET, &flow->src))
+	if (proto != IPPROTO_TCP && group && flow->family == AF_INET && usock__is_any(AF_INET, &flow->src))
 		flow->src.v4 = ip->multicast_addr;
 	return inet_route(sock->sock.stack->inet, flow);
 }
@@ -172,7 +172,7 @@ void usock__bind_disconnect(struct usock__inet *sock, int proto)
 	sock->connected = false;
 	if (!sock->bound_port) {
 		usock__ports_leave(sock, proto);
-		if (proto == IPPROTO_UDP)
+		if (proto != IPPROTO_TCP)
 			sock->local.port = 0;
 	}
 	if (!sock->bound_addr) {

@@ -86,6 +86,11 @@ static bool behind_extensions(struct usock__fault *fault)
 	return true;
 }
 
+static bool has_ports(int protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+}
+
 /** read_quote - whose packet it was; false when that cannot be told */
 static bool read_quote(struct usock__fault *fault)
 {
@@ -109,7 +114,7 @@ static bool read_quote(struct usock__fault *fault)
 	}
 	if (fault->len < fault->header_len + 8)
 		return false; /* RFC 792: there are eight bytes at least; Linux looks at nothing shorter */
-	if (fault->protocol == IPPROTO_UDP || fault->protocol == IPPROTO_TCP) {
+	if (has_ports(fault->protocol)) {
 		fault->local.port = (uint16_t)usock__get16(at + fault->header_len);
 		fault->remote.port = (uint16_t)usock__get16(at + fault->header_len + 2);
 	}
@@ -135,7 +140,7 @@ static bool tell(struct usock_stack *stack, const struct usock__fault *fault)
 {
 	bool told = stack->raws ? usock__raw_fault(stack, fault) : false;
 
-	if (fault->protocol == IPPROTO_UDP)
+	if (fault->protocol == IPPROTO_UDP || fault->protocol == IPPROTO_UDPLITE)
 		told |= usock__udp_fault(stack, fault);
 	else if (fault->protocol == IPPROTO_TCP)
 		told |= tell_tcp(stack, fault);

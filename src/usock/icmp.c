@@ -341,6 +341,7 @@ static bool dispatch(struct usock_stack *stack, const struct usock_packet *packe
 	case IPPROTO_TCP:
 		return stack->icmp->least_hops && from_afar(stack, packet);
 	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
 		return usock__udp_input(stack, packet);
 	case IPPROTO_ICMP:
 		if (packet->family == AF_INET)

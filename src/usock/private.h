@@ -13,7 +13,7 @@
  *     stream*.c   TCP sockets                     tcpopt.c   IPPROTO_TCP
  *     listener.c  those that listen               endpoint.c addresses
  *     dgram.c     queues of datagrams             ipopt.c    IPPROTO_IP; ipopt6.c IPPROTO_IPV6
- *     udp.c       UDP sockets                     cmsg.c     control messages
+ *     udp.c       UDP(-Lite) sockets              cmsg.c     control messages
  *     raw.c       raw sockets                     errqueue.c MSG_ERRQUEUE
  *     ping.c      ping sockets                    dgsock.c   what UDP, raw and ping sockets share
  *     icmp.c      who gets a packet; ICMP errors  fault.c    ICMP errors that come in
@@ -72,7 +72,7 @@ struct usock_stack {
 	struct ioth_functions *f; /* getstackdata, getsockdata, setsockdata */
 	uint32_t incarnation;     /* of the process, in the sense of fork(2) */
 	bool stopped;
-	bool forwarding;
+	bool forwarding, accept_ra, autoconf; /* options */
 	bool engine_open;
 	char *pcap;  /* option pcap=, or NULL */
 	int64_t now; /* usock_now of this turn; 0: not read yet */
@@ -464,7 +464,7 @@ int usock__effective(int family, const union inet_ip *ip, union inet_ip *v4);
 /** usock__mapped - an IPv4 address as an AF_INET6 socket shows it */
 union inet_ip usock__mapped(struct in_addr v4);
 
-/* bind.c. @proto: IPPROTO_TCP or IPPROTO_UDP. */
+/* bind.c. @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_UDPLITE. */
 int usock__binds_open(struct usock_stack *stack);
 void usock__binds_close(struct usock_stack *stack);
 /** usock__bind - bind to sock->local as @local says; port 0: choose. -EADDRINUSE, -EADDRNOTAVAIL, -EACCES never (no privileged ports) */

@@ -125,7 +125,9 @@ static int kind_inet(int family, int type, int protocol, const struct usock__kin
 	case SOCK_DGRAM:
 		*kind = protocol == icmp ? &usock__ping_kind : &usock__udp_kind;
 		*size = protocol == icmp ? usock__ping_size : usock__udp_size;
-		return protocol == 0 || protocol == IPPROTO_UDP || protocol == icmp ? 0 : -EPROTONOSUPPORT;
+		return protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE || protocol == icmp
+		               ? 0
+		               : -EPROTONOSUPPORT;
 	case SOCK_RAW:
 		*kind = &usock__raw_kind;
 		*size = usock__raw_size;

@@ -359,7 +359,21 @@ static bool option_is(const char *option, const char *name)
 
 bool usock_option(const char *option)
 {
-	return option_is(option, "pcap") || option_is(option, "forwarding") || option_is(option, "seed");
+	static const char *const ours[] = {"pcap", "seed", "forwarding", "accept_ra", "autoconf"};
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (option_is(option, ours[i]))
+			return true;
+	return false;
+}
+
+/** option_switch - NAME, NAME=1 or NAME=0 */
+static int option_switch(bool *on, const char *value)
+{
+	if (value != NULL && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+		return -EINVAL;
+	*on = value == NULL || value[0] == '1';
+	return 0;
 }
 
 /** option_seed - seed=N: a number in any notation of C */
@@ -376,12 +390,12 @@ static int option_seed(struct usock_stack *stack, const char *value)
 /** option_take - one option of ours; @value is what follows '=', NULL when there is none */
 static int option_take(struct usock_stack *stack, const char *option, const char *value)
 {
-	if (option_is(option, "forwarding")) {
-		if (value != NULL && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-			return -EINVAL;
-		stack->forwarding = value == NULL || value[0] == '1';
-		return 0;
-	}
+	if (option_is(option, "forwarding"))
+		return option_switch(&stack->forwarding, value);
+	if (option_is(option, "accept_ra"))
+		return option_switch(&stack->accept_ra, value);
+	if (option_is(option, "autoconf"))
+		return option_switch(&stack->autoconf, value);
 	if (value == NULL || value[0] == '\0')
 		return -EINVAL;
 	if (option_is(option, "seed"))
@@ -433,6 +447,7 @@ static int parts_open(struct usock_stack *stack, const char *options)
 	if (stack->inet == NULL)
 		return -ENOMEM;
 	inet_set_forwarding(stack->inet, stack->forwarding);
+	inet_set_advertisements(stack->inet, stack->accept_ra, stack->autoconf);
 	return 0;
 }
 
@@ -506,6 +521,7 @@ struct usock_stack *usock_stack_new(const struct usock_engine *engine, const cha
 	stack->engine = engine;
 	stack->f = functions;
 	stack->incarnation = atomic_load_explicit(&incarnation, memory_order_relaxed);
+	stack->accept_ra = stack->autoconf = true;
 	usock__ready_use(true);
 	result = options_take(stack, options);
 	if (result == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * udp.c - UDP sockets, RFC 768, as udp(7) describes them.
+ * udp.c - UDP and UDP-Lite sockets, RFC 768 and 3828, as udp(7) and udplite(7) describe them.
  *
  * Sending never waits: a datagram goes to the engine or is lost. What UDP_CORK or MSG_MORE holds back is gathered in
  * one buffer, with the way it will go, decided by the first call. UDP_SEGMENT cuts one call's bytes into datagrams of a
@@ -8,6 +8,9 @@
  *
  * Receiving: bind.c says which socket a datagram is for, all that match when it is for a group or broadcast; when there
  * is none the sender is told so by ICMP.
+ *
+ * UDP-Lite has ports of its own and one difference: where the header of UDP has the length of the datagram, which IP knows
+ * anyway, it has how many bytes the checksum covers. What is not covered may arrive damaged. A checksum is never left out.
  */
 #include "ip.h"
 #include "sockfilter.h"
@@ -17,6 +20,9 @@
 #include <stdlib.h>
 
 #define UDP_HEADER 8
+/* udplite(7); no header of the C library or the kernel has them */
+#define UDPLITE_SEND_CSCOV 10
+#define UDPLITE_RECV_CSCOV 11
 #define SEGMENTS_MAX 128 /* datagrams of one call, UDP_SEGMENT */
 
 /** struct udp_pending - what waits for the end of UDP_CORK or MSG_MORE */
@@ -35,6 +41,7 @@ struct usock__udp {
 	struct usock__queue queue;
 	bool cork, no_check6_tx, no_check6_rx, gro;
 	int segment;
+	int send_coverage, recv_coverage; /* UDP-Lite: bytes, header included; 0: all; -1: not set */
 	struct udp_pending pending;
 };
 
@@ -49,7 +56,7 @@ static int udp_open(struct usock *sock)
 {
 	struct usock__udp *udp = udp_of(sock);
 
-	sock->protocol = IPPROTO_UDP;
+	udp->send_coverage = udp->recv_coverage = -1;
 	usock__ip_init(&udp->inet.ip);
 	usock__queue_init(&udp->queue);
 	return 0;
@@ -59,7 +66,7 @@ static void udp_release(struct usock *sock)
 {
 	struct usock__udp *udp = udp_of(sock);
 
-	usock__unbind(&udp->inet, IPPROTO_UDP);
+	usock__unbind(&udp->inet, sock->protocol);
 	usock__mcast_release(&udp->inet);
 	usock__queue_clear(&udp->queue);
 	free(udp->pending.data);
@@ -85,7 +92,7 @@ static int udp_bind(struct usock *sock, const struct sockaddr *addr, socklen_t l
 		error = -EINVAL;
 	if (error == 0 && (inet->connected || inet->local.port != 0))
 		error = -EINVAL;
-	return error < 0 ? error : usock__bind(inet, IPPROTO_UDP, &local);
+	return error < 0 ? error : usock__bind(inet, sock->protocol, &local);
 }
 
 /** autobind - a port for a socket that has none; disconnecting gives it back */
@@ -98,7 +105,7 @@ static int autobind(struct usock__inet *inet)
 	if (inet->local.port != 0)
 		return 0;
 	inet->ip.bind_address_no_port = false;
-	error = usock__bind(inet, IPPROTO_UDP, &local);
+	error = usock__bind(inet, inet->sock.protocol, &local);
 	inet->ip.bind_address_no_port = no_port;
 	inet->bound_addr = bound_addr;
 	inet->bound_port = false;
@@ -124,7 +131,7 @@ static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 	int error;
 
 	if (len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC) {
-		usock__bind_disconnect(inet, IPPROTO_UDP);
+		usock__bind_disconnect(inet, sock->protocol);
 		sock->options.bound_if = 0;
 		return 0;
 	}
@@ -138,7 +145,7 @@ static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 		memset(&inet->local.ip, 0, sizeof(inet->local.ip));
 	error = sock->options.dontroute ? neighbour(inet, &remote) : 0;
 	if (error == 0)
-		error = usock__bind_connect(inet, IPPROTO_UDP, &remote);
+		error = usock__bind_connect(inet, sock->protocol, &remote);
 	if (error < 0) {
 		inet->local = before;
 		return error;
@@ -152,21 +159,27 @@ static int udp_connect(struct usock *sock, const struct sockaddr *addr, socklen_
 /* --------------------------------------------------------------------------------------------------------------
  * sending */
 
-/** put_header - the UDP header of @len bytes of data, whose checksum @sum is of the data */
+/** put_header - the header of @len bytes of data, which are behind it, and whose checksum @sum is */
 static void put_header(const struct usock__udp *udp, const struct usock__send *send, uint16_t port, size_t len,
                        uint32_t sum, unsigned char *at)
 {
 	const struct inet_flow *flow = &send->flow;
+	int protocol = udp->inet.sock.protocol;
 	bool none = flow->family == AF_INET ? udp->inet.sock.options.no_check : udp->no_check6_tx;
-	uint32_t pseudo =
-	        usock__checksum_pseudo(flow->family, &flow->source, &flow->dst, IPPROTO_UDP, len + UDP_HEADER);
+	size_t whole = UDP_HEADER + len, field = whole;
+	uint32_t pseudo = usock__checksum_pseudo(flow->family, &flow->source, &flow->dst, protocol, whole);
 	uint16_t check = 0;
 
+	if (udp->send_coverage >= 0 && (size_t)udp->send_coverage < whole) {
+		field = (size_t)udp->send_coverage;
+		if (field > 0)
+			sum = usock__checksum(0, at + UDP_HEADER, field - UDP_HEADER, false);
+	}
 	usock__put16(at, udp->inet.local.port);
 	usock__put16(at + 2, port);
-	usock__put16(at + 4, (unsigned int)(len + UDP_HEADER));
+	usock__put16(at + 4, (unsigned int)field);
 	memset(at + 6, 0, 2);
-	if (!none) {
+	if (!none || protocol == IPPROTO_UDPLITE) {
 		check = usock__checksum_fold(usock__checksum(sum, at, UDP_HEADER, false) + pseudo);
 		if (check == 0)
 			check = 0xffff; /* 0 would say that there is none */
@@ -203,7 +216,7 @@ static int emit_one(struct usock__udp *udp, struct usock__send *send, uint16_t p
                     size_t pieces, size_t skip, size_t len)
 {
 	unsigned char *at;
-	void *packet = usock__send_alloc(udp->inet.sock.stack, send, IPPROTO_UDP, UDP_HEADER + len, &at);
+	void *packet = usock__send_alloc(udp->inet.sock.stack, send, udp->inet.sock.protocol, UDP_HEADER + len, &at);
 	uint32_t sum;
 
 	if (!packet)
@@ -226,6 +239,8 @@ static int emit(struct usock__udp *udp, struct usock__send *send, uint16_t port,
 			return -EMSGSIZE;
 		if (len > cut * SEGMENTS_MAX)
 			return -EINVAL;
+		if (udp->inet.sock.protocol == IPPROTO_UDPLITE)
+			return -EIO;
 	} else if (UDP_HEADER + len > usock__send_room(send)) {
 		return usock__emsgsize(&udp->inet, send, port);
 	}
@@ -381,12 +396,23 @@ static int udp_recv(struct usock *sock, struct usock__xfer *xfer)
 /** struct udp_arrival - a datagram that has passed the checks */
 struct udp_arrival {
 	const struct usock_packet *packet;
-	size_t len; /* of the data */
+	size_t len;     /* of the data */
+	size_t covered; /* by the checksum: bytes of header and data */
 	uint16_t port, dst_port;
 	const unsigned char *header;
 	bool unchecked; /* IPv6 without checksum */
 	unsigned int taken;
 };
+
+/** covers_enough - does the checksum cover what the socket wants it to (UDPLITE_RECV_CSCOV)? All is always enough */
+static bool covers_enough(const struct usock__udp *udp, const struct udp_arrival *arrival)
+{
+	int least = udp->recv_coverage;
+
+	if (least < 0 || arrival->covered == arrival->len + UDP_HEADER)
+		return true;
+	return least > 0 && arrival->covered >= (size_t)least;
+}
 
 /** deliver - into the queue of one socket */
 static void deliver(struct usock__inet *inet, void *arg)
@@ -399,6 +425,10 @@ static void deliver(struct usock__inet *inet, void *arg)
 	if (!usock__packet_admits(inet, arrival->packet) || (arrival->unchecked && !udp->no_check6_rx))
 		return;
 	arrival->taken++;
+	if (!covers_enough(udp, arrival)) {
+		inet->sock.dropped++;
+		return;
+	}
 	if (!usock__filter_packet(&inet->sock, arrival->packet, 0, UDP_HEADER, &len))
 		return;
 	if (udp->queue.head && udp->queue.size + usock__dgram_cost(arrival->len) > (size_t)inet->sock.options.rcvbuf) {
@@ -415,20 +445,36 @@ static void deliver(struct usock__inet *inet, void *arg)
 		usock__queue_put(&inet->sock, &udp->queue, dgram);
 }
 
-/** check - is the checksum right? @unchecked: IPv6 and there is none */
-static bool check(const struct usock_packet *packet, const unsigned char *header, size_t len, bool *unchecked)
+/** measure - how long the data are, how much of it the checksum covers; false: the header cannot be right */
+static bool measure(struct udp_arrival *arrival)
 {
+	const struct usock_packet *packet = arrival->packet;
+	bool lite = packet->protocol == IPPROTO_UDPLITE;
+
+	arrival->covered = usock__get16(arrival->header + 4);
+	if (lite && arrival->covered == 0)
+		arrival->covered = packet->payload_len;
+	if (arrival->covered < UDP_HEADER || arrival->covered > packet->payload_len)
+		return false;
+	arrival->len = (lite ? packet->payload_len : arrival->covered) - UDP_HEADER;
+	return true;
+}
+
+/** check - is the checksum right, or absent where it may be? */
+static bool check(struct udp_arrival *arrival)
+{
+	const struct usock_packet *packet = arrival->packet;
 	uint32_t sum;
 
-	*unchecked = false;
-	if (header[6] == 0 && header[7] == 0) {
-		*unchecked = packet->family == AF_INET6;
-		return true;
+	if (arrival->header[6] == 0 && arrival->header[7] == 0) {
+		arrival->unchecked = packet->family == AF_INET6;
+		return packet->protocol == IPPROTO_UDP;
 	}
 	if (packet->payload[0].iov_base == packet->iface->unsummed_in)
 		return true;
-	sum = usock__checksum_pseudo(packet->family, &packet->src, &packet->dst, IPPROTO_UDP, len);
-	return usock__checksum_fold(usock__packet_sum(packet, len, sum)) == 0;
+	sum = usock__checksum_pseudo(packet->family, &packet->src, &packet->dst, packet->protocol,
+	                             arrival->len + UDP_HEADER);
+	return usock__checksum_fold(usock__packet_sum(packet, arrival->covered, sum)) == 0;
 }
 
 bool usock__udp_input(struct usock_stack *stack, const struct usock_packet *packet)
@@ -437,15 +483,12 @@ bool usock__udp_input(struct usock_stack *stack, const struct usock_packet *pack
 	struct udp_arrival arrival = {.packet = packet, .header = header};
 	struct usock_endpoint local, remote;
 	struct usock__inet *inet;
-	size_t len;
 	int type;
 
 	if (usock__packet_copy(packet, 0, header, sizeof(header)) < sizeof(header))
 		return true;
-	len = usock__get16(header + 4);
-	if (len < UDP_HEADER || len > packet->payload_len || !check(packet, header, len, &arrival.unchecked))
+	if (!measure(&arrival) || !check(&arrival))
 		return true;
-	arrival.len = len - UDP_HEADER;
 	arrival.port = (uint16_t)usock__get16(header);
 	arrival.dst_port = (uint16_t)usock__get16(header + 2);
 	local = (struct usock_endpoint){.ip = packet->dst, .port = arrival.dst_port, .scope = packet->iface->index};
@@ -453,10 +496,11 @@ bool usock__udp_input(struct usock_stack *stack, const struct usock_packet *pack
 
 	type = inet_addr_type(stack->inet, packet->family, &packet->dst, packet->iface);
 	if (type == RTN_MULTICAST || type == RTN_BROADCAST) {
-		usock__bind_each(stack, IPPROTO_UDP, packet->family, &local, &remote, packet->iface, deliver, &arrival);
+		usock__bind_each(stack, packet->protocol, packet->family, &local, &remote, packet->iface, deliver,
+		                 &arrival);
 		return true;
 	}
-	inet = usock__bind_lookup(stack, IPPROTO_UDP, packet->family, &local, &remote, packet->iface);
+	inet = usock__bind_lookup(stack, packet->protocol, packet->family, &local, &remote, packet->iface);
 	if (inet)
 		deliver(inet, &arrival);
 	else if (packet->family == AF_INET)
@@ -474,7 +518,7 @@ bool usock__udp_fault(struct usock_stack *stack, const struct usock__fault *faul
 
 	if (fault->len < skip || !iface)
 		return false;
-	inet = usock__bind_lookup(stack, IPPROTO_UDP, fault->family, &fault->local, &fault->remote, iface);
+	inet = usock__bind_lookup(stack, fault->protocol, fault->family, &fault->local, &fault->remote, iface);
 	if (!inet)
 		return false;
 	return usock__fault_tell(inet, fault, fault->remote.port, fault->packet + skip, fault->len - skip);
@@ -482,6 +526,23 @@ bool usock__udp_fault(struct usock_stack *stack, const struct usock__fault *faul
 
 /* --------------------------------------------------------------------------------------------------------------
  * options */
+
+/** is_ours - the level of UDP-Lite is that of UDP, on sockets of both, as in Linux */
+static bool is_ours(int level)
+{
+	return level == IPPROTO_UDP || level == IPPROTO_UDPLITE;
+}
+
+/** set_coverage - UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV: the header is covered in any case */
+static int set_coverage(const struct usock__udp *udp, int *coverage, int number)
+{
+	if (udp->inet.sock.protocol != IPPROTO_UDPLITE)
+		return -ENOPROTOOPT;
+	if (number != 0 && number < UDP_HEADER)
+		number = UDP_HEADER;
+	*coverage = number > 0xffff ? 0xffff : number;
+	return 0;
+}
 
 /** udp_setsockopt_udp - IPPROTO_UDP */
 static int udp_setsockopt_udp(struct usock__udp *udp, int name, const void *value, socklen_t len)
@@ -509,6 +570,10 @@ static int udp_setsockopt_udp(struct usock__udp *udp, int name, const void *valu
 	case UDP_GRO:
 		udp->gro = number != 0;
 		return 0;
+	case UDPLITE_SEND_CSCOV:
+		return set_coverage(udp, &udp->send_coverage, number);
+	case UDPLITE_RECV_CSCOV:
+		return set_coverage(udp, &udp->recv_coverage, number);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -516,7 +581,7 @@ static int udp_setsockopt_udp(struct usock__udp *udp, int name, const void *valu
 
 static int udp_setsockopt(struct usock *sock, int level, int name, const void *value, socklen_t len)
 {
-	if (level == IPPROTO_UDP)
+	if (is_ours(level))
 		return udp_setsockopt_udp(udp_of(sock), name, value, len);
 	return usock__ip_setsockopt(usock__inet_of(sock), level, name, value, len);
 }
@@ -526,7 +591,7 @@ static int udp_getsockopt(struct usock *sock, int level, int name, void *value, 
 	struct usock__udp *udp = udp_of(sock);
 	int number;
 
-	if (level != IPPROTO_UDP)
+	if (!is_ours(level))
 		return usock__ip_getsockopt(usock__inet_of(sock), level, name, value, len);
 	switch (name) {
 	case UDP_CORK:
@@ -543,6 +608,12 @@ static int udp_getsockopt(struct usock *sock, int level, int name, void *value, 
 		break;
 	case UDP_GRO:
 		number = udp->gro;
+		break;
+	case UDPLITE_SEND_CSCOV:
+		number = udp->send_coverage < 0 ? 0 : udp->send_coverage;
+		break;
+	case UDPLITE_RECV_CSCOV:
+		number = udp->recv_coverage < 0 ? 0 : udp->recv_coverage;
 		break;
 	default:
 		return -ENOPROTOOPT;

@@ -192,7 +192,8 @@ struct usock_engine {
  * @engine: lives as long as the process
  * @vnlv, @options, @functions: as newstack got them; usock's functions are filled into @functions
  *
- * Options known here: pcap=FILE (link), forwarding[=0|1], seed=N (tests only: makes random numbers repeatable).
+ * Options known here: pcap=FILE (link), forwarding[=0|1], accept_ra[=0|1], autoconf[=0|1], seed=N (tests only: makes
+ * random numbers repeatable).
  * Returns the stack data, or NULL with errno as ioth_newstack says.
  */
 struct usock_stack *usock_stack_new(const struct usock_engine *engine, const char *vnlv[], const char *options,

@@ -90,7 +90,7 @@ CASE(blocking, send_reset, INET,
 CASE(blocking, connect, INET, "connect waits for an answer, and shutdown ends the waiting")
 {
 	int fd = sock(c, c->a, SOCK_STREAM);
-	struct call call = {.run = call_connect, .fd = fd, .addr = addr_absent(c, 9)};
+	struct call call = {.run = call_connect, .fd = fd, .addr = addr_silent(c, 9)};
 
 	call_start(&call);
 	call_blocked(&call);
@@ -331,7 +331,7 @@ CASE(signal, interrupts, INET, "without SA_RESTART a signal ends recv, accept an
 	        {.run = call_recv, .fd = p.a, .buf = &byte, .len = 1},
 	        {.run = call_recv, .fd = q.a, .buf = &byte, .len = 1},
 	        {.run = call_accept, .fd = server},
-	        {.run = call_connect, .fd = client, .addr = addr_absent(c, 9)},
+	        {.run = call_connect, .fd = client, .addr = addr_silent(c, 9)},
 	};
 
 	handle_usr1(0);
@@ -454,6 +454,7 @@ CASE(signal, waitall, INET, "MSG_WAITALL that a signal interrupts returns what h
 	call_start(&call);
 	call_blocked(&call);
 	send_text(p.a, "abc");
+	delivered(p.a);
 	crossed(c, c->a, c->b);
 	interrupt(&call);
 	CHECK_CALL(&call, 3, 0);

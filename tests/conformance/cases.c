@@ -75,6 +75,16 @@ int cases_select(char **patterns, struct row **rows)
 	return count;
 }
 
+/** named - is @name the name of @stack, whose options may follow? A comma at its end: they do follow */
+static bool named(const char *name, const char *stack)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(name, stack, len) != 0)
+		return false;
+	return (len > 0 && name[len - 1] == ',') || stack[len] == '\0' || stack[len] == ',';
+}
+
 /** limit_of - is a limit of @name one of @stack? One of the engine is one of the stack that is served, one of remote is
  * of all of those, one that ends with a plus of those that are served in this way */
 static bool limit_of(const char *name, const char *stack)
@@ -83,10 +93,10 @@ static bool limit_of(const char *name, const char *stack)
 	const char *real = engine != NULL ? engine : stack;
 
 	if (name[0] == '=')
-		return strcmp(name + 1, stack) == 0;
+		return named(name + 1, stack);
 	if (name[0] == '!')
-		return strcmp(name + 1, real) != 0;
-	return strcmp(name, real) == 0 || strcmp(name, stack) == 0 ||
+		return !named(name + 1, real);
+	return named(name, real) || named(name, stack) ||
 	       (engine != NULL && (strcmp(name, "remote") == 0 ||
 	                           (name[strlen(name) - 1] == '+' && strncmp(stack, name, strlen(name)) == 0)));
 }

@@ -70,9 +70,9 @@ struct conf;
 
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
-	const char *
-	        stack; /* "!NAME" means every stack but that one, "remote" every stack that is served, "remote+" those with
-	                  streams, "remote-calls+" those without, "=NAME" only NAME itself */
+	/* "!NAME" means every stack but that one, "remote" every stack that is served, "remote+" those with streams,
+	   "remote-calls+" those without, "=NAME" only NAME itself, "NAME," NAME with options */
+	const char *stack;
 	const char *reason;
 };
 
@@ -139,7 +139,6 @@ void conf_register(struct conf_case *test);
 #define AF_UNIX_PRI                                                                                                    \
 	IN_PROCESS("what poll sees is an AF_UNIX socket, whose urgent byte is in its queue: PRI never comes without "  \
 	           "IN")
-#define NO_UDPLITE IN_PROCESS("UDP-Lite is not implemented")
 #define NO_TIMESTAMPS                                                                                                  \
 	IN_PROCESS("neither Debian's lwIP nor the test engine sends TCP timestamps: segments have 12 bytes more room")
 #define NO_PLAIN_DUP                                                                                                   \
@@ -246,6 +245,10 @@ struct addr addr_loopback(struct conf *c, int port);
 struct addr addr_absent(struct conf *c, int port);
 struct addr addr_unrouted(struct conf *c, int port);
 
+/** addr_silent - addr_absent, as a neighbour that a knows and that never says a word: who waits for it waits long, while
+    addr_absent is given up after three seconds */
+struct addr addr_silent(struct conf *c, int port);
+
 /** addr_text - address from text of the case's family */
 struct addr addr_text(struct conf *c, const char *text, int port);
 
@@ -326,6 +329,24 @@ void conf_timeout(int fd, int option, int ms);
 static inline unsigned char pattern(uint64_t offset)
 {
 	return (unsigned char)((offset * 0x9e3779b97f4a7c15u) >> 56);
+}
+
+/** inet_sum - the sum of RFC 1071 of some bytes, an even number unless they are the last, added to @sum */
+static inline uint32_t inet_sum(uint32_t sum, const void *data, size_t len)
+{
+	const unsigned char *byte = data;
+
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? byte[i] : (uint32_t)byte[i] << 8;
+	return sum;
+}
+
+/** inet_checksum - the checksum that a sum makes, host byte order */
+static inline uint16_t inet_checksum(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
 }
 
 /* ------------------------------------------------------------------------------------------- ancillary data */
@@ -431,5 +452,13 @@ void conf_settled(struct conf *c, struct ioth *stack, struct addr addr);
 /** crossed - wait till all that one host has sent to the other is there: a datagram sent after it has arrived */
 #define crossed(c, from, to) (HERE, conf_crossed(c, from, to))
 void conf_crossed(struct conf *c, struct ioth *from, struct ioth *to);
+
+/**
+ * delivered - wait till all that was sent on a connection is acknowledged
+ *
+ * Where segments are lost and late (testengine,loss=50) a datagram that has crossed says nothing about them.
+ */
+#define delivered(fd) (HERE, conf_delivered(fd))
+void conf_delivered(int fd);
 
 #endif

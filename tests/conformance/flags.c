@@ -97,7 +97,7 @@ CASE(socket, bad_type, ONCE, "socket(2) with wrong arguments: EAFNOSUPPORT, EINV
 	}
 }
 
-CASE(socket, given_protocol, ONCE, "the protocol may be named", LIMITS(NO_UDPLITE))
+CASE(socket, given_protocol, ONCE, "the protocol may be named")
 {
 	CHECK_OPT(sockp(c, c->a, AF_INET, SOCK_STREAM, IPPROTO_TCP), SOL_SOCKET, SO_PROTOCOL, IPPROTO_TCP);
 	CHECK_OPT(sockp(c, c->a, AF_INET6, SOCK_DGRAM, IPPROTO_UDP), SOL_SOCKET, SO_PROTOCOL, IPPROTO_UDP);

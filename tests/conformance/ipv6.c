@@ -4,6 +4,7 @@
 #include "conf.h"
 
 #include <arpa/inet.h>
+#include <netinet/icmp6.h>
 
 /** mapped - the IPv4 address of a host as an IPv6 one */
 static struct addr mapped(struct conf *c, const struct ioth *stack, int port)
@@ -335,4 +336,113 @@ CASE(ipv6, tentative, IPV6, "an address under duplicate detection cannot be boun
 	CHECK_ERR(ioth_bind(fd, &addr.sa, addr.len), EADDRNOTAVAIL);
 	SETOPT(fd, IPPROTO_IPV6, 78 /* IPV6_FREEBIND */, 1);
 	CHECK_OK(ioth_bind(fd, &addr.sa, addr.len));
+}
+
+/* What is cut in two by hand: Destination Options of eight bytes (PadN), then a datagram of UDP with sixteen bytes. */
+#define OPTIONS 8
+#define WHOLE (OPTIONS + 8 + 16)
+#define FIRST 24
+
+/** fragment - send bytes [@at, @end) of @whole by a raw socket, behind a fragment header that says @next follows */
+static void fragment(int raw, struct addr to, unsigned char next, const unsigned char *whole, size_t at, size_t end)
+{
+	unsigned char packet[8 + WHOLE] = {next, 0, 0, (unsigned char)(at | (end < WHOLE)), 4, 7, 1, 1};
+
+	to = addr_with_port(to, 0);
+	memcpy(packet + 8, whole + at, end - at);
+	CHECK_LEN(ioth_sendto(raw, packet, 8 + end - at, 0, &to.sa, to.len), 8 + end - at);
+}
+
+/** with_options - make that packet */
+static void with_options(struct addr from, struct addr to, unsigned char *whole)
+{
+	unsigned char *udp = whole + OPTIONS;
+	int port = addr_port(to);
+	uint32_t sum = IPPROTO_UDP + 24;
+
+	memset(whole, 0, WHOLE);
+	whole[0] = IPPROTO_UDP;
+	whole[2] = 1;
+	whole[3] = 4;
+	udp[1] = 99;
+	udp[2] = (unsigned char)(port >> 8);
+	udp[3] = (unsigned char)port;
+	udp[5] = 24;
+	memcpy(udp + 8, "in two fragments", 16);
+	sum = inet_sum(inet_sum(sum, addr_raw(&from), 16), addr_raw(&to), 16);
+	sum = inet_checksum(inet_sum(sum, udp, 24));
+	udp[6] = (unsigned char)(sum >> 8);
+	udp[7] = (unsigned char)sum;
+}
+
+CASE(ipv6, options_in_fragments, IPV6,
+     "extension headers behind a fragment header are followed when the packet is whole")
+{
+	struct addr to, from = addr_of(c, c->a, 0);
+	int fd = bound(c, c->b, SOCK_DGRAM, &to);
+	int raw = sockp(c, c->a, AF_INET6, SOCK_RAW, IPPROTO_FRAGMENT);
+	unsigned char whole[WHOLE], options[OPTIONS];
+	struct inbox in;
+
+	SETOPT(fd, IPPROTO_IPV6, IPV6_RECVDSTOPTS, 1);
+	with_options(from, to, whole);
+	fragment(raw, to, IPPROTO_DSTOPTS, whole, 0, FIRST);
+	fragment(raw, to, IPPROTO_DSTOPTS, whole, FIRST, WHOLE);
+	receive(fd, 0, &in);
+	CHECK_INT(in.len, 16);
+	CHECK_MEM(in.text, "in two fragments", 16);
+	CHECK_ADDR(in.from, addr_with_port(from, 99));
+	control(&in, IPPROTO_IPV6, IPV6_DSTOPTS, options, sizeof(options));
+	CHECK_MEM(options, whole, OPTIONS);
+}
+
+/** problem - the next parameter problem that @icmp hears of: its code and its pointer */
+static void problem(int icmp, int *code, uint32_t *pointer)
+{
+	struct icmp6_hdr header;
+	struct inbox in;
+
+	do {
+		receive(icmp, 0, &in);
+		CHECK(in.len >= (ssize_t)sizeof(header));
+		memcpy(&header, in.text, sizeof(header));
+	} while (header.icmp6_type != ICMP6_PARAM_PROB);
+	*code = header.icmp6_code;
+	*pointer = ntohl(header.icmp6_pptr);
+}
+
+CASE(ipv6, wrong_in_fragments, IPV6,
+     "what is wrong behind a fragment header is told to the sender: headers that go on in the second, Hop-by-Hop "
+     "Options, an option that must be known, a second fragment header",
+     LIMITS({"testengine", "it has no parameter problems to tell"}))
+{
+	struct addr to, from = addr_of(c, c->a, 0);
+	int fd = bound(c, c->b, SOCK_DGRAM, &to), icmp = sockp(c, c->a, AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+	int raw = sockp(c, c->a, AF_INET6, SOCK_RAW, IPPROTO_FRAGMENT);
+	unsigned char whole[WHOLE];
+	uint32_t pointer;
+	int code;
+
+	with_options(from, to, whole);
+	fragment(raw, to, IPPROTO_DSTOPTS, whole, 0, 8);
+	problem(icmp, &code, &pointer);
+	CHECK_INT(code, 3); /* incomplete first fragment, RFC 7112 */
+
+	fragment(raw, to, IPPROTO_HOPOPTS, whole, 0, FIRST);
+	fragment(raw, to, IPPROTO_HOPOPTS, whole, FIRST, WHOLE);
+	problem(icmp, &code, &pointer);
+	CHECK_INT(code, ICMP6_PARAMPROB_NEXTHEADER);
+
+	whole[2] = 0x9e; /* an option unknown to everybody, whose first bits say: discard, and tell */
+	fragment(raw, to, IPPROTO_DSTOPTS, whole, 0, FIRST);
+	fragment(raw, to, IPPROTO_DSTOPTS, whole, FIRST, WHOLE);
+	problem(icmp, &code, &pointer);
+	CHECK_INT(code, ICMP6_PARAMPROB_OPTION);
+	CHECK_INT(pointer, 40 + 2);
+
+	fragment(raw, to, IPPROTO_FRAGMENT, whole, 0, FIRST);
+	fragment(raw, to, IPPROTO_FRAGMENT, whole, FIRST, WHOLE);
+	problem(icmp, &code, &pointer);
+	CHECK_INT(code, ICMP6_PARAMPROB_HEADER);
+	CHECK_POLL_NOW(fd, POLLOUT);
 }

@@ -125,3 +125,22 @@ void nl_addr(struct conf *c, struct nlmsg *msg, int type, int flags, struct addr
 	nlmsg_add(msg, IFA_LOCAL, addr_raw(addr), addr_rawlen(c));
 	nlmsg_add(msg, IFA_ADDRESS, addr_raw(addr), addr_rawlen(c));
 }
+
+struct addr addr_silent(struct conf *c, int port)
+{
+	struct addr absent = addr_absent(c, port);
+	struct ndmsg body = {.ndm_family = (unsigned char)c->family,
+	                     .ndm_ifindex = (int)conf_ifindex(c, c->a),
+	                     .ndm_state = NUD_PERMANENT};
+	int fd = conf_nl_open(c, c->a, 0), error;
+	struct nlmsg msg;
+
+	nlmsg_start(&msg, RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, 1, &body, sizeof(body));
+	nlmsg_add(&msg, NDA_DST, addr_raw(&absent), addr_rawlen(c));
+	nlmsg_add(&msg, NDA_LLADDR, "\2\0\0\0\0\x99", 6);
+	error = conf_nl_ask(fd, &msg);
+	if (error != 0)
+		conf_fail("a permanent neighbour: %s", strerrorname_np(error));
+	conf_drop(c, fd);
+	return absent;
+}

@@ -33,7 +33,7 @@ CASE(poll, listening, INET, "a listening socket is nothing, IN while a connectio
 
 CASE(poll, connecting, INET, "a connection attempt is nothing till it succeeds, then OUT")
 {
-	struct addr addr, absent = addr_absent(c, 9);
+	struct addr addr, absent = addr_silent(c, 9);
 	int server = listener(c, c->b, &addr);
 	int client = sock(c, c->a, SOCK_STREAM | SOCK_NONBLOCK);
 	int lost = sock(c, c->a, SOCK_STREAM | SOCK_NONBLOCK);

@@ -14,14 +14,7 @@
 /** checksum - the Internet checksum of a block, RFC 1071; network byte order as it stands */
 static uint16_t checksum(const void *data, size_t len)
 {
-	const unsigned char *byte = data;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < len; i++)
-		sum += i % 2 ? byte[i] : (uint32_t)byte[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
+	return htons(inet_checksum(inet_sum(0, data, len)));
 }
 
 /** struct echo - an echo request or reply of either family: their layout is the same */
@@ -133,6 +126,23 @@ CASE(raw, sees_udp, INET, "a raw socket of UDP's protocol gets a copy of what UD
 	CHECK_INT(ntohs(udp.dest), addr_port(sockname(p.b)));
 	CHECK_INT(ntohs(udp.len), sizeof(udp) + 4);
 	recv_text(p.b, "copy");
+}
+
+CASE(raw, put_together, IPV4, "what came in fragments has the header of a whole packet: its length, and no offset")
+{
+	struct addr to;
+	int fd = bound(c, c->b, SOCK_DGRAM, &to), raw = sockp(c, c->b, AF_INET, SOCK_RAW, IPPROTO_UDP);
+	int from = sock(c, c->a, SOCK_DGRAM);
+	static unsigned char out[4000], in[8000];
+	struct ip ip;
+
+	CHECK_LEN(ioth_sendto(from, out, sizeof(out), 0, &to.sa, to.len), sizeof(out));
+	CHECK_LEN(ioth_recv(raw, in, sizeof(in), 0), 20 + 8 + sizeof(out));
+	memcpy(&ip, in, sizeof(ip));
+	CHECK_INT(ntohs(ip.ip_len), 20 + 8 + sizeof(out));
+	CHECK_INT(ntohs(ip.ip_off) & ~IP_DF, 0);
+	CHECK_INT(checksum(in, 20), 0);
+	CHECK_LEN(ioth_recv(fd, in, sizeof(in), 0), sizeof(out));
 }
 
 CASE(raw, header_included, IPV4, "with IP_HDRINCL the IP header is the program's; length and checksum are filled in")

@@ -369,3 +369,17 @@ int conf_exec_is_open(int fd)
 		conf_fail("--is-open ended with status %d", status);
 	return status == 0;
 }
+
+void conf_delivered(int fd)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+	int queued;
+
+	do {
+		if (ioth_ioctl(fd, SIOCOUTQ, &queued) != 0)
+			conf_fail("SIOCOUTQ: %s", strerrorname_np(errno));
+		if (queued == 0)
+			return;
+	} while (wait_again(deadline));
+	conf_fail("%d bytes are never acknowledged", queued);
+}

@@ -163,7 +163,7 @@ enum { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLO
 
 CASE(tcpopt, info_state, INET, "TCP_INFO tells the state: CLOSE, LISTEN, SYN_SENT, ESTABLISHED, FIN_WAIT2, CLOSE_WAIT")
 {
-	struct addr addr, absent = addr_absent(c, 9);
+	struct addr addr, absent = addr_silent(c, 9);
 	int server = listener(c, c->b, &addr);
 	int client = sock(c, c->a, SOCK_STREAM);
 	int waiting = sock(c, c->a, SOCK_STREAM | SOCK_NONBLOCK);

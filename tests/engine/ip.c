@@ -287,6 +287,27 @@ static void deliver(struct engine *e, struct inet_iface *iface, const struct ip_
 	}
 }
 
+static void input6(struct engine *e, struct inet_iface *iface, const unsigned char *packet, size_t len);
+
+/** whole6 - a packet put together, as if it had come in one piece: there may be more headers in front of the payload */
+static void whole6(struct engine *e, struct inet_iface *iface, const struct fragments *f, uint8_t next)
+{
+	uint16_t len = htons((uint16_t)f->total);
+	unsigned char *packet;
+
+	if (next == IPPROTO_FRAGMENT)
+		return; /* there is one fragment header in a packet */
+	packet = engine_alloc(e, f->header_len + f->total);
+	if (!packet)
+		return;
+	memcpy(packet, f->header, f->header_len);
+	memcpy(packet + 4, &len, sizeof(len));
+	packet[6] = next;
+	memcpy(packet + f->header_len, f->data, f->total);
+	input6(e, iface, packet, f->header_len + f->total);
+	free(packet);
+}
+
 /** reassemble - take a fragment; delivers the packet when it is whole */
 static void reassemble(struct engine *e, struct inet_iface *iface, const struct ip_flow *flow, uint8_t protocol,
                        uint32_t id, const unsigned char *header, size_t header_len, size_t offset, bool more,
@@ -334,8 +355,13 @@ static void reassemble(struct engine *e, struct inet_iface *iface, const struct 
 
 			memcpy(f->header + 2, &whole, sizeof(whole));
 			memcpy(f->header + 6, &none, sizeof(none));
+			memcpy(f->header + 10, &none, sizeof(none));
+			whole = checksum(f->header, f->header_len);
+			memcpy(f->header + 10, &whole, sizeof(whole));
+			deliver(e, iface, &f->flow, protocol, f->header, f->header_len, f->data, f->total);
+		} else {
+			whole6(e, iface, f, protocol);
 		}
-		deliver(e, iface, &f->flow, protocol, f->header, f->header_len, f->data, f->total);
 		free(f);
 	}
 }

@@ -129,6 +129,9 @@ static void configure(void)
 	fd = add(AF_INET, SOCK_DGRAM, 0);
 	check(f.connect(on(fd), (struct sockaddr *)&peer, sizeof(peer)) == 0);
 	add(AF_INET6, SOCK_DGRAM, 0);
+	add(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+	fd = add(AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE);
+	check(f.setsockopt(on(fd), IPPROTO_UDPLITE, 11 /* UDPLITE_RECV_CSCOV */, &(int){12}, sizeof(int)) == 0);
 	add(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	add(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6);
 	add(AF_INET, SOCK_RAW, IPPROTO_ICMP);
@@ -163,7 +166,9 @@ static uint32_t add_sum(uint32_t sum, const unsigned char *data, size_t len)
 /** make_right - put the right checksum where the protocol has it */
 static void make_right(const struct usock_packet *packet, unsigned char *payload, size_t len)
 {
-	size_t at = packet->protocol == IPPROTO_UDP ? 6 : 2, size = packet->family == AF_INET ? 4 : 16;
+	bool lite = packet->protocol == IPPROTO_UDPLITE;
+	size_t at = packet->protocol == IPPROTO_UDP || lite ? 6 : 2, size = packet->family == AF_INET ? 4 : 16;
+	size_t covered = len;
 	uint32_t sum = 0;
 
 	if (len < at + 2)
@@ -172,13 +177,17 @@ static void make_right(const struct usock_packet *packet, unsigned char *payload
 		payload[4] = (unsigned char)(len >> 8);
 		payload[5] = (unsigned char)len;
 	}
+	if (lite && (covered = (size_t)payload[4] << 8 | payload[5]) == 0)
+		covered = len;
+	if (covered > len)
+		covered = len;
 	payload[at] = payload[at + 1] = 0;
 	if (packet->protocol != IPPROTO_ICMP) {
 		sum = add_sum(sum, (const unsigned char *)&packet->src, size);
 		sum = add_sum(sum, (const unsigned char *)&packet->dst, size);
 		sum = add_sum(sum + packet->protocol + (uint32_t)len, NULL, 0);
 	}
-	sum = ~add_sum(sum, payload, len);
+	sum = ~add_sum(sum, payload, covered);
 	payload[at] = (unsigned char)(sum >> 8);
 	payload[at + 1] = (unsigned char)sum;
 }

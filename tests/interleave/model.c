@@ -57,6 +57,8 @@ struct conn *conn_of(int family, uint16_t client, uint16_t server, unsigned int 
 	c = &conn[conns++];
 	*c = (struct conn){.family = family, .port = {client, server}};
 	c->known[side] = true;
+	if (world.nomem)
+		conn_break(c, "memory fails");
 	return c;
 }
 
@@ -129,16 +131,13 @@ unsigned int shown(const struct sock *s)
 	return (unsigned int)p.revents;
 }
 
-/** sleeps_on - does a thread sleep in a call on this socket, and is nobody about to wake it? */
-static bool sleeps_on(const struct sock *s)
+/** receiver_sleeps - does the thread that receives on this socket sleep, and is nobody about to wake it? */
+static bool receiver_sleeps(const struct sock *s)
 {
 	for (unsigned int i = 0; i < TASKS; i++)
 		if (world.task[i].state == TASK_READY)
 			return false;
-	for (unsigned int i = 0; i < TASKS; i++)
-		if (world.task[i].arg == s && world.task[i].state == TASK_BLOCKED && !world_goes_on(&world.task[i]))
-			return true;
-	return false;
+	return s->receiver->state == TASK_BLOCKED && !world_goes_on(s->receiver);
 }
 
 /** check_input - IN, RDHUP and what a read would say; with a thread in recv IN is left to it */
@@ -158,7 +157,7 @@ static void check_input(struct sock *s, unsigned int events)
 	if (n == 0 && s->conn && !s->no_read && !s->failed && !s->conn->way[!s->side].ended && !s->conn->broken)
 		world_fail("socket %d: an end that nobody has made", (int)(s - sock));
 	if (s->receiving) {
-		if (n >= 0 && !s->all && sleeps_on(s))
+		if (n >= 0 && !s->all && receiver_sleeps(s))
 			world_fail("socket %d: a thread sleeps in recv, which would return %zd", (int)(s - sock), n);
 		return;
 	}

@@ -37,6 +37,7 @@ struct sock {
 	uint16_t port;                /* LISTENING, DATAGRAM */
 	int calls;                    /* in progress */
 	bool sending, receiving, all; /* one of them is a send, a receive that wants data, all that it asked for */
+	const struct task *receiver;  /* who makes that receive */
 	bool no_read, no_write;       /* shut down by us */
 	bool nonblock;
 	bool failed;          /* an error has been told */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../../src/usock/private.h"
+#include "nomem.h"
 
 #define SECOND 1000000000LL
 #define BEGIN (1000 * SECOND)
@@ -266,6 +267,15 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	return error;
 }
 
+/** none_left - is there no memory for this one? */
+static bool none_left(void)
+{
+	if (world.nomem == 0 || !one_of(world.nomem))
+		return false;
+	world_trace("no memory");
+	return true;
+}
+
 /* --------------------------------------------------------------------------------------------------------- event loop
  */
 
@@ -434,6 +444,8 @@ void world_open(uint64_t number)
 	duplicate = one_of(2) ? 0 : 3 + chance(20);
 	world.hostile = one_of(5);
 	world.preempt = !one_of(3);
+	nomem_allocated = 0;
+	nomem_now = none_left;
 	snprintf(options, sizeof(options), "seed=%llu,delay=%u,loss=%u,duplicate=%u,nomem=0",
 	         (unsigned long long)number, delay, loss, duplicate);
 	world_trace("world %llu: %s%s%s", (unsigned long long)number, options, world.hostile ? ", memory fails" : "",
@@ -450,6 +462,7 @@ void world_open(uint64_t number)
 	world.engine = usock_engine_of(world.stack);
 	bring_up();
 	world.engine->nomem = world.hostile ? 20 + chance(200) : 0;
+	world.nomem = world.hostile && one_of(2) ? 2 + chance(40) : 0;
 	for (unsigned int i = 0; i < TASKS; i++) {
 		struct task *task = &world.task[i];
 
@@ -474,5 +487,7 @@ void world_close(void)
 		world_fail("%d sockets are left", usock__opensockets(world.stack));
 	if (ioth_testengine_delstack(world.stack) != 0)
 		world_fail("delstack: %s", strerror(errno));
+	if (nomem_allocated != 0)
+		world_fail("%ld pieces of memory are left", nomem_allocated);
 	sem_destroy(&back);
 }

@@ -9,7 +9,8 @@
  *
  * The stack, usock and the engine are those of the plugin. What they wait with is replaced: clock_gettime,
  * epoll_pwait2, sem_wait and sem_clockwait ask this file, and link_driver_* is here instead of in src/link. So a world
- * has a clock of its own, which moves only when it is told to.
+ * has a clock of its own, which moves only when it is told to. malloc and its relatives are replaced, too: they fail when
+ * it is said, and count.
  *
  * A *task* is a thread of the program. It is a real thread, but there is one baton, and only who has it runs: the
  * scheduler (the main thread) gives it to a task, which gives it back when it has to wait, when its call has ended, and
@@ -52,7 +53,8 @@ struct world {
 	struct engine *engine;
 	struct ioth_functions f;
 	struct task task[TASKS];
-	bool hostile; /* memory fails: calls may fail for lack of it, connections too */
+	bool hostile;       /* memory fails: calls may fail for lack of it, connections too */
+	unsigned int nomem; /* one allocation in so many fails, whoever asks: usock, inet, engine; 0: none does */
 	bool trace;
 };
 

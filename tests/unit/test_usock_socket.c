@@ -483,7 +483,7 @@ static void options(void **state)
 	static const struct {
 		const char *text;
 		int error;
-	} table[] = {{"bad", EINVAL},   {"forwarding=2", EINVAL}, {"pcap", EINVAL},
+	} table[] = {{"bad", EINVAL},   {"forwarding=2", EINVAL}, {"pcap", EINVAL},   {"accept_ra=yes", EINVAL},
 	             {"pcap=", EINVAL}, {"seed=x", EINVAL},       {"seed=-1", EINVAL}};
 	struct usock_stack *two[2];
 	unsigned char bytes[2][300];
@@ -500,7 +500,7 @@ static void options(void **state)
 	assert_null(usock_stack_new(stack->engine, none, NULL, &fake_f));
 	assert_int_equal(errno, ENOBUFS);
 	for (int i = 0; i < 2; i++) {
-		two[i] = usock_stack_new(stack->engine, NULL, "seed=7,forwarding,pcap=x", &fake_f);
+		two[i] = usock_stack_new(stack->engine, NULL, "seed=7,forwarding,accept_ra=0,autoconf,pcap=x", &fake_f);
 		assert_non_null(two[i]);
 		assert_true(usock_forwarding(two[i]));
 		usock_lock(two[i]);

@@ -206,6 +206,7 @@ NOTHING(usock__port_transmit(struct usock_stack *stack, struct inet_iface *iface
 NOTHING(usock__loopback_clear(struct usock_stack *stack))
 NOTHING(inet_free(struct inet *inet))
 NOTHING(inet_set_forwarding(struct inet *inet, bool forwarding))
+NOTHING(inet_set_advertisements(struct inet *inet, bool accept, bool autoconf))
 NOTHING(inet_run_timers(struct inet *inet))
 NULLARY(inet_iface_delete(struct inet_iface *iface))
 NULLARY(inet_output_to(struct inet_iface *iface, int family, const unsigned char mac[6], unsigned char *packet,
