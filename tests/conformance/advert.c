@@ -14,9 +14,7 @@ static void advertise(struct conf *c, struct ioth *stack, unsigned int index)
 	struct {
 		struct nd_router_advert head;
 		struct nd_opt_prefix_info prefix;
-	} message = {.head.nd_ra_hdr.icmp6_type = ND_ROUTER_ADVERT,
-	             .head.nd_ra_curhoplimit = 64,
-	             .head.nd_ra_router_lifetime = htons(1800),
+	} message = {.head = {.nd_ra_hdr = {.icmp6_type = ND_ROUTER_ADVERT, .icmp6_data8 = {64}}},
 	             .prefix = {.nd_opt_pi_type = ND_OPT_PREFIX_INFORMATION,
 	                        .nd_opt_pi_len = 4,
 	                        .nd_opt_pi_prefix_len = 64,
@@ -26,6 +24,7 @@ static void advertise(struct conf *c, struct ioth *stack, unsigned int index)
 	struct addr all = addr_text(c, "ff02::1", 0);
 	int raw = sockp(c, on(c, stack), AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
 
+	message.head.nd_ra_router_lifetime = htons(1800);
 	inet_pton(AF_INET6, PREFIX, &message.prefix.nd_opt_pi_prefix);
 	SETOPT(raw, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255);
 	SETOPT(raw, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)index);
@@ -46,7 +45,7 @@ static void link_address(struct conf *c, struct ioth *stack, unsigned int index,
 
 static bool of_prefix(struct nlmsghdr *head, void *unused)
 {
-	const struct rtattr *attr = nlmsg_attr(head, sizeof(struct ifaddrmsg), IFA_ADDRESS);
+	struct rtattr *attr = nlmsg_attr(head, sizeof(struct ifaddrmsg), IFA_ADDRESS);
 	unsigned char prefix[16];
 
 	(void)unused;
@@ -57,7 +56,7 @@ static bool of_prefix(struct nlmsghdr *head, void *unused)
 static bool default_by_router(struct nlmsghdr *head, void *unused)
 {
 	const struct rtmsg *route = NLMSG_DATA(head);
-	const struct rtattr *gateway = nlmsg_attr(head, sizeof(*route), RTA_GATEWAY);
+	struct rtattr *gateway = nlmsg_attr(head, sizeof(*route), RTA_GATEWAY);
 	unsigned char router[16];
 
 	(void)unused;

@@ -317,7 +317,7 @@ static int answer(int fd, const struct request *r)
 		return -errno;
 	while (left-- > 0) {
 		ssize_t len = f.recv(on(fd), bytes, sizeof(bytes), 0);
-		const struct nlmsghdr *head = (const struct nlmsghdr *)bytes;
+		struct nlmsghdr *head = (struct nlmsghdr *)bytes;
 
 		if (len < 0)
 			return failed && errno == EAGAIN ? -ENOBUFS : -errno;
