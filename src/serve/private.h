@@ -84,6 +84,7 @@ struct served {
 
 	bool pumping;             /* bytes pass through (pump.c) */
 	bool file_told;           /* there may be something to be read from the stack */
+	bool file_careful;        /* there was urgent data: look before reading */
 	bool own_told;            /* the client may have written something */
 	bool own_watched;         /* datagrams: epoll knows our end */
 	bool own_out;             /* we hear when our end takes something again */

@@ -140,6 +140,15 @@ static bool give(struct served *sock, const unsigned char *bytes, size_t len)
 	return false;
 }
 
+/** is_inline - is the urgent byte one like the others (SO_OOBINLINE)? Otherwise the one at the mark was taken already */
+static bool is_inline(const struct served *sock)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	return ioth_getsockopt(sock->file, SOL_SOCKET, SO_OOBINLINE, &on, &len) == 0 && on;
+}
+
 /** urgent - at the mark: pass the urgent byte on as one */
 static void urgent(struct served *sock)
 {
@@ -150,11 +159,24 @@ static void urgent(struct served *sock)
 	if (ioth_sockatmark(sock->file) != 1)
 		return;
 	len = ioth_recv(sock->file, &byte, 1, MSG_OOB | MSG_DONTWAIT);
-	if (len < 0 && errno == EINVAL) /* SO_OOBINLINE */
+	if (len < 0 && errno == EINVAL && is_inline(sock))
 		len = ioth_recv(sock->file, &byte, 1, MSG_DONTWAIT);
 	if (len != 1)
 		return;
+	sock->file_careful = true;
 	(void)!send(sock->own, &byte, 1, MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/**
+ * look_first - what there is to be read, as poll(2) says
+ *
+ * For a socket that had urgent data: to read where there is nothing would pass over an urgent byte that comes just then.
+ */
+static short look_first(const struct served *sock)
+{
+	struct pollfd p = {.fd = sock->file, .events = POLLIN | POLLPRI | POLLRDHUP};
+
+	return poll(&p, 1, 0) < 0 ? POLLIN : p.revents;
 }
 
 static void pump_in(struct served *sock)
@@ -174,6 +196,13 @@ static void pump_in(struct served *sock)
 			return;
 		}
 		urgent(sock);
+		if (sock->file_careful) {
+			short events = look_first(sock);
+
+			sock->file_told = events != 0;
+			if (events == 0 || (events & POLLPRI))
+				continue;
+		}
 		len = ioth_recv(sock->file, bytes, SERVE_CHUNK, MSG_DONTWAIT);
 		if (len < 0) {
 			sock->file_told = errno == EINTR;

@@ -298,7 +298,7 @@ static void file_event(struct serve_source *source, uint32_t events)
 	}
 	/* The file of a connection stays what it is, and what is reported is all that poll would say. */
 	sock->seen = events;
-	sock->file_told = true;
+	sock->file_told |= (events & ~(uint32_t)EPOLLOUT) != 0;
 	serve_pump(sock, 0);
 	serve_conn_awake(sock);
 	if (sock->suspect)
@@ -355,7 +355,7 @@ void serve_sock_sync(struct served *sock, uint32_t told, int user)
 	sock->seen = (uint32_t)p.revents;
 	if (sock->state == SERVE_CONNECTING)
 		connected(sock);
-	sock->file_told = true;
+	sock->file_told |= (p.revents & ~POLLOUT) != 0;
 	if (sock->ahead) {
 		serve_ahead_move(sock);
 		sock->seen = (sock->seen & ~(uint32_t)EPOLLIN) | (serve_ahead_shown(sock) ? EPOLLIN : 0);
