@@ -14,6 +14,8 @@
  * to come back. Who waits in poll(2) or in a call that we do not see, of whom nobody knows, does depend on it, for the
  * lease of the port at most (src/link/lend.c).
  *
+ * Nor does it begin for large messages of a connection that paces what it sends, which comes out later, by a timer.
+ *
  * Everything is done with the system call and MSG_DONTWAIT at first, and with the call as it was made at last. So what a
  * call returns is what the kernel says, in every case; but only sockets that block and calls with ordinary flags are worth
  * the trouble, others are made as they are. SO_RCVLOWAT makes a difference to a call that does not wait: a stack in which
@@ -26,13 +28,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BACK_NS 200000
 #define RETURNS 8U
-#define LOOKS 4 /* 200 microseconds: in that time it was back, so there may be more in that time */
+#define LOOKS 4     /* 200 microseconds: in that time it was back, so there may be more in that time */
+#define LARGE 16384 /* bytes to be sent: more than is likely to leave at once if it is paced */
 #define RECV_FLAGS (MSG_PEEK | MSG_TRUNC | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC)
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_MORE)
 
@@ -302,6 +308,19 @@ static ssize_t send_rest(struct vde_stream *stream, const struct attempt *a, str
 	return sent > 0 ? sent : result;
 }
 
+/**
+ * paced - does the congestion control of a connection send by a timer? (tcp(7), TCP_CONGESTION)
+ *
+ * Then most of what is sent comes out later, one segment at a time, and the loop had better be there.
+ */
+static bool paced(int fd)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0 && strncmp(name, "bbr", 3) == 0;
+}
+
 static ssize_t transmit(int fd, const void *buf, size_t len, int flags)
 {
 	struct vde_stream *stream = of_call();
@@ -311,7 +330,8 @@ static ssize_t transmit(int fd, const void *buf, size_t len, int flags)
 	struct attempt a = {.sending = true, .fd = fd, .flags = flags, .msg = &msg};
 	ssize_t result;
 
-	if ((flags & ~SEND_FLAGS) || !vde_stream_possible(vde_current()) || !eager(stream))
+	if ((flags & ~SEND_FLAGS) || !vde_stream_possible(vde_current()) || !eager(stream) ||
+	    (len >= LARGE && paced(fd)))
 		return WAIT_IN(stream, send(fd, buf, len, flags));
 	result = attempt(&a, MSG_DONTWAIT);
 	if (result != (ssize_t)len && (result > 0 || again(result)) && blocking(fd))
