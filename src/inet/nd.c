@@ -53,14 +53,6 @@ void inet__nd_put_mac(struct inet__nd_message *message, uint8_t type, const unsi
 	put_option(message, type, mac);
 }
 
-/** sum - of the Internet checksum, over an even number of bytes */
-static uint32_t sum(uint32_t so_far, const unsigned char *p, size_t len)
-{
-	for (; len >= 2; p += 2, len -= 2)
-		so_far += inet__get16(p);
-	return so_far;
-}
-
 void inet__nd_send(struct inet_iface *iface, struct inet__nd_message *message, const struct in6_addr *src,
                    const struct in6_addr *dst, const unsigned char *mac)
 {
@@ -75,11 +67,8 @@ void inet__nd_send(struct inet_iface *iface, struct inet__nd_message *message, c
 	packet[7] = 255;
 	memcpy(packet + 8, src, 16);
 	memcpy(packet + 24, dst, 16);
-	checksum = sum((uint32_t)message->len + IPPROTO_ICMPV6, packet + 8, 32);
-	checksum = sum(checksum, icmp, message->len);
-	checksum = (checksum & 0xffff) + (checksum >> 16);
-	checksum += checksum >> 16;
-	inet__put16(icmp + 2, ~checksum & 0xffff);
+	checksum = inet__sum((uint32_t)message->len + IPPROTO_ICMPV6, packet + 8, 32);
+	inet__sum_put(icmp + 2, inet__sum(checksum, icmp, message->len));
 
 	if (!mac && IN6_IS_ADDR_MULTICAST(dst)) {
 		inet__group_mac(AF_INET6, ip, known);

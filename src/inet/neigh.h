@@ -100,6 +100,22 @@ static inline void inet__put16(unsigned char *p, unsigned int value)
 	p[1] = (unsigned char)value;
 }
 
+/** inet__sum - add bytes to an Internet checksum; an odd one at the end counts as if a zero followed */
+static inline uint32_t inet__sum(uint32_t sum, const unsigned char *p, size_t len)
+{
+	for (; len >= 2; p += 2, len -= 2)
+		sum += inet__get16(p);
+	return len > 0 ? sum + ((uint32_t)p[0] << 8) : sum;
+}
+
+/** inet__sum_put - put what such a sum makes of a checksum, network byte order */
+static inline void inet__sum_put(unsigned char *p, uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	inet__put16(p, ~sum & 0xffff);
+}
+
 /** inet__mac_unicast - can it be the address of a station? */
 static inline bool inet__mac_unicast(const unsigned char mac[6])
 {

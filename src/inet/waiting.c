@@ -37,18 +37,11 @@ static void finish(struct inet__waiting_packet *copy, const unsigned char *packe
 {
 	const unsigned char *unsummed = copy->iface->unsummed_out;
 	unsigned char *tcp;
-	uint32_t sum = 0;
-	size_t len;
 
 	if (!unsummed || unsummed < packet || unsummed + TCP_CHECK + 2 > packet + copy->len)
 		return;
 	tcp = copy->data + INET_HEADROOM + (unsummed - packet);
-	len = copy->len - (size_t)(unsummed - packet);
-	for (size_t i = 0; i < len; i++)
-		sum += i % 2 ? tcp[i] : (uint32_t)tcp[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	inet__put16(tcp + TCP_CHECK, ~sum & 0xffff);
+	inet__sum_put(tcp + TCP_CHECK, inet__sum(0, tcp, copy->len - (size_t)(unsummed - packet)));
 }
 
 void inet__waiting_init(struct inet__waiting *waiting)
