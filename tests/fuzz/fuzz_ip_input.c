@@ -16,6 +16,8 @@
 #include <string.h>
 #include <usock.h>
 
+#include "../lib/caller.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void *ioth_ipengine_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions);
 
@@ -26,40 +28,13 @@ void *ioth_ipengine_newstack(const char *vnlv[], const char *options, struct iot
 enum flag { FLAG_V6 = 1, FLAG_LO = 2, FLAG_CUT = 4 | 8, FLAG_SUM = 16 };
 
 static struct ioth_functions f;
-static struct usock_stack *stack;
 static int fds[16];
 static unsigned int sockets;
-
-/* The socket of the call in progress, and of all descriptors: what libioth keeps for a stack. */
-static void *current, *sockdata[1024];
 
 static void check(bool kept)
 {
 	if (!kept)
 		abort();
-}
-
-static void *get_stack(void)
-{
-	return stack;
-}
-
-static void *get_socket(void)
-{
-	return current;
-}
-
-static int set_socket(void *data)
-{
-	current = data;
-	return 0;
-}
-
-/** on - the calls that follow are on @fd */
-static int on(int fd)
-{
-	current = sockdata[fd];
-	return fd;
 }
 
 static void enable(int fd, int level, int name)

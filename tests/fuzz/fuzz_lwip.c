@@ -28,6 +28,8 @@
 
 #include "private.h"
 
+#include "../lib/caller.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void *ioth_lwip_newstack(const char *vnlv[], const char *options, struct ioth_functions *functions);
 
@@ -45,8 +47,6 @@ const char *__asan_default_options(void)
 #define CLIENTS 4
 
 static struct ioth_functions f;
-static struct usock_stack *stack;
-static void *current, *sockdata[1024];
 static int listener, udp4, udp6, tap, client[CLIENTS], server[CLIENTS];
 
 static struct record {
@@ -62,29 +62,6 @@ static void check_at(bool kept, int line)
 }
 
 #define check(kept) check_at(kept, __LINE__)
-
-static void *get_stack(void)
-{
-	return stack;
-}
-
-static void *get_socket(void)
-{
-	return current;
-}
-
-static int set_socket(void *data)
-{
-	current = data;
-	return 0;
-}
-
-/** on - the calls that follow are on @fd */
-static int on(int fd)
-{
-	current = sockdata[fd];
-	return fd;
-}
 
 /** made - remember the socket that was just made */
 static int made(int fd)

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <usock.h>
 
+#include "caller.h"
 #include "nomem.h"
 
 #define ROUNDS_MAX 2000U
@@ -33,10 +34,8 @@ void *ioth_ipengine_newstack(const char *vnlv[], const char *options, struct iot
 int ioth_ipengine_delstack(void *stackdata);
 
 static struct ioth_functions f;
-static void *stack;
-static void *current, *sockdata[1024]; /* the socket of the call in progress, and of all descriptors */
-static unsigned int countdown;         /* to the allocation that fails; 0: none does */
-static bool failed;                    /* it has */
+static unsigned int countdown; /* to the allocation that fails; 0: none does */
+static bool failed;            /* it has */
 
 static bool it_fails(void)
 {
@@ -44,29 +43,6 @@ static bool it_fails(void)
 		return false;
 	failed = true;
 	return true;
-}
-
-static void *get_stack(void)
-{
-	return stack;
-}
-
-static void *get_socket(void)
-{
-	return current;
-}
-
-static int set_socket(void *data)
-{
-	current = data;
-	return 0;
-}
-
-/** on - the calls that follow are on @fd */
-static int on(int fd)
-{
-	current = sockdata[fd];
-	return fd;
 }
 
 /** again - has a call failed for lack of memory, so that it is to be made again? Any other failure ends the test */
