@@ -17,8 +17,9 @@
  *     place.c    the processor a loop runs on
  *     vnl.c      locators
  *
- * Lock order, outermost first: loop gate, loop turn, the lock of a port that is lent, pool, clock, captures, one capture. A function of a driver takes
- * the lock of its stack within a turn; whoever holds that lock may take those from clock on.
+ * Lock order, outermost first: loop gate, loop turn, the lock of a port that is lent, pool, clock, captures, one
+ * capture. A function of a driver takes the lock of its stack within a turn; whoever holds that lock may take those from
+ * clock on.
  */
 #ifndef IOTH_LINK_PRIVATE_H
 #define IOTH_LINK_PRIVATE_H

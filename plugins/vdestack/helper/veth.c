@@ -10,7 +10,8 @@
  * stack's end is set to.
  *
  * The stack's end leaves checksums and the cutting of TCP segments and of trains of UDP datagrams (UDP_SEGMENT) to the
- * port (TSO, USO): forty frames then cost the kernel little more than one. What a virtio-net header cannot describe, or the port does not do, is turned off.
+ * port (TSO, USO): forty frames then cost the kernel little more than one. What a virtio-net header cannot describe, or
+ * the port does not do, is turned off.
  */
 #include "helper.h"
 #include "rtnl.h"
