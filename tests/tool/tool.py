@@ -469,6 +469,27 @@ c.close()
 
 
 @test
+def run_also_host_late_reader(world, stay):
+    """What a program has sent arrives, though nobody reads until long after it, and the command, have ended."""
+    script = """
+import socket
+s = socket.create_server(('0.0.0.0', 80))
+print('ready', flush=True)
+c = s.accept()[0]
+c.sendall(bytes(500_000))
+"""
+    for stack in stacks(world):
+        task, port = also_host(world, stay, [world.ioth, "run", "-s", stack, "--also-host", "127.0.0.1:0:80"], script)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # the rest is with the sender
+            s.settimeout(TIMEOUT)
+            s.connect(("127.0.0.1", port))
+            check(task.process.wait(TIMEOUT) == 0, "another status")
+            got = sum(map(len, iter(lambda: s.recv(1 << 20), b"")))
+            check(got == 500_000, f"{stack}: {got} of 500000 bytes")
+
+
+@test
 def run_also_host_says_what_is_wrong(world, stay):
     taken = stay.enter_context(socket.create_server(("127.0.0.1", 0)))
     port = taken.getsockname()[1]

@@ -4,7 +4,8 @@
  *
  * Nothing blocks. What the receiver does not take is kept, at most one chunk each way, and no more is read till it is
  * gone: a slow reader slows the writer down. The end of a stream is passed on behind its last byte (half close); a
- * failure of one socket resets the other, so that nobody takes half of something for all of it.
+ * failure of one socket resets the other, so that nobody takes half of something for all of it. Who has been told of
+ * the end has all of it on the way: that socket is closed as ever, for a reset would overtake what is not read yet.
  */
 #include "joint.h"
 
@@ -106,12 +107,12 @@ bool joint_move(struct joint *joint)
 void joint_close(struct joint *joint)
 {
 	const struct linger now = {.l_onoff = 1, .l_linger = 0};
-	bool complete = joint->end[0].ended && joint->end[1].ended;
+	const bool told[2] = {joint->end[1].ended, joint->end[0].ended};
 
 	for (int i = 0; i < 2; i++) {
 		struct joint_end *end = &joint->end[i];
 
-		if (end->fd >= 0 && !complete)
+		if (end->fd >= 0 && !told[i])
 			ioth_setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		if (end->fd >= 0)
 			ioth_close(end->fd);

@@ -24,7 +24,7 @@ short joint_wants(const struct joint *joint, int end);
 /** joint_move - move what can be moved, both ways; true: there may be more, false: both have ended, or one has failed */
 bool joint_move(struct joint *joint);
 
-/** joint_close - close both; if they have not both ended each sees a reset instead of an end */
+/** joint_close - close both; who has not been told of the other's end sees a reset instead */
 void joint_close(struct joint *joint);
 
 #endif
