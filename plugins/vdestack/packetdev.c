@@ -7,7 +7,8 @@
  * saying nothing, so that the stack checks them itself.
  *
  * The kernel takes a VLAN tag out of a frame and hands it over beside it. Frames are received four bytes into their
- * buffer, so that the tag can be put back by moving two addresses.
+ * buffer, so that the tag can be put back by moving two addresses. Into IPv6 packets that are longer than their length
+ * can say it puts an option (jumbo payload, RFC 2675), which is no part of what it would put on the wire.
  *
  * The device's functions are called by one thread at a time, but by different ones for different devices. The message
  * headers they need belong to the thread.
@@ -25,6 +26,8 @@
 #define TAG 4        /* bytes of a VLAN tag */
 #define ADDRESSES 12 /* bytes of the two addresses a frame begins with */
 #define HEADER 14    /* bytes of an Ethernet header */
+#define IPV6 40      /* bytes of an IPv6 header */
+#define JUMBO 8      /* bytes of a hop-by-hop header with nothing but the length of a jumbogram */
 #define TPID_8021Q 0x8100
 
 /** struct lane - the message headers for one direction */
@@ -39,19 +42,16 @@ struct lane {
 
 static _Thread_local struct lane lane;
 
-/**
- * lane_fill - headers for these frames, whose data starts @skip bytes into the buffer; @room: bytes in it, 0 for the
- * frame's length
- */
-static void lane_fill(struct link_frame *frames, unsigned int count, size_t skip, size_t room)
+/** lane_fill - headers for these frames, whose data starts @skip bytes into the buffer; @control: what is beside it, too */
+static void lane_fill(struct link_frame *frames, unsigned int count, size_t skip, bool control)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		struct msghdr *msg = &lane.msg[i].msg_hdr;
 
 		lane.iov[i][0] = (struct iovec){&frames[i].vnet, sizeof(frames[i].vnet)};
-		lane.iov[i][1] = (struct iovec){frames[i].data + skip, room ? room : frames[i].len};
+		lane.iov[i][1] = (struct iovec){frames[i].data + skip, frames[i].len - skip};
 		*msg = (struct msghdr){.msg_iov = lane.iov[i], .msg_iovlen = 2};
-		if (room) {
+		if (control) {
 			msg->msg_control = &lane.control[i];
 			msg->msg_controllen = sizeof(lane.control[i]);
 		}
@@ -71,7 +71,7 @@ static void input(void *arg, struct link_frame *frames, unsigned int count)
 	struct packetdev *device = arg;
 	unsigned int done = 0, dropped = 0;
 
-	lane_fill(frames, count, 0, 0);
+	lane_fill(frames, count, 0, false);
 	while (done < count) {
 		int sent = sendmmsg(device->fd, lane.msg + done, count - done, MSG_DONTWAIT);
 
@@ -98,6 +98,27 @@ void packetdev_tag(struct link_frame *frame, uint16_t tpid, uint16_t tci)
 	frame->vnet.csum_start = (uint16_t)(frame->vnet.csum_start + TAG);
 	memmove(frame->data, frame->data + TAG, ADDRESSES);
 	memcpy(frame->data + ADDRESSES, tag, sizeof(tag));
+}
+
+void packetdev_unjumbo(struct link_frame *frame)
+{
+	static const unsigned char jumbo[] = {0, 0xc2, 4}; /* in units of 8 bytes, less one; option; its length */
+	size_t header = HEADER;
+	unsigned char *ip;
+
+	while (header <= HEADER + TAG && (memcmp(frame->data + header - 2, "\x81\x00", 2) == 0 ||
+	                                  memcmp(frame->data + header - 2, "\x88\xa8", 2) == 0))
+		header += TAG;
+	ip = frame->data + header;
+	if (memcmp(ip - 2, "\x86\xdd", 2) != 0 || ip[6] != IPPROTO_HOPOPTS ||
+	    memcmp(ip + IPV6 + 1, jumbo, sizeof(jumbo)) != 0)
+		return;
+	ip[6] = ip[IPV6];
+	memmove(frame->data + JUMBO, frame->data, header + IPV6);
+	frame->data += JUMBO;
+	frame->len -= JUMBO;
+	frame->vnet.hdr_len = (uint16_t)(frame->vnet.hdr_len - JUMBO);
+	frame->vnet.csum_start = (uint16_t)(frame->vnet.csum_start - JUMBO);
 }
 
 /** take_tag - put back the tag that came beside frame @i, if one did */
@@ -131,7 +152,7 @@ static int output(void *arg, struct link_frame *frames, unsigned int count)
 
 	if (count > LINK_BATCH)
 		count = LINK_BATCH;
-	lane_fill(frames, count, TAG, LINK_SEGMENT_MAX - TAG);
+	lane_fill(frames, count, TAG, true);
 	got = recvmmsg(device->fd, lane.msg, count, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return receive_error(device);
@@ -143,10 +164,12 @@ static int output(void *arg, struct link_frame *frames, unsigned int count)
 		frame->data += TAG;
 		frame->len = len < sizeof(frame->vnet) ? 0 : len - (unsigned int)sizeof(frame->vnet);
 		if ((msg->msg_flags & MSG_TRUNC) || frame->len < HEADER) {
-			frame->len = 0; /* the port does not pass on such a frame */
+			frame->len = 0; /* there is more room next time */
 			dropped++;
 			continue;
 		}
+		if (frame->len > LINK_SEGMENT_MAX)
+			packetdev_unjumbo(frame);
 		take_tag(frame, msg);
 	}
 	count_dropped(device, dropped);

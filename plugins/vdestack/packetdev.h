@@ -22,6 +22,10 @@ extern const struct link_device packetdev_ops;
 /** packetdev_gone - has the interface been deleted? */
 bool packetdev_gone(const struct packetdev *device);
 
+/** packetdev_unjumbo - take the length of a jumbogram out of a segment of more than LINK_SEGMENT_MAX bytes, which goes out in
+ * parts that say their own */
+void packetdev_unjumbo(struct link_frame *frame);
+
 /**
  * packetdev_tag - put a VLAN tag back in its place
  * @frame: its data has four bytes of room before it

@@ -243,6 +243,8 @@ static int send_all(struct vde_stack *stack, bool new, const struct link_vnl *vn
 			continue;
 		if (i > 0)
 			memcpy(request.newport.ifname, vnl[i - 1].ifname, sizeof(request.newport.ifname));
+		if (i > 0)
+			request.newport.large = link_vnl_shared(vnl[i - 1].vnl);
 		err = client_send(stack->client, &request);
 		seq[i] = request.seq;
 	}
@@ -342,6 +344,7 @@ int vde_port_add(struct vde_stack *stack, const char *vnl, struct wire_request *
 		return -ENOMEM;
 	want->op = WIRE_NEWPORT;
 	want->stack = stack->id;
+	want->newport.large = link_vnl_shared(vnl);
 	err = client_ask(stack->client, want, &reply);
 	if (!err)
 		err = port_take(port, &reply);

@@ -17,7 +17,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 #define WIRE_FD 3           /* the helper's first connection, as it is started */
 #define WIRE_SOCKETS_MAX 32 /* sockets in one answer */
 #define WIRE_IFNAME 16      /* bytes of an interface name with its final NUL */
@@ -60,7 +60,7 @@ struct wire_request {
 			uint32_t mtu;             /* 0: the default */
 			uint8_t mac[6];
 			uint8_t has_mac;
-			uint8_t unused;
+			uint8_t large; /* 1: TCP segments of more than 64 KiB, if this kernel makes them */
 		} newport;
 		struct {
 			uint32_t peer; /* as the answer to WIRE_NEWPORT gave it */

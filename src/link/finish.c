@@ -105,7 +105,8 @@ static uint32_t check_at(const struct link__finisher *f)
 
 unsigned int link__finish(struct link__finisher *f, struct link_frame *frame)
 {
-	uint16_t length, partial;
+	uint32_t length;
+	uint16_t partial;
 
 	*f = (struct link__finisher){.data = frame->data, .len = frame->len};
 	if (frame->vnet.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
@@ -115,16 +116,17 @@ unsigned int link__finish(struct link__finisher *f, struct link_frame *frame)
 		f->payload = frame->len;
 		return 1;
 	}
-	if (frame->len > LINK_SEGMENT_MAX || !segment_headers(f, frame))
+	if (frame->len > LINK_LARGE_MAX || !segment_headers(f, frame) || (f->udp && frame->len > LINK_SEGMENT_MAX))
 		return 0;
 	f->size = frame->vnet.gso_size;
 	if ((uint32_t)f->headers + f->size > LINK_FRAME_MAX)
 		return 0;
 	f->payload = frame->len - f->headers;
 	/* Take the length of the whole out of the kernel's sum: subtracting is adding the complement. */
-	length = (uint16_t)(frame->len - f->transport);
+	length = frame->len - f->transport;
 	memcpy(&partial, frame->data + check_at(f), sizeof(partial));
-	f->pseudo = (uint64_t)partial + (uint16_t)~link__word(length);
+	f->pseudo = (uint64_t)partial + (uint16_t)~link__word((uint16_t)length);
+	f->pseudo += (uint16_t)~link__word((uint16_t)(length >> 16)); /* nothing, but for a large segment */
 	return (f->payload + f->size - 1) / f->size;
 }
 
@@ -138,12 +140,10 @@ static void finish_tcp(const struct link__finisher *f, unsigned char *tcp, uint3
 		tcp[TCP_FLAGS] &= (unsigned char)~CWR;
 }
 
-/** finish_headers - the headers in @out become those of a frame with @payload bytes, @done into the segment */
-static void finish_headers(const struct link__finisher *f, unsigned char *out, uint32_t payload, uint64_t payload_sum)
+uint16_t link__finish_headers(const struct link__finisher *f, unsigned char *out, uint32_t payload)
 {
-	unsigned char *ip = out + f->network, *transport = out + f->transport, *check = out + check_at(f);
+	unsigned char *ip = out + f->network, *transport = out + f->transport;
 	uint16_t length = (uint16_t)(f->headers - f->transport + payload);
-	static const unsigned char none[2];
 
 	if (f->ipv6) {
 		link__put16(ip + 4, (uint16_t)(f->transport - f->network - 40 + length));
@@ -157,8 +157,17 @@ static void finish_headers(const struct link__finisher *f, unsigned char *out, u
 		link__put16(transport + 4, length);
 	else
 		finish_tcp(f, transport, payload);
+	return length;
+}
+
+/** finish_check - and the checksum; @length: of the transport header and what is behind it */
+static void finish_check(const struct link__finisher *f, unsigned char *out, uint16_t length, uint64_t payload_sum)
+{
+	static const unsigned char none[2];
+	unsigned char *check = out + check_at(f);
+
 	memset(check, 0, 2);
-	link__put_check(check, link__sum(link__sum_add(payload_sum, f->pseudo + link__word(length)), transport,
+	link__put_check(check, link__sum(link__sum_add(payload_sum, f->pseudo + link__word(length)), out + f->transport,
 	                                 (size_t)(f->headers - f->transport)));
 	if (f->udp && memcmp(check, none, sizeof(none)) == 0)
 		memset(check, 0xff, 2); /* as in finish_checksum */
@@ -180,7 +189,7 @@ uint32_t link__finish_next(struct link__finisher *f, unsigned char *room, const 
 		payload = f->size;
 	memcpy(room, f->data, f->headers);
 	sum = link__sum_copy(0, room + f->headers, f->data + f->headers + f->done, payload);
-	finish_headers(f, room, payload, sum);
+	finish_check(f, room, link__finish_headers(f, room, payload), sum);
 	f->done += payload;
 	*out = room;
 	return f->headers + payload;

@@ -19,7 +19,8 @@
 #pragma GCC visibility push(default)
 
 #define LINK_FRAME_MAX 9234    /* largest frame of a VDE network: Ethernet header, VLAN tag, 9216 bytes */
-#define LINK_SEGMENT_MAX 65553 /* largest segment of a device with offload: Ethernet header, VLAN tag, 65535 bytes */
+#define LINK_SEGMENT_MAX 65553 /* largest segment of a network with offload: Ethernet header, VLAN tag, 65535 bytes */
+#define LINK_LARGE_MAX 524544  /* largest segment of a device with offload: what Linux makes at most (BIG TCP), and headers */
 #define LINK_BATCH 64          /* frames moved per system call, where the system call can move several */
 #define LINK_IFNAME_MAX 16     /* IFNAMSIZ, with the final NUL */
 
@@ -38,9 +39,10 @@ struct link_device {
 	/* Frames from the network for the stack. Takes them all; what the stack has no room for is dropped and counted.
 	 */
 	void (*input)(void *device, struct link_frame *frames, unsigned int count);
-	/* Frames from the stack for the network: fills at most @count frames, each with a buffer of LINK_SEGMENT_MAX
-	   bytes at data, and returns how many, 0 when there are none now, or a negative errno when the device is dead.
-	 */
+	/* Frames from the stack for the network: fills at most @count frames, each with a buffer of frame->len bytes at
+	   data, at least LINK_SEGMENT_MAX, and returns how many, 0 when there are none now, or a negative errno when the
+	   device is dead. A frame that the buffer is too small for is lost, and its length 0: there is more room next
+	   time. */
 	int (*output)(void *device, struct link_frame *frames, unsigned int count);
 	/* The port has died by itself: @error is -ENETDOWN when the network went away, or what output returned. The
 	   port moves no more frames; it still has to be closed with link_port_close, from another thread or later. */
@@ -48,7 +50,8 @@ struct link_device {
 	/* The device takes several frames merged into one TCP segment with a virtio-net header, as virtio defines it:
 	   up to LINK_SEGMENT_MAX bytes, the checksum left to be done, and trains of UDP datagrams (GSO_UDP_L4) that other
 	   devices of this machine have sent. Otherwise it gets the frames as they came. What output gives may always be a
-	   segment of that kind or a frame with its checksum left to be done: the port finishes it. */
+	   segment of that kind, of TCP up to LINK_LARGE_MAX bytes (with lengths in the headers that are of no account), or
+	   a frame with its checksum left to be done: the port finishes it. */
 	bool offload;
 };
 
@@ -67,6 +70,9 @@ struct link_vnl {
  * or a control character.
  */
 int link_vnl_parse(const char *text, unsigned int index, struct link_vnl *out);
+
+/** link_vnl_shared - does this locator name a network in shared memory, which takes segments of 64 KiB? */
+bool link_vnl_shared(const char *vnl);
 
 struct link_port;
 

@@ -598,10 +598,17 @@ struct link__batch *link__batch_new(void)
 	return aligned_alloc(64, (sizeof(struct link__batch) + 63) & ~(size_t)63);
 }
 
+void link__batch_for(struct link__batch *batch, unsigned int count)
+{
+	unsigned int each = LINK_BATCH / count;
+
+	for (unsigned int i = 0; i < count; i++)
+		batch->frame[i] = (struct link_frame){.data = batch->buffer[i * each], .len = each * LINK_BUFFER_SIZE};
+}
+
 struct link__batch *link__batch_ready(struct link__batch *batch)
 {
-	for (unsigned int i = 0; i < LINK_BATCH; i++)
-		batch->frame[i] = (struct link_frame){.data = batch->buffer[i]};
+	link__batch_for(batch, LINK_BATCH);
 	return batch;
 }
 

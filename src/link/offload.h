@@ -52,6 +52,32 @@ uint32_t link__finish_next(struct link__finisher *finisher, unsigned char *room,
 /** link__finish_back - the last finished frame was not sent: it will be the next again */
 void link__finish_back(struct link__finisher *finisher);
 
+/** link__finish_headers - the headers in @out, a copy of the segment's, become those of its next part, of @payload bytes,
+ * but for the checksum; returns the bytes from the transport header on */
+uint16_t link__finish_headers(const struct link__finisher *finisher, unsigned char *out, uint32_t payload);
+
+/** struct link__split - a segment on its way in parts; see link__split */
+struct link__split {
+	struct link__finisher finisher;
+	struct virtio_net_hdr vnet;
+	uint32_t most; /* bytes of payload in a part */
+	unsigned char headers[256];
+};
+
+/**
+ * link__split - begin to turn a TCP segment that is too large for a network into several that are not
+ *
+ * The parts are made in the place of the segment, which is no more afterwards. Returns false when it makes no sense (see
+ * link__finish), or its headers are longer than anybody makes them.
+ */
+bool link__split(struct link__split *split, struct link_frame *frame);
+
+/** link__split_next - the next part, to be used before there is another; false: there is none left */
+bool link__split_next(struct link__split *split, struct link_frame *part);
+
+/** link__split_back - the last part was not sent: @frame becomes what is left with it, a segment like another */
+void link__split_back(struct link__split *split, struct link_frame *frame);
+
 /**
  * link__coalesce - merge TCP segments that follow each other, in a batch of frames from the network
  *

@@ -26,7 +26,9 @@
  * Both ways frames may change their size at the border: what a device gives may be segments that have to be cut
  * (finish.c), and what a batch brings may be merged for a device that takes segments (coalesce.c). The network and the
  * capture see finished frames. Where the network is shared memory and the device takes segments, frames stay as they
- * are, both ways, and so they are captured.
+ * are, both ways, and so they are captured; only what is larger than that network takes becomes several (split.c).
+ *
+ * The fewer frames are asked of the device the more room has each: all buffers of the batch are for them.
  *
  * Death. A port dies when its switch hangs up, when its device fails, or when receiving fails again and again. It
  * tells the device once, and its descriptors are not watched any more. link_port_close buries it.
@@ -50,8 +52,11 @@
 #define LENT_BYTES 256000 /* received: four of the largest segments */
 #define LENT_LARGE 4      /* frames that are asked of a device if they are likely to be large */
 #define LARGE 8192        /* bytes */
-#define ROOM_NS 100000    /* after which a network in shared memory may have room again */
-#define FAILURES_MAX 16   /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
+#define LARGE_FRAMES 16   /* frames that are asked of a device that makes segments of 256 KiB: that is room for them */
+#define LARGEST_FRAMES                                                                                                 \
+	8               /* of one that makes larger ones, which it does when it is told to (ip-link(8), gso_max_size) */
+#define ROOM_NS 100000  /* after which a network in shared memory may have room again */
+#define FAILURES_MAX 16 /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
 
 /** count - add to a counter that only this thread changes now */
 static void count(_Atomic uint64_t *counter, uint64_t n)
@@ -251,6 +256,32 @@ static bool port_send_all(struct link_port *port, struct link__finisher *finishe
 	return true;
 }
 
+/** port_pass_parts - a frame that is too large for the network, as port_pass_one */
+static bool port_pass_parts(struct link_port *port, struct link_frame *frame)
+{
+	struct link__split split;
+	struct link_frame part;
+
+	if (!link__split(&split, frame)) {
+		count(&port->output_dropped, 1);
+		return true;
+	}
+	while (link__split_next(&split, &part)) {
+		if (!port_send(port, &part)) {
+			link__split_back(&split, frame);
+			return false;
+		}
+	}
+	return true;
+}
+
+/** port_pass_one - send a frame to a network that takes segments; false: it has no room now for *@frame, which may be the
+ * rest of what it was */
+static bool port_pass_one(struct link_port *port, struct link_frame *frame)
+{
+	return frame->len > LINK_SEGMENT_MAX ? port_pass_parts(port, frame) : port_send(port, frame);
+}
+
 void link__port_look_again(struct link_port *port)
 {
 	link__loop_deadline(&port->member, link__now() + ROOM_NS);
@@ -263,7 +294,7 @@ static bool port_send_pending(struct link_port *port, struct link__pending *pend
 	bool sent;
 
 	if (port->conn.offload)
-		return port_send(port, &pending->frame[pending->next]);
+		return port_pass_one(port, &pending->frame[pending->next]);
 	link__finish(&finisher, &pending->frame[pending->next]);
 	finisher.done = pending->done;
 	sent = port_send_all(port, &finisher);
@@ -336,11 +367,12 @@ void link__port_unthrottle(struct link_port *port)
  */
 static unsigned int port_appetite(const struct link_port *port, unsigned int got, unsigned int cut, uint32_t len)
 {
-	unsigned int room = 128 * 1024, frames = LINK_BATCH, more = got < LINK_BATCH / 2 ? got * 2 : LINK_BATCH;
+	unsigned int room = 128 * 1024, frames = LINK_BATCH, more = got * 2;
 
 	/* Asking for many costs something too: a message header for each. Somebody who gives one at a time is asked for
 	 * a few. */
 	more = more > APPETITE_MIN ? more : APPETITE_MIN;
+	more = more < port->most ? more : port->most;
 	if (!port->conn.guarded)
 		return more;
 	for (uint32_t size = 2048; size < len + 512; size *= 2)
@@ -353,20 +385,34 @@ static unsigned int port_appetite(const struct link_port *port, unsigned int got
 }
 
 /** port_pass - frames of the device go to a network that takes them as they are */
-static void port_pass(struct link_port *port, const struct link_frame *frames, unsigned int n)
+static void port_pass(struct link_port *port, struct link_frame *frames, unsigned int n)
 {
+	uint32_t len = frames[n - 1].len;
+
 	for (unsigned int i = 0; i < n; i++) {
-		if (frames[i].len == 0) { /* the device did not get it whole */
+		if (frames[i].len == 0) {
 			count(&port->output_dropped, 1);
-		} else if (!port_send(port, &frames[i])) {
+		} else if (!port_pass_one(port, &frames[i])) {
 			port_throttle(port, frames + i, n - i, 0);
 			break;
 		}
 	}
-	if (n > 0)
-		port->appetite = port_appetite(port, n, n, 0);
-	if (n > 0 && port->lending.lent && frames[n - 1].len >= LARGE)
-		port->appetite = LENT_LARGE;
+	port->appetite = port_appetite(port, n, n, 0);
+	if (port->lending.lent && len >= LARGE)
+		port->appetite = len > LINK_SEGMENT_MAX ? 1 : LENT_LARGE;
+}
+
+/** port_take - frames of the device, with buffers that are large enough; how many, or a negative errno */
+static int port_take(struct link_port *port, struct link__batch *batch)
+{
+	int got;
+
+	link__batch_for(batch, port->appetite);
+	got = port->ops->output(port->device, batch->frame, port->appetite);
+	for (int i = 0; i < got; i++)
+		if (batch->frame[i].len == 0)
+			port->most = port->appetite = LARGEST_FRAMES;
+	return got;
 }
 
 unsigned int link__port_output(struct link_port *port, uint32_t events)
@@ -375,7 +421,7 @@ unsigned int link__port_output(struct link_port *port, uint32_t events)
 	struct link_frame *frame = batch->frame;
 	unsigned int cut = 0;
 	uint32_t largest = 0;
-	int got = port->ops->output(port->device, frame, port->appetite);
+	int got = port_take(port, batch);
 
 	if (got < 0) {
 		link__port_die(port, got);
@@ -389,7 +435,8 @@ unsigned int link__port_output(struct link_port *port, uint32_t events)
 		return 0;
 	}
 	if (port->conn.offload) {
-		port_pass(port, frame, (unsigned int)got);
+		if (got > 0)
+			port_pass(port, frame, (unsigned int)got);
 		return (unsigned int)got;
 	}
 	for (int i = 0; i < got; i++) {
@@ -542,6 +589,7 @@ int link_port_open(const char *vnl, const char *ifname, const char *pcap, const 
 	if (ops->offload)
 		link__conn_offload(&port->conn, true);
 	port->appetite = APPETITE_MIN;
+	port->most = port->conn.offload ? LARGE_FRAMES : LINK_BATCH;
 	pthread_mutex_init(&port->lending.lock, NULL);
 	err = port_join(port, vnl);
 	if (err) {

@@ -41,6 +41,7 @@ struct link_port {
 	unsigned int stalls;   /* times there was room said to be, and was not, in a row */
 	uint32_t round;        /* of the loop, when the port last received */
 	unsigned int appetite; /* frames to take from the device in a turn */
+	unsigned int most;     /* of these at all times, so that each has room for what the device makes */
 	struct link__pending *pending;
 	struct link__capture *capture; /* or NULL */
 	struct link__lending lending;

@@ -12,6 +12,7 @@
  *     awake.c    members that a loop looks at by itself
  *     capture.c  packet capture
  *     finish.c   large segments of a device become finished frames
+ *     split.c    larger ones become some that a network in shared memory takes
  *     coalesce.c frames of the network become large segments
  *     spin.c     looking for more before sleeping
  *     place.c    the processor a loop runs on
@@ -110,8 +111,11 @@ struct link__batch {
 /** link__batch_new - buffers for one who moves frames; NULL when there is no memory; to be freed */
 struct link__batch *link__batch_new(void);
 
-/** link__batch_ready - the same, data pointers set */
+/** link__batch_ready - the same, data pointers set, and the length of the buffers in the place of the frames' */
 struct link__batch *link__batch_ready(struct link__batch *batch);
+
+/** link__batch_for - only @count frames, which have all the buffers, in equal parts */
+void link__batch_for(struct link__batch *batch, unsigned int count);
 
 /**
  * link__loop_join - give a member a loop, starting a thread if need be

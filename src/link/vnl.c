@@ -58,3 +58,8 @@ int link_vnl_parse(const char *text, unsigned int index, struct link_vnl *out)
 	out->vnl = text;
 	return 0;
 }
+
+bool link_vnl_shared(const char *vnl)
+{
+	return strncmp(vnl, "shm://", 6) == 0;
+}

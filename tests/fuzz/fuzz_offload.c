@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * fuzz_offload.c - cutting segments and merging frames, src/link/finish.c and coalesce.c
+ * fuzz_offload.c - cutting segments and merging frames, src/link/finish.c, split.c and coalesce.c
  *
  * The input is a virtio-net header and a frame. It is cut as a device's; and three copies of it, with sequence numbers that follow each
  * other, are merged as the network's. Whatever is cut or merged must be no larger than it may be, and no byte may be lost.
@@ -39,6 +39,40 @@ static void cut(const struct virtio_net_hdr *vnet, const uint8_t *data, size_t s
 	check(link__finish_next(&f, room, &out) == 0 && total == f.payload);
 	free(copy);
 	free(room);
+}
+
+/** split - the same headers before more bytes than a network takes */
+static void split(const struct virtio_net_hdr *vnet, const uint8_t *data, size_t size)
+{
+	const uint32_t len = 150000;
+	unsigned char *copy = malloc(len);
+	struct link_frame frame = {.vnet = *vnet, .data = copy, .len = len}, part;
+	struct link__split s;
+	uint32_t total = 0;
+	bool again = false;
+
+	check(copy != NULL);
+	memset(copy, 0x5a, len);
+	memcpy(copy, data, size);
+	if (link__split(&s, &frame)) {
+		while (link__split_next(&s, &part)) {
+			check(part.len > s.finisher.headers && part.len <= LINK_SEGMENT_MAX);
+			again = !again;
+			if (again) {
+				link__split_back(&s, &frame);
+				check(frame.len + total == len);
+				if (frame.len <= LINK_SEGMENT_MAX) {
+					total += frame.len - s.finisher.headers;
+					break;
+				}
+				check(link__split(&s, &frame));
+				continue;
+			}
+			total += part.len - s.finisher.headers;
+		}
+		check(total + s.finisher.headers == len);
+	}
+	free(copy);
 }
 
 static void merge(const struct virtio_net_hdr *vnet, const uint8_t *data, size_t size)
@@ -86,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(&vnet, data, sizeof(vnet));
 	cut(&vnet, data + sizeof(vnet), size - sizeof(vnet));
+	split(&vnet, data + sizeof(vnet), size - sizeof(vnet));
 	merge(&vnet, data + sizeof(vnet), size - sizeof(vnet));
 	return 0;
 }

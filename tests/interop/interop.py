@@ -129,6 +129,23 @@ def tcp_by_shared_memory(world, stay):
     sink.wait_for("ready")
     sent = run(linux_tcp(world, "source", STACK4, 5002, SIZE))
     same(sent, sink.finish())
+    sink = world.background(linux_tcp(world, "sink", LINUX6, 5001, 0), stay)
+    sink.wait_for("ready")
+    sent = run(world.peer("source", LINUX6, 5001, SIZE, vnl=memory, address=f"{STACK6}/64"))
+    same(sent, sink.finish())
+
+
+@test
+def tcp_in_larger_segments(world, stay):
+    """A kernel that is told to hands over segments of half a megabyte (BIG TCP) instead of 64 KiB: they are cut like any."""
+    if world.stack != "vdestack":
+        raise Skip("of a stack that is the kernel's")
+    sink = world.background(linux_tcp(world, "sink", LINUX6, 5001, 0), stay)
+    sink.wait_for("ready")
+    larger = ["sh", "-ec", "ip link set vde0 gso_max_size 524280; exec \"$@\"", "sh"]
+    source = [PYTHON, "-c", LINUX_TCP, "source", LINUX6, "5001", str(SIZE)]
+    sent = run(world.on_stack(*larger, *source, address=f"{STACK6}/64"))
+    same(sent, sink.finish())
 
 
 @test

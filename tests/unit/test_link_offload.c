@@ -21,6 +21,7 @@
 #define MOST 64
 
 static unsigned char storage[MOST][LINK_SEGMENT_MAX + 64];
+static unsigned char large[2][LINK_LARGE_MAX];
 static unsigned char room[LINK_FRAME_MAX];
 
 /** slow_sum - RFC 1071 by the letter */
@@ -206,6 +207,123 @@ static void cut(void **state)
 	}
 }
 
+/** What Linux makes where interfaces take more than an IP packet holds: cut to frames like any segment. */
+static void cut_large(void **state)
+{
+	(void)state;
+	for (size_t n = 0; n < sizeof(kinds) / sizeof(kinds[0]); n++) {
+		struct link_frame whole = {.data = large[0]}, piece = {.data = storage[1]};
+		const uint32_t payload = 524000;
+		struct link__finisher f;
+		const unsigned char *data;
+		uint32_t done = 0, len;
+
+		build(&kinds[n], &whole, 5000, payload, 0x18, 8960);
+		assert_int_equal(link__finish(&f, &whole), (payload + 8959) / 8960);
+		while ((len = link__finish_next(&f, room, &data)) > 0) {
+			uint32_t some = payload - done < 8960 ? payload - done : 8960;
+
+			build(&kinds[n], &piece, 5000 + done, some, done + some == payload ? 0x18 : 0x10, 0);
+			same_frame(&kinds[n], data, len, &piece);
+			done += some;
+		}
+		assert_int_equal(done, payload);
+	}
+}
+
+/** check_part - @part is the segment of @some bytes, @done into one of @payload, that would have been built for them */
+static void check_part(const struct kind *k, const struct link_frame *part, uint32_t done, uint32_t payload,
+                       uint16_t mss)
+{
+	uint32_t some = part->len - header_bytes(k);
+	uint8_t flags = (uint8_t)(0x10 | (done == 0 ? 0x80 : 0) | (done + some == payload ? 9 : 0));
+	struct link_frame want = {.data = large[1]};
+
+	build(k, &want, 5000 + done, some, flags, mss);
+	same_frame(k, part->data, part->len, &want);
+	if (!k->ipv6)
+		assert_int_equal(link__get16(part->data + ip_offset(k) + 4), (uint16_t)(0xfffe + 5 + done / mss));
+	if (some <= mss) { /* nothing to be cut */
+		want.vnet.gso_type = VIRTIO_NET_HDR_GSO_NONE;
+		want.vnet.gso_size = 0;
+	}
+	assert_memory_equal(&part->vnet, &want.vnet, sizeof(want.vnet));
+}
+
+/** split_one - a segment in parts; @full: there is room for each part only the second time */
+static void split_one(const struct kind *k, uint32_t payload, uint16_t mss, bool full)
+{
+	struct link_frame whole = {.data = large[0]}, part;
+	struct link__split split;
+	uint32_t done = 0;
+	bool again = false;
+
+	build(k, &whole, 5000, payload, 0x99, mss); /* CWR, ACK, PSH, FIN */
+	assert_true(link__split(&split, &whole));
+	while (link__split_next(&split, &part)) {
+		uint32_t some = part.len - header_bytes(k);
+
+		assert_true(part.len <= LINK_SEGMENT_MAX && part.len - ip_offset(k) <= 65535);
+		/* as many whole frames as can be, but in the last one */
+		assert_true(done + some == payload || (some % mss == 0 && part.len + mss > 65535));
+		check_part(k, &part, done, payload, mss);
+		again = full && !again;
+		if (!again) {
+			done += some;
+			continue;
+		}
+		link__split_back(&split, &whole);
+		assert_int_equal(whole.len, header_bytes(k) + payload - done);
+		check_part(k, &whole, done, payload, mss);
+		if (whole.len <= LINK_SEGMENT_MAX)
+			return;
+		assert_true(link__split(&split, &whole));
+	}
+	assert_int_equal(done, payload);
+	assert_false(full); /* the last part comes back as what is left */
+}
+
+static void split(void **state)
+{
+	static const uint32_t payloads[] = {65536, 131000, 262000, 524000};
+	static const uint16_t sizes[] = {536, 1448, 8960};
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(kinds) / sizeof(kinds[0]); n++)
+		for (size_t p = 0; p < 4; p++)
+			for (size_t m = 0; m < 3; m++)
+				for (int full = 0; full < 2; full++)
+					split_one(&kinds[n], payloads[p], sizes[m], full);
+}
+
+static void split_nonsense(void **state)
+{
+	struct link_frame frame = {.data = large[0]};
+	struct link__split s;
+
+	(void)state;
+	build(&kinds[1], &frame, 1, 200000, 0x10, 1448);
+	frame.vnet.gso_size = 0;
+	assert_false(link__split(&s, &frame));
+	build(&kinds[1], &frame, 1, 200000, 0x10, 1448);
+	frame.len = LINK_LARGE_MAX + 1;
+	assert_false(link__split(&s, &frame));
+	build(&kinds[1], &frame, 1, 200000, 0x10, 1448);
+	frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_NONE;
+	assert_false(link__split(&s, &frame));
+	/* Datagrams are never that large. */
+	build(&kinds[1], &frame, 1, 200000, 0x10, 1448);
+	frame.data[23] = 17;
+	frame.vnet.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+	frame.vnet.csum_offset = 6;
+	assert_false(link__split(&s, &frame));
+	/* Headers that end where no headers end. */
+	build(&kinds[3], &frame, 1, 200000, 0x10, 1448);
+	frame.vnet.csum_start = 300;
+	frame.data[300 + 12] = 0x50;
+	assert_false(link__split(&s, &frame));
+}
+
 /** train - UDP datagrams of @size bytes, @payload in all, in one frame; 0: one finished datagram */
 static void train(bool ipv6, struct link_frame *frame, uint32_t first, uint32_t payload, uint16_t size)
 {
@@ -352,7 +470,7 @@ static void nonsense(void **state)
 			frame.len = 13;
 			break;
 		case 14:
-			frame.len = LINK_SEGMENT_MAX + 1;
+			frame.len = LINK_LARGE_MAX + 1;
 			break;
 		}
 		if (link__finish(&f, &frame) != 0)
@@ -582,17 +700,13 @@ static void mutated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(sums),
-	        cmocka_unit_test(cut),
-	        cmocka_unit_test(unfinished_checksum),
-	        cmocka_unit_test(nonsense),
-	        cmocka_unit_test(merge),
-	        cmocka_unit_test(do_not_merge),
-	        cmocka_unit_test(interleaved),
-	        cmocka_unit_test(too_much),
-	        cmocka_unit_test(mutated),
-	        cmocka_unit_test(cut_datagrams),
-	        cmocka_unit_test(merge_unsummed),
+	        cmocka_unit_test(sums),           cmocka_unit_test(cut),
+	        cmocka_unit_test(cut_large),      cmocka_unit_test(split),
+	        cmocka_unit_test(split_nonsense), cmocka_unit_test(unfinished_checksum),
+	        cmocka_unit_test(nonsense),       cmocka_unit_test(merge),
+	        cmocka_unit_test(do_not_merge),   cmocka_unit_test(interleaved),
+	        cmocka_unit_test(too_much),       cmocka_unit_test(mutated),
+	        cmocka_unit_test(cut_datagrams),  cmocka_unit_test(merge_unsummed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,7 @@ static int wire = -1; /* the other end */
 static void frames_reset(void)
 {
 	for (unsigned int i = 0; i < LINK_BATCH; i++)
-		frame[i] = (struct link_frame){.data = buffer[i]};
+		frame[i] = (struct link_frame){.data = buffer[i], .len = sizeof(buffer[i])};
 }
 
 /** packet - a packet socket on interface @name */
@@ -94,6 +94,7 @@ static void test_output(void **state)
 	static const size_t size[] = {60, 1514, 9230};
 
 	(void)state;
+	frames_reset();
 	assert_int_equal(packetdev_ops.output(&device, frame, LINK_BATCH), 0);
 	for (unsigned int i = 0; i < 3; i++) {
 		unsigned char *text = frame_make(size[i], (unsigned char)i);
@@ -121,6 +122,7 @@ static void test_output_batch(void **state)
 			assert_memory_equal(frame[i].data, frame_make(100, (unsigned char)(got + i)), 100);
 		got += n;
 	}
+	frames_reset();
 	assert_int_equal(packetdev_ops.output(&device, frame, LINK_BATCH), 0);
 }
 
@@ -138,6 +140,70 @@ static void test_tag(void **state)
 		assert_int_equal(frame[0].len, len);
 		assert_memory_equal(frame[0].data, tagged, len);
 		assert_true(frame[0].data >= buffer[0]);
+	}
+}
+
+/* A frame that the buffer is too small for is lost, and said to be; those beside it are not. */
+static void test_too_large(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(send(wire, frame_make(i == 1 ? 1000 : 100, (unsigned char)i), i == 1 ? 1000 : 100, 0),
+		                 i == 1 ? 1000 : 100);
+	for (unsigned int i = 0; i < 3; i++) {
+		frames_reset();
+		frame[0].len = 500;
+		assert_int_equal(wait_revents(device.fd, POLLIN | POLLOUT), POLLIN | POLLOUT);
+		assert_int_equal(packetdev_ops.output(&device, frame, 1), 1);
+		assert_int_equal(frame[0].len, i == 1 ? 0 : 100);
+	}
+	assert_int_equal(device.dropped, 1);
+	device.dropped = 0;
+}
+
+/** jumbo - an IPv6 segment of @len bytes behind @tags, with the option that says so */
+static void jumbo(struct link_frame *f, unsigned int tags, uint32_t len)
+{
+	unsigned char *at = buffer[0];
+
+	memset(at, 0x33, 200);
+	for (unsigned int i = 0; i < tags; i++)
+		memcpy(at + 12 + 4 * i, "\x88\xa8\0\2", 4);
+	at += 12 + 4 * tags;
+	memcpy(at, "\x86\xdd\x60\0\0\0\0\0\0\x40", 10);
+	memcpy(at + 42, "\x06\0\xc2\x04\0\1\x11\x71", 8);
+	*f = (struct link_frame){.data = buffer[0], .len = len, .vnet = {.hdr_len = 94, .csum_start = 62}};
+}
+
+static void test_jumbo(void **state)
+{
+	struct link_frame f;
+
+	(void)state;
+	for (unsigned int tags = 0; tags < 3; tags++) {
+		unsigned char want[200];
+		size_t header = 14 + 4 * tags;
+
+		jumbo(&f, tags, 70000);
+		memcpy(want, buffer[0], header + 40);
+		want[header + 6] = IPPROTO_TCP;
+		memcpy(want + header + 40, buffer[0] + header + 48, 100);
+		packetdev_unjumbo(&f);
+		assert_ptr_equal(f.data, buffer[0] + 8);
+		assert_int_equal(f.len, 70000 - 8);
+		assert_int_equal(f.vnet.hdr_len, 94 - 8);
+		assert_int_equal(f.vnet.csum_start, 62 - 8);
+		assert_memory_equal(f.data, want, header + 140);
+	}
+	/* Other options, other packets: untouched. */
+	for (unsigned int fault = 0; fault < 4; fault++) {
+		static const size_t place[] = {13, 14 + 6, 14 + 40 + 1, 14 + 40 + 2};
+
+		jumbo(&f, 0, 70000);
+		buffer[0][place[fault]] ^= 1;
+		packetdev_unjumbo(&f);
+		assert_int_equal(f.len, 70000);
+		assert_ptr_equal(f.data, buffer[0]);
 	}
 }
 
@@ -223,8 +289,9 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_output), cmocka_unit_test(test_output_batch), cmocka_unit_test(test_tag),
-	        cmocka_unit_test(test_input),  cmocka_unit_test(test_input_bad),    cmocka_unit_test(test_gone),
+	        cmocka_unit_test(test_output),    cmocka_unit_test(test_output_batch), cmocka_unit_test(test_tag),
+	        cmocka_unit_test(test_too_large), cmocka_unit_test(test_jumbo),        cmocka_unit_test(test_input),
+	        cmocka_unit_test(test_input_bad), cmocka_unit_test(test_gone),
 	};
 	int err = netns_private();
 

@@ -11,7 +11,8 @@
  *
  * The stack's end leaves checksums and the cutting of TCP segments and of trains of UDP datagrams (UDP_SEGMENT) to the
  * port (TSO, USO): forty frames then cost the kernel little more than one. What a virtio-net header cannot describe, or
- * the port does not do, is turned off.
+ * the port does not do, is turned off. On networks as fast as memory a segment may be larger than an IP packet can say
+ * (BIG TCP): what a segment costs, a timer of the congestion control before all, is paid less often.
  */
 #include "helper.h"
 #include "rtnl.h"
@@ -28,8 +29,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define PEER_MTU 9216   /* what VDE can carry; frames have an Ethernet header and a VLAN tag more */
-#define DOOMED_GROUP 77 /* interfaces of this group are about to be removed together */
+#define PEER_MTU 9216        /* what VDE can carry; frames have an Ethernet header and a VLAN tag more */
+#define LARGE_SEGMENT 262144 /* bytes, with headers */
+#define DOOMED_GROUP 77      /* interfaces of this group are about to be removed together */
+
+#ifndef IFLA_GSO_IPV4_MAX_SIZE
+#define IFLA_GSO_IPV4_MAX_SIZE 63 /* in the headers of Linux 6.3 and later, where it is an enumerator */
+#endif
 
 static_assert(WIRE_IFNAME == IFNAMSIZ, "names fit");
 
@@ -46,6 +52,25 @@ static void put_queues(struct rtnl_msg *msg)
 {
 	rtnl_put_u32(msg, IFLA_NUM_TX_QUEUES, 1);
 	rtnl_put_u32(msg, IFLA_NUM_RX_QUEUES, 1);
+}
+
+/** kernel_since - is it this version of Linux, or a later one? */
+static bool kernel_since(unsigned int want_major, unsigned int want_minor)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > want_major || (major == want_major && minor >= want_minor));
+}
+
+/** put_large - TCP segments of that size (BIG TCP), in both families since Linux 6.3 */
+static void put_large(struct rtnl_msg *msg)
+{
+	if (!kernel_since(6, 3))
+		return;
+	rtnl_put_u32(msg, IFLA_GSO_MAX_SIZE, LARGE_SEGMENT);
+	rtnl_put_u32(msg, IFLA_GSO_IPV4_MAX_SIZE, LARGE_SEGMENT);
 }
 
 /** create - the pair; both ends are down. @peer is the index that its end in the hidden namespace shall have */
@@ -72,6 +97,8 @@ static int create(int ns, const struct wire_request *want, uint32_t peer)
 		rtnl_put(&msg, IFLA_ADDRESS, want->newport.mac, sizeof(want->newport.mac));
 	if (want->newport.mtu)
 		rtnl_put_u32(&msg, IFLA_MTU, want->newport.mtu);
+	if (want->newport.large)
+		put_large(&msg);
 	put_queues(&msg);
 	rtnl_unnest(&msg, end);
 	rtnl_unnest(&msg, data);
@@ -113,16 +140,6 @@ static union {
 	char room[sizeof(struct ethtool_sfeatures) + FEATURE_BLOCKS * sizeof(struct ethtool_set_features_block)];
 } features;
 
-/** describes_trains - can this kernel say in a virtio-net header that a frame is a train of UDP datagrams? It can since 6.2 */
-static bool describes_trains(void)
-{
-	unsigned int major, minor;
-	struct utsname name;
-
-	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 2));
-}
-
 /**
  * unwanted - a feature, by the name that ethtool(8) has for it: segmentation of what is neither plain TCP nor UDP, and
  * the checksum of SCTP
@@ -132,7 +149,7 @@ static bool unwanted(const char *name)
 	static const char *const wanted[] = {"tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-tcp-ecn-segmentation"};
 
 	if (strcmp(name, "tx-udp-segmentation") == 0)
-		return !describes_trains();
+		return !kernel_since(6, 2); /* no virtio-net header describes them before */
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (strcmp(name, wanted[i]) == 0)
 			return false;
