@@ -62,9 +62,10 @@ static bool ip_header(struct link__finisher *f, uint16_t type, uint8_t protocol)
 
 	switch (type) {
 	case 0x0800:
+		if (f->transport < f->network + 20)
+			return false; /* what is behind it is in the frame, what is before it need not be */
 		f->identifier = link__get16(ip + 4);
-		return f->transport >= f->network + 20 && ip[0] >> 4 == 4 && ip[9] == protocol &&
-		       f->network + (ip[0] & 15) * 4 == f->transport;
+		return ip[0] >> 4 == 4 && ip[9] == protocol && f->network + (ip[0] & 15) * 4 == f->transport;
 	case 0x86dd: /* between the two there may be extension headers */
 		f->ipv6 = true;
 		return f->transport >= f->network + 40 && ip[0] >> 4 == 6;
