@@ -219,6 +219,14 @@ size_t link__conn_next(const struct link__conn *conn)
 	return len > 0 ? (size_t)len : 0;
 }
 
+void link__conn_rest(struct link__conn *conn)
+{
+	if (!conn->awake)
+		return;
+	conn->awake = false;
+	conn->shm->rest(conn->vde);
+}
+
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame)
 {
 	ssize_t n = conn->shm->send(conn->vde, &frame->vnet, frame->data, frame->len, MSG_DONTWAIT);

@@ -12,6 +12,8 @@
  * Frames with work left to do pass through a network in shared memory as they are, if the stack has asked for that, and so they
  * are captured.
  *
+ * Who runs a stack on a network in shared memory may look at the memory by himself instead of being told (link_conn_awake).
+ *
  * Nothing is locked here: the stack's lock is.
  */
 #include "capture.h"
@@ -132,6 +134,21 @@ static int received(struct link_conn *conn, const unsigned char *frame, int len)
 int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready)
 {
 	return conn->dead ? -ENETDOWN : received(conn, frame, link__conn_recv(&conn->conn, frame, size, ready));
+}
+
+void link_conn_awake(struct link_conn *conn)
+{
+	conn->conn.awake = conn->conn.shm && !conn->dead;
+}
+
+void link_conn_rest(struct link_conn *conn)
+{
+	link__conn_rest(&conn->conn);
+}
+
+bool link_conn_waiting(const struct link_conn *conn)
+{
+	return conn->conn.awake && conn->conn.shm->waiting(conn->conn.vde);
 }
 
 /** sent - what came of an attempt to send; see link_conn_send */

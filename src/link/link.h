@@ -165,6 +165,19 @@ bool link_conn_alive(struct link_conn *conn);
  */
 int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready);
 
+/**
+ * link_conn_awake - from now on the caller looks by itself (link_conn_waiting), so that link_conn_fd need not tell of frames
+ *
+ * For networks in shared memory, where neither side needs a system call then; on others nothing changes.
+ */
+void link_conn_awake(struct link_conn *conn);
+
+/** link_conn_rest - the caller will not look any more: link_conn_fd tells again, of what has come meanwhile too */
+void link_conn_rest(struct link_conn *conn);
+
+/** link_conn_waiting - the caller is to look by itself: has something come? A look at memory */
+bool link_conn_waiting(const struct link_conn *conn);
+
 /** link_conn_send - send one finished frame without blocking: 0; -EAGAIN the network has no room, which is counted as a
    drop; -ENETDOWN */
 int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len);

@@ -235,4 +235,7 @@ int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size
 size_t link__conn_next(const struct link__conn *conn);
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame);
 
+/** link__conn_rest - conn->awake ends: the data descriptor tells again, of what has come meanwhile too */
+void link__conn_rest(struct link__conn *conn);
+
 #endif

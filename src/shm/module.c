@@ -136,6 +136,14 @@ static int shm_ops_waiting(VDECONN *conn)
 	return !port->net->foreign && shm_waiting(port);
 }
 
+static void shm_ops_rest(VDECONN *conn)
+{
+	struct shm_port *port = port_of(conn);
+
+	if (!port->net->foreign)
+		shm_rest(port);
+}
+
 static ssize_t shm_ops_next(VDECONN *conn)
 {
 	const struct shm_port *port = port_of(conn);
@@ -178,6 +186,7 @@ const struct vde_shm_ops vdeplug_shm_ops = {
         .send = shm_ops_send,
         .waiting = shm_ops_waiting,
         .next = shm_ops_next,
+        .rest = shm_ops_rest,
 };
 
 extern struct vdeplug_module vdeplug_ops;

@@ -165,6 +165,7 @@ struct shm_port {
 	uint64_t head;
 	struct shm_count received;
 	uint32_t token; /* what we wrote into `asleep` last */
+	bool noted;     /* it may be there still */
 	bool stirred;   /* when we last lay down the socket was readable */
 };
 
@@ -285,6 +286,9 @@ int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const voi
  * nothing.
  */
 ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep);
+
+/** shm_rest - a receiver that was not to sleep is going to: datafd tells of what comes, and of what has come already */
+void shm_rest(struct shm_port *port);
 
 /** shm_waiting - is there anything in the ring? */
 bool shm_waiting(const struct shm_port *port);

@@ -12,6 +12,9 @@
  * just about to wake us, or a datagram is: the socket is readable as long as there is something to receive, and a
  * receiver that finds its ring filled again and again makes no system call. It may be readable for nothing, once.
  *
+ * Who says that he looks by himself (VDE_SHM_AWAKE) gets up when he first finds the ring empty: he takes his note back, so
+ * that nobody wakes him, and his socket stays as it is. Before he ceases to look he lies down (shm_rest).
+ *
  * On the way a receiver puts right what it shows to others, in case somebody has scribbled over it.
  */
 #include "net.h"
@@ -104,6 +107,18 @@ static void put_right(struct shm_port *port)
 	shm_ring_repair(&port->ring, port->head);
 }
 
+/** get_up - nobody need wake us: take the note back, and the datagram of who has woken us. Another may be on its way */
+static void get_up(struct shm_port *port)
+{
+	char byte;
+
+	if (!port->noted)
+		return;
+	port->noted = false;
+	atomic_store(&port->control->asleep, 0);
+	(void)!recv(port->datafd, &byte, sizeof(byte), MSG_DONTWAIT);
+}
+
 /** lie_down - we are going to sleep, unless there is something now */
 static void lie_down(struct shm_port *port)
 {
@@ -117,7 +132,7 @@ static void lie_down(struct shm_port *port)
 	atomic_store_explicit(&port->control->received.wakes, ++port->received.wakes, memory_order_relaxed);
 }
 
-/** wake_myself - too much nonsense in one go; there may be more, so go on later */
+/** wake_myself - there is something, or may be: our socket is to say so */
 static void wake_myself(struct shm_port *port)
 {
 	struct sockaddr_un address;
@@ -136,6 +151,8 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 
 		switch (shm_ring_look(&port->ring, port->head, &word)) {
 		case 0:
+			if (!sleep)
+				get_up(port);
 			if (ready)
 				return -EAGAIN;
 			lie_down(port);
@@ -155,6 +172,13 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 	}
 	wake_myself(port);
 	return -EAGAIN;
+}
+
+void shm_rest(struct shm_port *port)
+{
+	lie_down(port);
+	if (shm_waiting(port))
+		wake_myself(port);
 }
 
 bool shm_waiting(const struct shm_port *port)

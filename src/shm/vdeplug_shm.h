@@ -51,6 +51,8 @@ struct vde_shm_ops {
 	/** next - how many bytes the next frame has, as its sender says: what recv needs room for, and cuts it to if that has
 	 * become untrue meanwhile; 0: there is none, or it is going to be thrown away. A look at memory, no more */
 	ssize_t (*next)(struct vdeconn *conn);
+	/** rest - who has used VDE_SHM_AWAKE looks no more: vde_datafd tells again, of what has come already too */
+	void (*rest)(struct vdeconn *conn);
 };
 
 #endif
