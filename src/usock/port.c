@@ -144,6 +144,18 @@ static void port_lose(struct port *port, bool ready)
 		port->iface->stats.rx_dropped++;
 }
 
+/** port_heat - frames have come from the port: it is asked first from now on, unless it is a switch of ours */
+static void port_heat(struct port *port)
+{
+	struct usock__drive *drive = port->stack->drive;
+
+	if (drive->hot == port)
+		return;
+	if (drive->hot)
+		link_conn_rest(drive->hot->conn);
+	drive->hot = link_conn_serves(port->conn) ? NULL : port;
+}
+
 /** port_cool - the port is not to be asked any more without a reason */
 static void port_cool(const struct port *port)
 {
@@ -182,9 +194,12 @@ static int port_take(struct port *port, struct link_frame *frame, bool ready)
 /** port_receive - receive what has come; @ready: the network says that something has; true when it has */
 static bool port_receive(struct port *port, uint32_t events, bool ready)
 {
+	struct usock__drive *drive = port->stack->drive;
 	unsigned int attempts, frames = 0;
 	int len = 0;
 
+	if (port == drive->hot && (drive->leader || drive->lingering))
+		link_conn_awake(port->conn);
 	for (attempts = 0; attempts < RX_BATCH; attempts++) {
 		struct link_frame frame;
 
@@ -201,8 +216,8 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 		}
 	}
 	if (frames > 0) {
-		port->stack->drive->moved = true;
-		port->stack->drive->hot = link_conn_serves(port->conn) ? NULL : port;
+		drive->moved = true;
+		port_heat(port);
 		port->failures = 0;
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		port->failures++;
@@ -210,6 +225,19 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 	if (len == -ENETDOWN || port->failures >= FAILURES_MAX)
 		port_gone(port);
 	return frames > 0;
+}
+
+bool usock__port_waiting(const struct usock_stack *stack)
+{
+	const struct port *port = stack->drive->hot;
+
+	return port && link_conn_waiting(port->conn);
+}
+
+void usock__port_rest(struct usock_stack *stack)
+{
+	if (stack->drive->hot)
+		link_conn_rest(stack->drive->hot->conn);
 }
 
 bool usock__port_glance(struct usock_stack *stack)
