@@ -51,9 +51,10 @@ static const unsigned char *find(const struct shm_port *port, uint64_t word, str
 	return area + at + sizeof(*record);
 }
 
-/** copy_out - the frame that a word speaks of; returns its length, or -1: it is not there (any more) */
+/** copy_out - the frame that a word speaks of; returns its length, -EMSGSIZE when it is wanted whole and @size is too small,
+ * or -1: it is not there (any more) */
 static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virtio_net_hdr *vnet, void *frame,
-                        size_t size)
+                        size_t size, bool whole)
 {
 	uint32_t from = (uint32_t)(word >> POSITION_BITS);
 	const unsigned char *data;
@@ -69,6 +70,8 @@ static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virti
 	else if (!port->monitor && (len > port->net->geometry.mtu + SHM_FRAME_EXTRA ||
 	                            record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE || record.vnet.flags != 0))
 		return -1;
+	if (whole && len > size)
+		return -EMSGSIZE;
 	len = len < size ? len : size;
 	memcpy(frame, data, len);
 	atomic_thread_fence(memory_order_acquire);
@@ -141,9 +144,9 @@ static void wake_myself(struct shm_port *port)
 	sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len);
 }
 
-ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep)
+ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, unsigned int how)
 {
-	bool ready = !sleep;
+	bool awake = how & SHM_AWAKE, ready = awake;
 
 	for (uint32_t i = 0; i < port->net->geometry.slots; i++) {
 		uint64_t word;
@@ -151,7 +154,7 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 
 		switch (shm_ring_look(&port->ring, port->head, &word)) {
 		case 0:
-			if (!sleep)
+			if (awake)
 				get_up(port);
 			if (ready)
 				return -EAGAIN;
@@ -159,14 +162,16 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 			ready = true;
 			continue;
 		case 1:
-			len = copy_out(port, word, vnet, frame, size);
+			len = copy_out(port, word, vnet, frame, size, how & SHM_WHOLE);
+			if (len == -EMSGSIZE)
+				return len;
 			break;
 		default:
 			break;
 		}
 		port->head = shm_ring_next(&port->ring, port->head);
 		count_received(port, len);
-		ready = !sleep;
+		ready = awake;
 		if (len >= 0)
 			return len;
 	}
