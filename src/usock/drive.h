@@ -29,8 +29,9 @@ struct usock__wait {
 
 struct usock__drive {
 	struct link_driver *driver;
-	int epfd;   /* the set, of driver */
-	int wakefd; /* eventfd(2) in the set, to wake who waits on it */
+	int epfd;           /* the set, of driver */
+	int wakefd;         /* eventfd(2) in the set, to wake who waits on it */
+	struct port *keeps; /* segments to be sent as one; NULL: none does */
 	struct usock__timer *timers;
 	struct usock__wait *posts; /* whose semaphores are to be posted when the lock has been given back */
 

@@ -212,6 +212,7 @@ static bool between(const char *kind, const char *options, struct seen *out, str
 		seen = look(monitor, ops, 1);
 		out->unsummed += seen.unsummed;
 		out->finished += seen.finished;
+		out->large += seen.large;
 		transfer(b, a, six ? AF_INET6 : AF_INET, 0, 1);
 		seen = look(monitor, ops, 2);
 		back->unsummed += seen.unsummed;
@@ -235,6 +236,9 @@ static void nobody_sums_between_two(void **state)
 	assert_true(back.unsummed > 0);
 	assert_int_equal(out.finished, 0);
 	assert_int_equal(back.finished, 0);
+	/* What is sent in one go leaves as one segment. */
+	assert_true(out.large > 0);
+	assert_true(back.large > 0);
 }
 
 static void who_has_not_asked_gets_finished_frames(void **state)
@@ -247,6 +251,8 @@ static void who_has_not_asked_gets_finished_frames(void **state)
 	assert_true(back.finished > 0);
 	assert_int_equal(out.unsummed, 0);
 	assert_int_equal(back.unsummed, 0);
+	assert_int_equal(out.large, 0);
+	assert_int_equal(back.large, 0);
 }
 
 static void a_router_gets_finished_frames(void **state)
