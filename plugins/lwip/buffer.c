@@ -10,6 +10,9 @@
  * that size. Received and sent ones are alike, so that the acknowledged segments of one connection serve the next frames. The number of
  * those kept is limited, and all are freed when the stack has nothing to do. What lwIP notes of each segment to be sent is kept likewise.
  *
+ * Large ones, of the segments of networks in shared memory, are of a few sizes and kept in a list for each: the C library would give
+ * their memory back to the kernel again and again, and a page that is new to the process costs more than the copy into it.
+ *
  * What the network can make us keep is limited by windows and by the limits of reassembly; as lwIP itself does not limit the number of small
  * segments out of order, there is a limit of all received bytes as well, beyond which frames are not received. What is sent has limits
  * of its own: those of each connection (tcp.c).
@@ -18,26 +21,32 @@
 
 #include <stdlib.h>
 
-#define SMALL 512U           /* up to here the C library is as fast */
-#define STEP 512U            /* others are multiples of this, so that one serves as well as the next */
-#define KEEP 256U            /* free buffers kept: more than a connection has on its way (tcp.c) */
-#define KEEP_SIZE 4096U      /* larger ones are not */
-#define USED_MAX (64U << 20) /* received bytes in use by one stack */
-#define ALIGN 2U             /* so that the IP header behind that of Ethernet is aligned */
+#define SMALL 512U            /* up to here the C library is as fast */
+#define STEP 512U             /* others are multiples of this, so that one serves as well as the next */
+#define KEEP 1024U            /* free buffers kept: what some connections have on their way (tcp.c) */
+#define KEEP_SIZE 4096U       /* larger ones are large */
+#define KEEP_LARGE (4U << 20) /* bytes of free large ones kept: what some connections have on their way */
+#define USED_MAX (64U << 20)  /* received bytes in use by one stack */
+#define ALIGN 2U              /* so that the IP header behind that of Ethernet is aligned */
 
-/** take - a buffer for @size bytes; NULL: no memory */
-static struct buffer *take(struct engine *e, size_t size)
+/* The sizes of large ones: a frame of the largest MTU, ..., a segment. */
+static const uint32_t large_sizes[BUFFER_LARGE] = {9728, 19456, 38912, 66048};
+
+/** large_list - the list of those that have room for @size bytes; BUFFER_LARGE: there is none */
+static unsigned int large_list(size_t size)
 {
-	struct buffer *buffer = e->buffers;
+	unsigned int list = 0;
 
-	if (size > SMALL)
-		size = (size + STEP - 1) & ~(size_t)(STEP - 1);
-	if (size > SMALL && buffer && buffer->size >= size) {
-		e->buffers = buffer->next;
-		e->buffers_free--;
-		return buffer;
-	}
-	buffer = malloc(sizeof(*buffer) + size);
+	while (list < BUFFER_LARGE && large_sizes[list] < size)
+		list++;
+	return list;
+}
+
+/** make - a buffer from the C library; NULL: no memory */
+static struct buffer *make(struct engine *e, size_t size)
+{
+	struct buffer *buffer = malloc(sizeof(*buffer) + size);
+
 	if (!buffer)
 		return NULL;
 	buffer->e = e;
@@ -45,10 +54,60 @@ static struct buffer *take(struct engine *e, size_t size)
 	return buffer;
 }
 
+/** take_large - a buffer for more than KEEP_SIZE bytes; NULL: no memory */
+static struct buffer *take_large(struct engine *e, size_t size)
+{
+	unsigned int list = large_list(size);
+	struct buffer *buffer;
+
+	if (list == BUFFER_LARGE)
+		return make(e, size);
+	buffer = e->large[list];
+	if (!buffer)
+		return make(e, large_sizes[list]);
+	e->large[list] = buffer->next;
+	e->large_free -= buffer->size;
+	return buffer;
+}
+
+/** take - a buffer for @size bytes; NULL: no memory */
+static struct buffer *take(struct engine *e, size_t size)
+{
+	struct buffer *buffer = e->buffers;
+
+	if (size > KEEP_SIZE)
+		return take_large(e, size);
+	if (size > SMALL)
+		size = (size + STEP - 1) & ~(size_t)(STEP - 1);
+	if (size <= SMALL || !buffer || buffer->size < size)
+		return make(e, size);
+	e->buffers = buffer->next;
+	e->buffers_free--;
+	return buffer;
+}
+
+/** give_large - back */
+static void give_large(struct engine *e, struct buffer *buffer)
+{
+	unsigned int list = large_list(buffer->size);
+
+	if (list == BUFFER_LARGE || e->large_free + buffer->size > KEEP_LARGE) {
+		free(buffer);
+		return;
+	}
+	buffer->next = e->large[list];
+	e->large[list] = buffer;
+	e->large_free += buffer->size;
+}
+
 /** give - back */
 static void give(struct engine *e, struct buffer *buffer)
 {
-	if (buffer->size <= SMALL || buffer->size > KEEP_SIZE || e->buffers_free >= KEEP) {
+	if (buffer->size > KEEP_SIZE) {
+		give_large(e, buffer);
+		return;
+	}
+	if (buffer->size <= SMALL || e->buffers_free >= KEEP) {
 		free(buffer);
 		return;
 	}
@@ -111,6 +170,17 @@ void buffer_segment_free(struct engine *e, void *memory)
 	e->segments_free++;
 }
 
+/** list_free - all of a list of free buffers */
+static void list_free(struct buffer **list)
+{
+	while (*list) {
+		struct buffer *buffer = *list;
+
+		*list = buffer->next;
+		free(buffer);
+	}
+}
+
 void buffer_trim(struct engine *e)
 {
 	while (e->segments) {
@@ -120,13 +190,11 @@ void buffer_trim(struct engine *e)
 		free(segment);
 	}
 	e->segments_free = 0;
-	while (e->buffers) {
-		struct buffer *buffer = e->buffers;
-
-		e->buffers = buffer->next;
-		free(buffer);
-	}
+	list_free(&e->buffers);
 	e->buffers_free = 0;
+	for (unsigned int i = 0; i < BUFFER_LARGE; i++)
+		list_free(&e->large[i]);
+	e->large_free = 0;
 }
 
 /** pbuf_gone - lwIP or usock have let go of the last reference */

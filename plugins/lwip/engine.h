@@ -49,6 +49,8 @@
 
 struct engine;
 
+#define BUFFER_LARGE 4 /* sizes of large buffers */
+
 /** struct buffer - of a received packet: as a pbuf it can wait in lwIP's queues and in those of usock; or memory that lwIP asked for */
 struct buffer {
 	struct pbuf_custom custom; /* first: lwIP knows it by its pbuf */
@@ -161,10 +163,12 @@ struct engine {
 	struct usock_stack *stack;
 	struct inet *inet;
 	struct lwip lw;
-	struct interface any; /* lwIP's route to everywhere */
-	struct buffer *buffers;
+	struct interface any;   /* lwIP's route to everywhere */
+	struct buffer *buffers; /* free ones */
 	unsigned int buffers_free;
-	struct segment *segments; /* free ones */
+	struct buffer *large[BUFFER_LARGE]; /* free ones by size */
+	size_t large_free;                  /* bytes of them */
+	struct segment *segments;           /* free ones */
 	unsigned int segments_free;
 	size_t buffers_used;    /* bytes of those that hold received packets */
 	unsigned char *scratch; /* PACKET_MAX bytes with INET_HEADROOM before them; NULL: never needed */

@@ -17,9 +17,12 @@ struct frame {
 	struct usock_stack *to; /* joined stacks, or ourselves on lo */
 	struct inet_iface *iface;
 	size_t len;
+	size_t unsummed; /* offset of a TCP header without checksum; 0: none */
 	unsigned char *data;
 	void *buffer;
 };
+
+static void cable(struct usock_stack *stack, const unsigned char *data, size_t len, size_t unsummed);
 
 /* ------------------------------------------------------------------------------------------------- what usock does */
 
@@ -52,7 +55,16 @@ void usock_random(struct usock_stack *stack, void *bytes, size_t len)
 
 void usock_push(struct usock_stack *stack)
 {
-	(void)stack;
+	static unsigned char whole[LINK_SEGMENT_MAX];
+	size_t len = 0;
+
+	if (stack->kept.count == 0)
+		return;
+	link__join_end(&stack->kept);
+	for (unsigned int i = 0; i <= stack->kept.count; len += stack->kept.piece[i++].iov_len)
+		memcpy(whole + len, stack->kept.piece[i].iov_base, stack->kept.piece[i].iov_len);
+	stack->kept.count = 0;
+	cable(stack, whole, len, stack->kept.vnet.csum_start);
 }
 
 void usock_deadline_changed(struct usock_stack *stack)
@@ -210,28 +222,14 @@ static void link_destroy(void *owner, struct inet_iface *iface)
 	(void)iface;
 }
 
-static void transmit(void *owner, struct inet_iface *iface, unsigned char *data, size_t len)
+/** carry - a frame is on its way to a stack */
+static void carry(struct usock_stack *to, struct inet_iface *iface, const unsigned char *data, size_t len,
+                  size_t unsummed)
 {
-	struct usock_stack *stack = owner, *to = iface->index == 1 ? stack : stack->peer;
-	struct frame *frame;
+	struct frame *frame = calloc(1, sizeof(*frame));
 
-	if (iface->index != 1) {
-		stack->sent++;
-		if (stack->spy)
-			stack->spy(stack, data, len);
-		if (stack->lose && --stack->lose == 0) {
-			stack->lost++;
-			return;
-		}
-		if (stack->loss && (unsigned int)rand_r(&stack->seed) % 1000 < stack->loss) {
-			stack->lost++;
-			return;
-		}
-	}
-	if (!to)
-		return;
-	frame = calloc(1, sizeof(*frame));
-	frame->iface = iface->index == 1 ? iface : to->iface;
+	frame->iface = iface;
+	frame->unsummed = unsummed;
 	frame->data = lwip_engine.rx_alloc(to->e, len, &frame->buffer);
 	if (!frame->data) {
 		free(frame);
@@ -241,6 +239,43 @@ static void transmit(void *owner, struct inet_iface *iface, unsigned char *data,
 	frame->len = len;
 	*to->last = frame;
 	to->last = &frame->next;
+}
+
+/** cable - a frame to the other stack, unless it is lost */
+static void cable(struct usock_stack *stack, const unsigned char *data, size_t len, size_t unsummed)
+{
+	stack->sent++;
+	if (stack->spy)
+		stack->spy(stack, data, len);
+	if ((stack->lose && --stack->lose == 0) ||
+	    (stack->loss && (unsigned int)rand_r(&stack->seed) % 1000 < stack->loss))
+		stack->lost++;
+	else if (stack->peer)
+		carry(stack->peer, stack->peer->iface, data, len, unsummed);
+}
+
+static void transmit(void *owner, struct inet_iface *iface, unsigned char *data, size_t len)
+{
+	struct usock_stack *stack = owner;
+	const unsigned char *unsummed = iface->unsummed_out;
+	struct link_frame frame = {.data = data, .len = (uint32_t)len};
+
+	if (iface->index == 1) {
+		carry(stack, iface, data, len, 0);
+		return;
+	}
+	if (unsummed > data && unsummed < data + len) {
+		frame.vnet = (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		                                     .csum_start = (uint16_t)(unsummed - data),
+		                                     .csum_offset = 16};
+		if (iface->more_out && link__join_add(&stack->kept, &frame))
+			return;
+		usock_push(stack);
+		if (iface->more_out && link__join_add(&stack->kept, &frame))
+			return;
+	}
+	usock_push(stack);
+	cable(stack, data, len, frame.vnet.csum_start);
 }
 
 static bool packet_in(void *owner, struct inet_iface *iface, int family, unsigned char *packet, size_t len,
@@ -394,8 +429,10 @@ static bool deliver(struct usock_stack *stack)
 	stack->frames = frame->next;
 	if (!stack->frames)
 		stack->last = &stack->frames;
+	frame->iface->unsummed_in = frame->unsummed ? frame->data + frame->unsummed : NULL;
 	if (!inet_input(frame->iface, frame->data, frame->len, frame->buffer))
 		lwip_engine.rx_free(stack->e, frame->buffer);
+	frame->iface->unsummed_in = NULL;
 	free(frame);
 	return true;
 }

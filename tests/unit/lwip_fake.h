@@ -11,6 +11,8 @@
 
 #include <usock.h>
 
+#include "../../src/link/join.h"
+
 #define PIECES 4096U
 
 struct frame;
@@ -34,6 +36,8 @@ struct usock_stack {
 	unsigned int datagrams;
 	size_t datagram_len;
 	unsigned char datagram[65536];
+	/* The cable is shared memory (iface->offload): what we send and is said to continue is kept, until usock_push. */
+	struct link__join kept;
 	bool eat; /* usock_ip_input takes all but TCP */
 	void (*spy)(struct usock_stack *stack, const unsigned char *frame, size_t len); /* sees what we send */
 };

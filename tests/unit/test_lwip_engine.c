@@ -173,6 +173,7 @@ static void test_data6(void **state)
 }
 
 static size_t longest;
+static unsigned int large; /* frames that stand for several */
 
 static void measure_length(struct usock_stack *stack, const unsigned char *frame, size_t len)
 {
@@ -215,6 +216,58 @@ static void test_acknowledgements(void **state)
 	teardown(state);
 	setup(state);
 	assert_in_range(sent_for(16), 180 / 16, 24);
+}
+
+static void count_large(struct usock_stack *stack, const unsigned char *frame, size_t len)
+{
+	(void)stack;
+	(void)frame;
+	large += len > 1514;
+}
+
+/** joined - a transfer over shared memory, where what is sent in one go leaves as one segment */
+static void joined(int family, unsigned int batch)
+{
+	struct sock *sock = open_pair(family);
+	struct conn *conn = sock->tcp.pcb;
+	int64_t began;
+
+	a->iface->offload = b->iface->offload = true;
+	a->batch = b->batch = batch;
+	transfer(sock, b->accepted, 100000); /* the window grows */
+	b->accepted->received = 0;
+	began = now;
+	large = b->sent = 0;
+	a->spy = count_large;
+	transfer(sock, b->accepted, 5 << 20);
+	assert_true(large >= (5 << 20) / 65536);
+	/* Each is acknowledged, or waiting for the next would stop the sender time and again. */
+	assert_in_range(b->sent, large / batch, 2 * large + 100);
+	assert_true(now - began < SECOND / 10);
+	assert_int_equal(conn->retransmitted, 0);
+	transfer(b->accepted, sock, 5 << 20);
+	fake_free(sock);
+}
+
+static void test_joined(void **state)
+{
+	joined(AF_INET, 16);
+	teardown(state);
+	setup(state);
+	joined(AF_INET6, 1);
+}
+
+static void test_joined_lossy(void **state)
+{
+	struct sock *sock = open_pair(AF_INET);
+
+	(void)state;
+	meet();
+	a->iface->offload = b->iface->offload = true;
+	a->loss = 100;
+	transfer(sock, b->accepted, 5 << 20);
+	assert_true(a->lost > 0);
+	fake_free(sock);
 }
 
 /* However many segments one of them covers, the congestion window doubles in the first round trip. */
@@ -762,6 +815,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_data6, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_jumbo, setup_jumbo, teardown),
 	        cmocka_unit_test_setup_teardown(test_acknowledgements, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_joined_lossy, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_first_loss, setup, teardown),
