@@ -8,7 +8,7 @@
  *
  * Buffers of the size of a frame are kept in a list when they are given back, as the C library's own lists have no room for blocks of
  * that size. Received and sent ones are alike, so that the acknowledged segments of one connection serve the next frames. The number of
- * those kept is limited, and all are freed when the stack has nothing to do. What lwIP notes of each segment to be sent is kept likewise.
+ * those kept is limited, and all are freed when none was needed for half a second. What lwIP notes of each segment to be sent is kept likewise.
  *
  * Large ones, of the segments of networks in shared memory, are of a few sizes and kept in a list for each: the C library would give
  * their memory back to the kernel again and again, and a page that is new to the process costs more than the copy into it.
@@ -24,6 +24,7 @@
 #define SMALL 512U            /* up to here the C library is as fast */
 #define STEP 512U             /* others are multiples of this, so that one serves as well as the next */
 #define KEEP 1024U            /* free buffers kept: what some connections have on their way (tcp.c) */
+#define KEEP_IDLE 16U         /* so few are not worth a tick of the clock */
 #define KEEP_SIZE 4096U       /* larger ones are large */
 #define KEEP_LARGE (4U << 20) /* bytes of free large ones kept: what some connections have on their way */
 #define USED_MAX (64U << 20)  /* received bytes in use by one stack */
@@ -67,6 +68,7 @@ static struct buffer *take_large(struct engine *e, size_t size)
 		return make(e, large_sizes[list]);
 	e->large[list] = buffer->next;
 	e->large_free -= buffer->size;
+	e->taken = true;
 	return buffer;
 }
 
@@ -83,6 +85,7 @@ static struct buffer *take(struct engine *e, size_t size)
 		return make(e, size);
 	e->buffers = buffer->next;
 	e->buffers_free--;
+	e->taken = true;
 	return buffer;
 }
 
@@ -98,6 +101,7 @@ static void give_large(struct engine *e, struct buffer *buffer)
 	buffer->next = e->large[list];
 	e->large[list] = buffer;
 	e->large_free += buffer->size;
+	timer_trim(e);
 }
 
 /** give - back */
@@ -113,7 +117,8 @@ static void give(struct engine *e, struct buffer *buffer)
 	}
 	buffer->next = e->buffers;
 	e->buffers = buffer;
-	e->buffers_free++;
+	if (++e->buffers_free > KEEP_IDLE)
+		timer_trim(e);
 }
 
 struct buffer *buffer_new(struct engine *e, size_t size)

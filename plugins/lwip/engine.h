@@ -100,9 +100,9 @@ enum conn_place { CONN_NEW, CONN_LIVING, CONN_OVER /* TIME-WAIT */ };
  * enum engine_clock - what happens at a certain time; the first ones look at connections that need them
  *
  * CLOCK_SLOW: lwIP's clock of half a second. CLOCK_FAST: delayed acknowledgements. CLOCK_REXMIT: sending again.
- * CLOCK_GROUPS: reports about groups.
+ * CLOCK_GROUPS: reports about groups. CLOCK_TRIM: free buffers that nobody has needed for as long.
  */
-enum engine_clock { CLOCK_SLOW, CLOCK_FAST, CLOCK_REXMIT, CONN_CLOCKS, CLOCK_GROUPS = CONN_CLOCKS, CLOCKS };
+enum engine_clock { CLOCK_SLOW, CLOCK_FAST, CLOCK_REXMIT, CONN_CLOCKS, CLOCK_GROUPS = CONN_CLOCKS, CLOCK_TRIM, CLOCKS };
 
 LIST_HEAD(conn_list, conn);
 TAILQ_HEAD(conn_queue, conn);
@@ -168,6 +168,7 @@ struct engine {
 	unsigned int buffers_free;
 	struct buffer *large[BUFFER_LARGE]; /* free ones by size */
 	size_t large_free;                  /* bytes of them */
+	bool taken;                         /* one was since CLOCK_TRIM last ticked */
 	struct segment *segments;           /* free ones */
 	unsigned int segments_free;
 	size_t buffers_used;    /* bytes of those that hold received packets */
@@ -392,6 +393,8 @@ uint32_t timer_rto(const struct conn *conn);
 void timer_leave(struct conn *conn);
 /** timer_groups - a report may be pending */
 void timer_groups(struct engine *e);
+/** timer_trim - there is something that buffer_trim could free */
+void timer_trim(struct engine *e);
 
 /** ip_size - bytes of an address */
 static inline size_t ip_size(int family)

@@ -38,7 +38,8 @@
 static const int64_t period[CLOCKS] = {[CLOCK_SLOW] = 500 * MILLISECOND,
                                        [CLOCK_FAST] = 40 * MILLISECOND,
                                        [CLOCK_REXMIT] = 50 * MILLISECOND,
-                                       [CLOCK_GROUPS] = 100 * MILLISECOND};
+                                       [CLOCK_GROUPS] = 100 * MILLISECOND,
+                                       [CLOCK_TRIM] = 500 * MILLISECOND};
 
 static void arm(struct engine *e, enum engine_clock clock)
 {
@@ -46,6 +47,11 @@ static void arm(struct engine *e, enum engine_clock clock)
 		return;
 	e->due[clock] = usock_now(e->stack) + period[clock];
 	usock_deadline_changed(e->stack);
+}
+
+void timer_trim(struct engine *e)
+{
+	arm(e, CLOCK_TRIM);
 }
 
 /** needs - does a living connection need a clock? */
@@ -263,8 +269,6 @@ static void slow(struct engine *e)
 	shown(e, CLOCK_SLOW, e->lw.tcp_slowtmr);
 	prune(e, CLOCK_SLOW);
 	time_wait(e);
-	if (e->due[CLOCK_SLOW] == INET_NEVER)
-		buffer_trim(e);
 }
 
 static void fast(struct engine *e)
@@ -314,6 +318,13 @@ void engine_timers(void *arg)
 		e->lw.mld6_tmr();
 		if (reports_pending(e))
 			arm(e, CLOCK_GROUPS);
+	}
+	if (is_due(e, CLOCK_TRIM, now)) {
+		if (e->taken)
+			arm(e, CLOCK_TRIM);
+		else
+			buffer_trim(e);
+		e->taken = false;
 	}
 	reass_timers(e);
 }

@@ -257,6 +257,33 @@ static void test_joined(void **state)
 	joined(AF_INET6, 1);
 }
 
+/** free_bytes - of buffers that a stack keeps */
+static size_t free_bytes(const struct usock_stack *stack)
+{
+	const struct engine *e = stack->e;
+
+	return e->large_free + e->buffers_free * (size_t)1024;
+}
+
+/* What is kept for traffic is given back when there is none, though the connection stays. */
+static void test_trim(void **state)
+{
+	struct sock *sock = open_pair(AF_INET);
+
+	(void)state;
+	a->iface->offload = b->iface->offload = true;
+	a->batch = b->batch = 16;
+	transfer(sock, b->accepted, 5 << 20);
+	assert_in_range(free_bytes(a), 100000, 6 << 20);
+	assert_in_range(free_bytes(b), 100000, 6 << 20);
+	fake_run(a, b, NULL, NULL, 3 * SECOND);
+	assert_in_range(free_bytes(a), 0, 16 * 1024);
+	assert_in_range(free_bytes(b), 0, 16 * 1024);
+	assert_int_equal(lwip_engine.deadline(a->e), INET_NEVER);
+	assert_int_equal(lwip_engine.deadline(b->e), INET_NEVER);
+	fake_free(sock);
+}
+
 static void test_joined_lossy(void **state)
 {
 	struct sock *sock = open_pair(AF_INET);
@@ -817,6 +844,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_acknowledgements, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_joined, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_joined_lossy, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_trim, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_first_loss, setup, teardown),
