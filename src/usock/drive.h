@@ -52,9 +52,9 @@ struct usock__drive {
 	bool moved;            /* so have frames been moved */
 	struct link_spin spin; /* the leader's alone */
 
-	struct port
-	        *hot; /* that frames came from last, if asking it costs no more than asking the set; NULL. The only one
-	                     that may be awake */
+	/* The port that frames came from last, if asking it costs no more than asking the set; NULL. Only this one may be
+	   awake. */
+	struct port *hot;
 
 	struct epoll_event *events; /* being handled */
 	int count;
