@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net.h"
 #include "vdeplug_shm.h"
 #include "wait.h"
 
@@ -307,6 +308,39 @@ static void large_frames_fill_an_area_and_none_is_damaged(void **state)
 				assert_int_equal(in[j], (unsigned char)got);
 		}
 	}
+	vde_close(a);
+	vde_close(b);
+}
+
+static void old_frames_of_who_does_not_read_make_room_and_are_counted(void **state)
+{
+	static unsigned char out[9234], in[9234];
+	VDECONN *a = port(), *b = port();
+	long deadline = wait_now_ms() + WAIT_MS;
+	struct shm_net net;
+	uint64_t got = 0, sent = 1;
+	int64_t since = shm_now_ns();
+
+	(void)state;
+	assert_int_equal(shm_net_look(shm_net, &net), 0);
+	say(b, 2, 2, 0); /* known, so that it is waited for */
+	frame(out, sizeof(out), 2, 1, 0);
+	while (vde_send(a, out, sizeof(out), MSG_DONTWAIT) == sizeof(out))
+		sent++;
+	assert_int_equal(errno, EAGAIN);
+	assert_true(sent < net.geometry.slots); /* not for lack of room in the queue */
+	while (vde_send(a, out, sizeof(out), MSG_DONTWAIT) < 0) {
+		assert_int_equal(errno, EAGAIN);
+		assert_true(wait_again(deadline));
+	}
+	assert_true(shm_now_ns() - since >= 200000000);
+	while (vde_recv(b, in, sizeof(in), MSG_DONTWAIT) == sizeof(in))
+		got++;
+	assert_true(got < sent);
+	assert_int_equal(shm_control_of(&net, 0)->sent.frames, sent);
+	assert_int_equal(shm_control_of(&net, 0)->sent.full, sent - got);
+	assert_int_equal(shm_control_of(&net, 1)->received.lost, sent - got);
+	shm_net_unlook(&net);
 	vde_close(a);
 	vde_close(b);
 }
@@ -644,6 +678,7 @@ int main(void)
 	        SHM_TEST(receiving_waits_unless_told_not_to),
 	        SHM_TEST(a_sender_waits_for_a_full_queue_but_not_for_ever),
 	        SHM_TEST(large_frames_fill_an_area_and_none_is_damaged),
+	        SHM_TEST(old_frames_of_who_does_not_read_make_room_and_are_counted),
 	        SHM_TEST(ports_of_several_threads_lose_nothing),
 	        SHM_TEST(segments_stay_whole_between_ports_that_want_them),
 	        SHM_TEST(trains_of_datagrams_are_for_those_who_asked),
