@@ -42,7 +42,8 @@
 #define LO_BATCH 256       /* frames of lo in a turn */
 #define LO_FRAMES_MAX 1024 /* that wait; a power of two */
 #define LO_BYTES_MAX (4 * 1024 * 1024)
-#define TCP_CHECK 16 /* offset of the checksum in a TCP header */
+#define TCP_CHECK 16  /* offset of the checksum in a TCP header */
+#define TCP_HEADER 20 /* bytes without options */
 
 struct port {
 	struct usock_stack *stack;
@@ -105,13 +106,16 @@ static bool room_make(struct port *port)
 static bool too_long(const struct port *port, const struct link_frame *frame)
 {
 	const struct virtio_net_hdr *vnet = &frame->vnet;
-	size_t len = frame->len;
+	size_t len = frame->len, tcp = vnet->csum_start, header;
 
 	if (len >= port->size)
 		return true;
 	if ((vnet->gso_type == VIRTIO_NET_HDR_GSO_TCPV4 || vnet->gso_type == VIRTIO_NET_HDR_GSO_TCPV6) &&
-	    (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vnet->gso_size > 0)
-		len = (size_t)vnet->csum_start + vnet->gso_size;
+	    (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vnet->gso_size > 0 && tcp + TCP_HEADER <= len) {
+		header = (size_t)(frame->data[tcp + 12] >> 4) * 4;
+		if (header >= TCP_HEADER && tcp + header + vnet->gso_size < len)
+			len = tcp + header + vnet->gso_size;
+	}
 	return len > frame_size(port->iface);
 }
 
