@@ -131,9 +131,9 @@ static void port_input(struct port *port, const struct link_frame *frame)
 		iface->stats.rx_length_errors++;
 		return;
 	}
-	usock__packet_tap(port->stack, iface, port->room, frame->len, frame_type(iface, port->room));
 	if ((frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && frame->vnet.csum_start < frame->len)
 		iface->unsummed_in = port->room + frame->vnet.csum_start;
+	usock__packet_tap(port->stack, iface, port->room, frame->len, frame_type(iface, port->room));
 	if (inet_input(iface, port->room, frame->len, port->buffer))
 		port->room = NULL;
 	iface->unsummed_in = NULL;
