@@ -241,7 +241,7 @@ static void test_datagram(void **state)
 {
 	struct nlq_msg *tail = NULL, *replies;
 	unsigned char datagram[512];
-	size_t len = 0, start[4];
+	size_t len = 0, start[3] = {0};
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
