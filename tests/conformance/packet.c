@@ -65,8 +65,7 @@ static size_t ether(unsigned char *out, const unsigned char *dst, const unsigned
 	memcpy(out + 6, src, 6);
 	out[12] = ETHERTYPE_TEST >> 8;
 	out[13] = ETHERTYPE_TEST & 0xff;
-	memcpy(out + 14, text, strlen(text));
-	return 14 + strlen(text);
+	return (size_t)((unsigned char *)mempcpy(out + 14, text, strlen(text)) - out);
 }
 
 static const unsigned char broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
