@@ -13,8 +13,8 @@
  *
  * The descriptor to wait on is one end of a socketpair, and the *bell*, its other end, is rung with one byte by the
  * sender when it has not been rung since the receiver has last answered it. So a receiver that is behind costs no system
- * call. One that has just caught up does not answer at once, either: for the next PATIENCE times that it finds nothing it
- * leaves the byte where it is, and its descriptor readable, as there will be more in a moment.
+ * call; nor does one that looks by itself, which it can say as on a network in shared memory (vdeplug_shm.h): it takes the
+ * byte and does not answer until it rests. Frames are finished frames of the MTU, one a call, as for any network.
  *
  * A sender that has put a frame in has to find out whether the receiver sleeps, and the frame has to be seen first. It is the
  * receiver that sees to this order, by membarrier(2) before it sleeps: a fence for each frame would have the sender wait for
@@ -37,9 +37,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vdeplug_shm.h"
+
 #define RING_SIZE (512u * 1024) /* a power of two; lwIP has at most 180 segments on their way */
-#define LOOKS 32                /* at an empty ring, about a microsecond: the frames of a burst follow each other */
-#define PATIENCE 3              /* times that an empty ring is found before the bell is answered */
 #define WORD ((uint32_t)sizeof(uint32_t))
 #define LINE 64u /* of the cache: two frames share none, or the processors of both ends would quarrel about it */
 
@@ -48,8 +48,7 @@ struct ring {
 	uint32_t tail_seen;                   /* the sender's: what tail was when it last looked */
 	_Alignas(LINE) _Atomic uint32_t tail; /* bytes ever taken out; written by the receiver */
 	uint32_t head_seen;                   /* the receiver's likewise */
-	unsigned int in_vain;                 /* likewise: times in a row that it found nothing */
-	uint32_t answered;                    /* likewise: bytes taken out of the bell */
+	uint32_t heard;                       /* likewise: bytes taken out of the bell */
 	_Alignas(LINE) atomic_bool rung;      /* there is a byte in the bell, or will be */
 	_Atomic uint32_t rings;               /* such bytes so far, counted before they are there */
 	int datafd, bell;
@@ -208,46 +207,30 @@ static bool put(struct ring *ring, const void *frame, uint32_t len)
 	return true;
 }
 
-static ssize_t memory_send(VDECONN *conn, const void *frame, size_t len, int flags)
+/** ring_bell - unless it has been rung already */
+static void ring_bell(struct ring *ring)
 {
-	const struct end *end = (const struct end *)conn;
-	struct ring *ring = &end->cable->ring[!end->side];
-
-	(void)flags;
-	if (len == 0 || len > VDE_ETHBUFSIZE) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	if (!put(ring, frame, (uint32_t)len)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	atomic_signal_fence(memory_order_seq_cst);
-	if (!atomic_load_explicit(&ring->rung, memory_order_relaxed) && !atomic_exchange(&ring->rung, true)) {
-		atomic_fetch_add(&ring->rings, 1);
-		send(ring->bell, "!", 1, MSG_NOSIGNAL);
-	}
-	return (ssize_t)len;
+	if (atomic_load_explicit(&ring->rung, memory_order_relaxed) || atomic_exchange(&ring->rung, true))
+		return;
+	atomic_fetch_add(&ring->rings, 1);
+	send(ring->bell, "!", 1, MSG_NOSIGNAL);
 }
 
-/** relax - tell the processor that this is a loop that waits */
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#else
-	atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
-/** answer - take what is in the bell, and make it ready to be rung again */
-static void answer(struct ring *ring)
+/** hear - the receiver takes what is in the bell */
+static void hear(struct ring *ring)
 {
 	char byte;
 
 	/* The byte may come late, when its frame has been seen already: then it is left for the next time. */
-	if (atomic_load(&ring->rings) != ring->answered && recv(ring->datafd, &byte, 1, 0) == 1)
-		ring->answered++;
+	if (atomic_load_explicit(&ring->rings, memory_order_relaxed) != ring->heard &&
+	    recv(ring->datafd, &byte, 1, 0) == 1)
+		ring->heard++;
+}
+
+/** answer - the receiver is going to sleep: the bell is ready to be rung again */
+static void answer(struct ring *ring)
+{
+	hear(ring);
 	atomic_store(&ring->rung, false);
 	syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
@@ -255,39 +238,58 @@ static void answer(struct ring *ring)
 /** empty - has the receiver taken everything? */
 static bool empty(struct ring *ring, uint32_t tail)
 {
-	for (unsigned int i = 0; i < LOOKS; i++) {
-		if (ring->head_seen == tail)
-			ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
-		if (ring->head_seen != tail) {
-			ring->in_vain = 0;
-			return false;
-		}
-		if (!atomic_load_explicit(&ring->rung, memory_order_relaxed))
-			break;
-		relax();
-	}
-	if (atomic_load_explicit(&ring->rung, memory_order_relaxed)) {
-		if (++ring->in_vain < PATIENCE)
-			return true;
-	} else if (atomic_load(&ring->rings) == ring->answered) {
-		return true;
-	}
-	answer(ring);
-	/* Who has put a frame in before he could see that had no reason to ring. */
-	ring->head_seen = atomic_load(&ring->head);
+	if (ring->head_seen == tail)
+		ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
 	return ring->head_seen == tail;
 }
 
-static ssize_t memory_recv(VDECONN *conn, void *frame, size_t size, int flags)
+/** takes - the ring of an end */
+static struct ring *takes(VDECONN *conn)
 {
-	const struct end *end = (const struct end *)conn;
-	struct ring *ring = &end->cable->ring[end->side];
+	const struct end *end = (const struct end *)(void *)conn;
+
+	return &end->cable->ring[end->side];
+}
+
+static ssize_t shm_send(VDECONN *conn, const struct virtio_net_hdr *vnet, const void *frame, size_t len, int flags)
+{
+	const struct end *end = (const struct end *)(void *)conn;
+	struct ring *ring = &end->cable->ring[!end->side];
+
+	(void)vnet, (void)flags;
+	if (len == 0 || len > VDE_ETHBUFSIZE)
+		return -EMSGSIZE;
+	if (!put(ring, frame, (uint32_t)len))
+		return -EAGAIN;
+	atomic_signal_fence(memory_order_seq_cst);
+	ring_bell(ring);
+	return (ssize_t)len;
+}
+
+static int shm_sendv(VDECONN *conn, const struct virtio_net_hdr *vnet, const struct iovec *piece, unsigned int pieces,
+                     int flags)
+{
+	ssize_t n = pieces == 1 ? shm_send(conn, vnet, piece->iov_base, piece->iov_len, flags) : -EOPNOTSUPP;
+
+	return n < 0 ? (int)n : 0;
+}
+
+static ssize_t shm_recv(VDECONN *conn, struct virtio_net_hdr *vnet, void *frame, size_t size, int flags)
+{
+	struct ring *ring = takes(conn);
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed), at = tail % RING_SIZE, len;
 
-	(void)flags;
+	(void)vnet;
 	if (empty(ring, tail)) {
-		errno = EAGAIN;
-		return -1;
+		if (flags & VDE_SHM_AWAKE) {
+			atomic_store_explicit(&ring->rung, true, memory_order_relaxed);
+			hear(ring);
+			return -EAGAIN;
+		}
+		/* Who has put a frame in before he could see that had no reason to ring. */
+		answer(ring);
+		if (empty(ring, tail))
+			return -EAGAIN;
 	}
 	memcpy(&len, ring->bytes + at, WORD);
 	if (len == 0) {
@@ -298,6 +300,50 @@ static ssize_t memory_recv(VDECONN *conn, void *frame, size_t size, int flags)
 	memcpy(frame, ring->bytes + at + LINE, len < size ? len : size);
 	atomic_store_explicit(&ring->tail, tail + taken(len), memory_order_release);
 	return (ssize_t)(len < size ? len : size);
+}
+
+static int shm_waiting(VDECONN *conn)
+{
+	struct ring *ring = takes(conn);
+
+	return !empty(ring, atomic_load_explicit(&ring->tail, memory_order_relaxed));
+}
+
+static void shm_rest(VDECONN *conn)
+{
+	struct ring *ring = takes(conn);
+
+	answer(ring);
+	if (shm_waiting(conn))
+		ring_bell(ring);
+}
+
+static int shm_offload(VDECONN *conn, int what)
+{
+	(void)conn;
+	return what == 0 ? 0 : -EOPNOTSUPP;
+}
+
+static ssize_t shm_next(VDECONN *conn)
+{
+	(void)conn;
+	return 0;
+}
+
+static ssize_t memory_send(VDECONN *conn, const void *frame, size_t len, int flags)
+{
+	ssize_t n = shm_send(conn, NULL, frame, len, flags);
+
+	errno = n < 0 ? (int)-n : errno;
+	return n < 0 ? -1 : n;
+}
+
+static ssize_t memory_recv(VDECONN *conn, void *frame, size_t size, int flags)
+{
+	ssize_t n = shm_recv(conn, NULL, frame, size, flags);
+
+	errno = n < 0 ? (int)-n : errno;
+	return n < 0 ? -1 : n;
 }
 
 static int memory_datafd(VDECONN *conn)
@@ -320,4 +366,16 @@ __attribute__((visibility("default"))) struct vdeplug_module vdeplug_ops = {
         .vde_datafd = memory_datafd,
         .vde_ctlfd = memory_ctlfd,
         .vde_close = memory_close,
+};
+
+__attribute__((visibility("default"))) extern const struct vde_shm_ops vdeplug_shm_ops;
+const struct vde_shm_ops vdeplug_shm_ops = {
+        .size = sizeof(struct vde_shm_ops),
+        .offload = shm_offload,
+        .recv = shm_recv,
+        .send = shm_send,
+        .waiting = shm_waiting,
+        .next = shm_next,
+        .rest = shm_rest,
+        .sendv = shm_sendv,
 };

@@ -361,6 +361,8 @@ void engine_settle(void *e);
 bool owed_put_off(struct conn *conn);
 /** owed_add - an acknowledgement is to be sent, at the latest when the lock is given back; TF_ACK_NOW is set */
 void owed_add(struct conn *conn);
+/** owed_at_once - what lwIP would acknowledge later was more than a segment: it is acknowledged when the lock is given back */
+void owed_at_once(struct conn *conn);
 /** owed_forget - the connection is about to be freed */
 void owed_forget(struct conn *conn);
 

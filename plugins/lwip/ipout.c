@@ -353,7 +353,10 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 		return ERR_OK;
 	iface = route->iface;
 	outgoing(e, iface, family, packet, len, route->mtu);
+	/* conn_output pushes. What had to be flattened is gone with the next segment. */
+	iface->more_out = e->building && packet == p->payload;
 	ip_send(e, iface, &route->nexthop, route->mtu, family, packet, len, true);
 	iface->unsummed_out = NULL;
+	iface->more_out = false;
 	return ERR_OK;
 }

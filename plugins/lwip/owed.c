@@ -12,6 +12,8 @@
  * answered one by one, as the peer counts the answers, and what the clock of delayed acknowledgements sends does not
  * come here.
  *
+ * One large segment of shared memory stands for several, so it is acknowledged as the second of them would be (RFC 5681, 4.2).
+ *
  * The other half of it: a peer that acknowledges many segments at once must not be taken for one that has received few.
  * lwIP's window grows by two segments for an acknowledgement, however many it covers (on_sent sees to the others).
  */
@@ -28,6 +30,14 @@ bool owed_put_off(struct conn *conn)
 		return false;
 	owed_add(conn);
 	return true;
+}
+
+void owed_at_once(struct conn *conn)
+{
+	if (conn->place != CONN_LIVING || !(conn->pcb.flags & TF_ACK_DELAY))
+		return;
+	conn->pcb.flags |= TF_ACK_NOW;
+	owed_add(conn);
 }
 
 void owed_add(struct conn *conn)

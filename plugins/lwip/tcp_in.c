@@ -235,6 +235,8 @@ void tcp_in(struct engine *e, const struct usock_packet *packet, struct buffer *
 		return;
 	if (open)
 		conn->pcb.rcv_wnd--;
+	if (packet->payload_len >= 2U * conn->pcb.mss)
+		owed_at_once(conn);
 	if (conn->place == CONN_OVER && conn->pcb.tmr == *e->lw.tcp_ticks)
 		conns_refresh(e, conn);
 	timer_conn(e, conn);
@@ -277,6 +279,7 @@ err_t conn_output(struct conn *conn)
 		e->building = pcb;
 		err = e->lw.tcp_output(pcb);
 		e->building = outer;
+		usock_push(e->stack);
 	}
 	if (held) {
 		for (end = &pcb->unsent; *end; end = &(*end)->next)

@@ -204,7 +204,7 @@ void link__conn_offload(struct link__conn *conn, bool trains)
 
 int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size_t size)
 {
-	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, size, shm_flags(conn));
+	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, size, shm_flags(conn) | VDE_SHM_WHOLE);
 }
 
 int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame)
@@ -219,9 +219,23 @@ size_t link__conn_next(const struct link__conn *conn)
 	return len > 0 ? (size_t)len : 0;
 }
 
+void link__conn_rest(struct link__conn *conn)
+{
+	if (!conn->awake)
+		return;
+	conn->awake = false;
+	conn->shm->rest(conn->vde);
+}
+
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame)
 {
 	ssize_t n = conn->shm->send(conn->vde, &frame->vnet, frame->data, frame->len, MSG_DONTWAIT);
 
 	return n < 0 ? (int)n : 0;
+}
+
+int link__conn_send_pieces(struct link__conn *conn, const struct virtio_net_hdr *vnet, const struct iovec *piece,
+                           unsigned int pieces)
+{
+	return conn->shm->sendv(conn->vde, vnet, piece, pieces, MSG_DONTWAIT);
 }

@@ -9,13 +9,21 @@
  * again. Sending never ends it: a peer that is not there may come back, as in port.c, and until then frames are lost as
  * on a cable that nobody has plugged in at the other end.
  *
+ * A network in shared memory that is full has room again as soon as a receiver has read, and says after a while that it does not
+ * wait any longer for one who does not. So what it has no room for waits in a queue (queue.c). Other networks are like a cable:
+ * what they do not take is lost.
+ *
  * Frames with work left to do pass through a network in shared memory as they are, if the stack has asked for that, and so they
  * are captured.
+ *
+ * Who runs a stack on a network in shared memory may look at the memory by himself instead of being told (link_conn_awake).
  *
  * Nothing is locked here: the stack's lock is.
  */
 #include "capture.h"
+#include "join.h"
 #include "private.h"
+#include "queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +34,8 @@
 struct link_conn {
 	struct link__conn conn;
 	struct link__capture *capture; /* or NULL */
+	struct link__join *kept;       /* segments to be sent as one; NULL until there are some */
+	struct link__queue queue;      /* what a network in shared memory had no room for */
 	bool recorded;                 /* there is something for the file of the capture */
 	bool dead;
 	unsigned int failures;
@@ -68,6 +78,9 @@ void link_conn_close(struct link_conn *conn)
 		link__conn_abandon(&conn->conn);
 	if (conn->capture)
 		link__capture_close(conn->capture);
+	while (conn->queue.frames > 0)
+		link__queue_drop(&conn->queue);
+	free(conn->kept);
 	free(conn);
 }
 
@@ -134,24 +147,72 @@ int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bo
 	return conn->dead ? -ENETDOWN : received(conn, frame, link__conn_recv(&conn->conn, frame, size, ready));
 }
 
+void link_conn_awake(struct link_conn *conn)
+{
+	conn->conn.awake = conn->conn.shm && !conn->dead;
+}
+
+void link_conn_rest(struct link_conn *conn)
+{
+	link__conn_rest(&conn->conn);
+}
+
+bool link_conn_waiting(const struct link_conn *conn)
+{
+	return conn->conn.awake && conn->conn.shm->waiting(conn->conn.vde);
+}
+
 /** sent - what came of an attempt to send; see link_conn_send */
-static int sent(struct link_conn *conn, const unsigned char *frame, size_t len, int err)
+static int sent(struct link_conn *conn, size_t len, int err)
 {
 	if (err) {
 		conn->stats.output_dropped++;
-		if (err == -EAGAIN || err == -ENOBUFS)
-			return -EAGAIN;
-	} else {
-		conn->stats.output_frames++;
-		conn->stats.output_bytes += len;
+		return err == -EAGAIN || err == -ENOBUFS ? -EAGAIN : 0;
 	}
-	conn_capture(conn, frame, len);
+	conn->stats.output_frames++;
+	conn->stats.output_bytes += len;
 	return 0;
+}
+
+unsigned int link_conn_queued(const struct link_conn *conn)
+{
+	return conn->queue.frames;
+}
+
+unsigned int link_conn_retry(struct link_conn *conn)
+{
+	while (conn->queue.frames > 0) {
+		struct link_frame frame = link__queue_first(&conn->queue);
+
+		if (!conn->dead && link__conn_send_frame(&conn->conn, &frame) == -EAGAIN)
+			break;
+		link__queue_drop(&conn->queue);
+	}
+	return conn->queue.frames;
+}
+
+/** send_pieces - to a network in shared memory, or to the queue before it; see link_conn_send */
+static int send_pieces(struct link_conn *conn, const struct virtio_net_hdr *vnet, const struct iovec *piece,
+                       unsigned int pieces, size_t len)
+{
+	int err = link_conn_retry(conn) > 0 ? -EAGAIN : link__conn_send_pieces(&conn->conn, vnet, piece, pieces);
+
+	if (err == -EAGAIN && link__queue_add(&conn->queue, vnet, piece, pieces, len))
+		err = 0;
+	return sent(conn, len, err);
 }
 
 int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len)
 {
-	return conn->dead ? -ENETDOWN : sent(conn, frame, len, link__conn_send(&conn->conn, frame, len));
+	struct link_frame finished = {.data = (unsigned char *)(uintptr_t)frame, .len = (uint32_t)len};
+	int err;
+
+	if (conn->conn.shm)
+		return link_conn_send_frame(conn, &finished);
+	err = conn->dead ? -ENETDOWN : sent(conn, len, link__conn_send(&conn->conn, frame, len));
+	if (!err)
+		conn_capture(conn, frame, len);
+	return err;
 }
 
 bool link_conn_offload(struct link_conn *conn)
@@ -167,13 +228,41 @@ size_t link_conn_next(const struct link_conn *conn)
 
 int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame)
 {
-	return conn->dead ? -ENETDOWN
-	                  : received(conn, frame->data, link__conn_recv_into(&conn->conn, frame, frame->len));
+	int len = conn->dead ? -ENETDOWN : link__conn_recv_into(&conn->conn, frame, frame->len);
+
+	return conn->dead || len == -EMSGSIZE ? len : received(conn, frame->data, len);
 }
 
 int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame)
 {
-	return conn->dead ? -ENETDOWN : sent(conn, frame->data, frame->len, link__conn_send_frame(&conn->conn, frame));
+	struct iovec piece = {frame->data, frame->len};
+	int err = conn->dead ? -ENETDOWN : send_pieces(conn, &frame->vnet, &piece, 1, frame->len);
+
+	if (!err)
+		conn_capture(conn, frame->data, frame->len);
+	return err;
+}
+
+bool link_conn_keep(struct link_conn *conn, const struct link_frame *frame)
+{
+	if (!conn->kept)
+		conn->kept = calloc(1, sizeof(*conn->kept));
+	if (!conn->kept || conn->dead || !link__join_add(conn->kept, frame))
+		return false;
+	conn_capture(conn, frame->data, frame->len);
+	return true;
+}
+
+int link_conn_send_kept(struct link_conn *conn)
+{
+	struct link__join *kept = conn->kept;
+	unsigned int count = kept ? kept->count : 0;
+
+	if (count == 0)
+		return 0;
+	link__join_end(kept);
+	kept->count = 0;
+	return conn->dead ? -ENETDOWN : send_pieces(conn, &kept->vnet, kept->piece, count + 1, kept->len);
 }
 
 void link_conn_flush(struct link_conn *conn)

@@ -165,9 +165,27 @@ bool link_conn_alive(struct link_conn *conn);
  */
 int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready);
 
+/**
+ * link_conn_awake - from now on the caller looks by itself (link_conn_waiting), so that link_conn_fd need not tell of frames
+ *
+ * For networks in shared memory, where neither side needs a system call then; on others nothing changes.
+ */
+void link_conn_awake(struct link_conn *conn);
+
+/** link_conn_rest - the caller will not look any more: link_conn_fd tells again, of what has come meanwhile too */
+void link_conn_rest(struct link_conn *conn);
+
+/** link_conn_waiting - the caller is to look by itself: has something come? A look at memory */
+bool link_conn_waiting(const struct link_conn *conn);
+
 /** link_conn_send - send one finished frame without blocking: 0; -EAGAIN the network has no room, which is counted as a
-   drop; -ENETDOWN */
+   drop; -ENETDOWN. On a network in shared memory it may have to wait for room, and be sent by link_conn_retry */
 int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len);
+
+/** link_conn_queued - how many frames wait for room, which nobody tells of; link_conn_retry - try to send them: again and
+ * again until there are none; how many there still are */
+unsigned int link_conn_queued(const struct link_conn *conn);
+unsigned int link_conn_retry(struct link_conn *conn);
 
 /**
  * link_conn_offload - from now on take, and give, frames with work left to do (struct link_device, offload)
@@ -180,11 +198,22 @@ bool link_conn_offload(struct link_conn *conn);
 size_t link_conn_next(const struct link_conn *conn);
 
 /** link_conn_recv_frame - as link_conn_recv, into frame->data, of frame->len bytes; frame->vnet is what another member of the
-    network says is left to be done: check it. A frame that is longer is cut, and its length is frame->len then */
+    network says is left to be done: check it. -EMSGSIZE: the next frame is longer */
 int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame);
 
 /** link_conn_send_frame - as link_conn_send */
 int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame);
+
+/**
+ * link_conn_keep - keep a TCP segment, to be sent as one with those that are kept (join.c)
+ *
+ * Its checksum is left to be done, and its bytes stay where they are until link_conn_send_kept. False: it does not continue what
+ * is kept, or is nothing to be kept: that has to be sent first, and then it can be tried again, or sent by itself.
+ */
+bool link_conn_keep(struct link_conn *conn, const struct link_frame *frame);
+
+/** link_conn_send_kept - send what is kept, if anything is: as link_conn_send_frame */
+int link_conn_send_kept(struct link_conn *conn);
 
 /** link_conn_flush - bring captured packets to their file: before the thread that moved frames sleeps */
 void link_conn_flush(struct link_conn *conn);

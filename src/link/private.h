@@ -227,10 +227,16 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len);
  */
 void link__conn_offload(struct link__conn *conn, bool trains);
 int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame);
-/** link__conn_recv_into - link__conn_recv_frame with room for @size bytes only; link__conn_next - bytes of the next frame,
- * or 0 */
+/** link__conn_recv_into - link__conn_recv_frame with room for @size bytes only: -EMSGSIZE the next is larger;
+ * link__conn_next - bytes of the next frame, or 0 */
 int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size_t size);
 size_t link__conn_next(const struct link__conn *conn);
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame);
+/** link__conn_send_pieces - link__conn_send_frame of a frame in pieces, the headers being in the first */
+int link__conn_send_pieces(struct link__conn *conn, const struct virtio_net_hdr *vnet, const struct iovec *piece,
+                           unsigned int pieces);
+
+/** link__conn_rest - conn->awake ends: the data descriptor tells again, of what has come meanwhile too */
+void link__conn_rest(struct link__conn *conn);
 
 #endif

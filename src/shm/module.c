@@ -87,11 +87,12 @@ static ssize_t shm_ops_recv(VDECONN *conn, struct virtio_net_hdr *vnet, void *bu
 {
 	struct shm_port *port = port_of(conn);
 	struct pollfd p = {.fd = port->datafd, .events = POLLIN};
+	unsigned int how = (flags & VDE_SHM_AWAKE ? SHM_AWAKE : 0) | (flags & VDE_SHM_WHOLE ? SHM_WHOLE : 0);
 
 	if (port->net->foreign)
 		return -ESTALE;
 	for (;;) {
-		ssize_t n = shm_receive(port, vnet, buf, len, !(flags & VDE_SHM_AWAKE));
+		ssize_t n = shm_receive(port, vnet, buf, len, how);
 
 		if (n != -EAGAIN || must_not_wait(port, flags))
 			return n;
@@ -104,7 +105,8 @@ static ssize_t shm_ops_recv(VDECONN *conn, struct virtio_net_hdr *vnet, void *bu
 	}
 }
 
-static ssize_t shm_ops_send(VDECONN *conn, const struct virtio_net_hdr *vnet, const void *buf, size_t len, int flags)
+static int shm_ops_sendv(VDECONN *conn, const struct virtio_net_hdr *vnet, const struct iovec *piece,
+                         unsigned int pieces, int flags)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	struct shm_port *port = port_of(conn);
@@ -112,8 +114,16 @@ static ssize_t shm_ops_send(VDECONN *conn, const struct virtio_net_hdr *vnet, co
 
 	if (port->net->foreign)
 		return -ESTALE;
-	while ((err = shm_send(port, vnet, buf, len)) == -EAGAIN && !must_not_wait(port, flags))
+	while ((err = shm_send(port, vnet, piece, pieces)) == -EAGAIN && !must_not_wait(port, flags))
 		nanosleep(&pause, NULL);
+	return err;
+}
+
+static ssize_t shm_ops_send(VDECONN *conn, const struct virtio_net_hdr *vnet, const void *buf, size_t len, int flags)
+{
+	struct iovec piece = {(void *)(uintptr_t)buf, len};
+	int err = shm_ops_sendv(conn, vnet, &piece, 1, flags);
+
 	return err ? err : (ssize_t)len;
 }
 
@@ -134,6 +144,14 @@ static int shm_ops_waiting(VDECONN *conn)
 	const struct shm_port *port = port_of(conn);
 
 	return !port->net->foreign && shm_waiting(port);
+}
+
+static void shm_ops_rest(VDECONN *conn)
+{
+	struct shm_port *port = port_of(conn);
+
+	if (!port->net->foreign)
+		shm_rest(port);
 }
 
 static ssize_t shm_ops_next(VDECONN *conn)
@@ -178,6 +196,8 @@ const struct vde_shm_ops vdeplug_shm_ops = {
         .send = shm_ops_send,
         .waiting = shm_ops_waiting,
         .next = shm_ops_next,
+        .rest = shm_ops_rest,
+        .sendv = shm_ops_sendv,
 };
 
 extern struct vdeplug_module vdeplug_ops;

@@ -165,6 +165,7 @@ struct shm_port {
 	uint64_t head;
 	struct shm_count received;
 	uint32_t token; /* what we wrote into `asleep` last */
+	bool noted;     /* it may be there still */
 	bool stirred;   /* when we last lay down the socket was readable */
 };
 
@@ -270,21 +271,27 @@ int64_t shm_now_ns(void);
 /**
  * shm_send - send a frame
  * @vnet: what is left to be done, or NULL for a finished frame
+ * @piece: @pieces parts of it, the Ethernet header being in the first
  *
  * Never waits. Returns 0: it is on its way, or nobody wants it, or was lost on a queue that has been full for long;
  * -EAGAIN there is no room now, but there may soon be; -EMSGSIZE, -EINVAL the frame is wrong; -EPERM the port monitors.
  */
-int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const void *frame, size_t len);
+int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const struct iovec *piece, unsigned int pieces);
 
 /**
  * shm_receive - receive a frame
  * @vnet: receives what is left to be done; NULL: only finished frames
- * @sleep: if there is none, see that datafd becomes readable when there is one
+ * @how: SHM_AWAKE: if there is none, datafd need not become readable when there is one; SHM_WHOLE: leave one that is larger
  *
- * Never waits. Returns its length, cut to @size; -EAGAIN, and port->stirred says whether datafd was readable for
- * nothing.
+ * Never waits. Returns its length, cut to @size; -EMSGSIZE it is larger, and is still there; -EAGAIN, and port->stirred says
+ * whether datafd was readable for nothing.
  */
-ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep);
+ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, unsigned int how);
+#define SHM_AWAKE 1U
+#define SHM_WHOLE 2U
+
+/** shm_rest - a receiver that was not to sleep is going to: datafd tells of what comes, and of what has come already */
+void shm_rest(struct shm_port *port);
 
 /** shm_waiting - is there anything in the ring? */
 bool shm_waiting(const struct shm_port *port);

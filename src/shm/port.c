@@ -104,6 +104,7 @@ void shm_port_note(struct shm_port *port)
 {
 	if (++port->token == 0)
 		port->token = 1;
+	port->noted = true;
 	atomic_store(&port->control->asleep, port->token);
 }
 

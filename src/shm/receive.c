@@ -12,6 +12,9 @@
  * just about to wake us, or a datagram is: the socket is readable as long as there is something to receive, and a
  * receiver that finds its ring filled again and again makes no system call. It may be readable for nothing, once.
  *
+ * Who says that he looks by himself (VDE_SHM_AWAKE) gets up when he first finds the ring empty: he takes his note back, so
+ * that nobody wakes him, and his socket stays as it is. Before he ceases to look he lies down (shm_rest).
+ *
  * On the way a receiver puts right what it shows to others, in case somebody has scribbled over it.
  */
 #include "net.h"
@@ -48,9 +51,10 @@ static const unsigned char *find(const struct shm_port *port, uint64_t word, str
 	return area + at + sizeof(*record);
 }
 
-/** copy_out - the frame that a word speaks of; returns its length, or -1: it is not there (any more) */
+/** copy_out - the frame that a word speaks of; returns its length, -EMSGSIZE when it is wanted whole and @size is too small,
+ * or -1: it is not there (any more) */
 static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virtio_net_hdr *vnet, void *frame,
-                        size_t size)
+                        size_t size, bool whole)
 {
 	uint32_t from = (uint32_t)(word >> POSITION_BITS);
 	const unsigned char *data;
@@ -66,6 +70,8 @@ static ssize_t copy_out(const struct shm_port *port, uint64_t word, struct virti
 	else if (!port->monitor && (len > port->net->geometry.mtu + SHM_FRAME_EXTRA ||
 	                            record.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE || record.vnet.flags != 0))
 		return -1;
+	if (whole && len > size)
+		return -EMSGSIZE;
 	len = len < size ? len : size;
 	memcpy(frame, data, len);
 	atomic_thread_fence(memory_order_acquire);
@@ -104,6 +110,18 @@ static void put_right(struct shm_port *port)
 	shm_ring_repair(&port->ring, port->head);
 }
 
+/** get_up - nobody need wake us: take the note back, and the datagram of who has woken us. Another may be on its way */
+static void get_up(struct shm_port *port)
+{
+	char byte;
+
+	if (!port->noted)
+		return;
+	port->noted = false;
+	atomic_store(&port->control->asleep, 0);
+	(void)!recv(port->datafd, &byte, sizeof(byte), MSG_DONTWAIT);
+}
+
 /** lie_down - we are going to sleep, unless there is something now */
 static void lie_down(struct shm_port *port)
 {
@@ -117,7 +135,7 @@ static void lie_down(struct shm_port *port)
 	atomic_store_explicit(&port->control->received.wakes, ++port->received.wakes, memory_order_relaxed);
 }
 
-/** wake_myself - too much nonsense in one go; there may be more, so go on later */
+/** wake_myself - there is something, or may be: our socket is to say so */
 static void wake_myself(struct shm_port *port)
 {
 	struct sockaddr_un address;
@@ -126,9 +144,9 @@ static void wake_myself(struct shm_port *port)
 	sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len);
 }
 
-ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, bool sleep)
+ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, unsigned int how)
 {
-	bool ready = !sleep;
+	bool awake = how & SHM_AWAKE, ready = awake;
 
 	for (uint32_t i = 0; i < port->net->geometry.slots; i++) {
 		uint64_t word;
@@ -136,25 +154,36 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 
 		switch (shm_ring_look(&port->ring, port->head, &word)) {
 		case 0:
+			if (awake)
+				get_up(port);
 			if (ready)
 				return -EAGAIN;
 			lie_down(port);
 			ready = true;
 			continue;
 		case 1:
-			len = copy_out(port, word, vnet, frame, size);
+			len = copy_out(port, word, vnet, frame, size, how & SHM_WHOLE);
+			if (len == -EMSGSIZE)
+				return len;
 			break;
 		default:
 			break;
 		}
 		port->head = shm_ring_next(&port->ring, port->head);
 		count_received(port, len);
-		ready = !sleep;
+		ready = awake;
 		if (len >= 0)
 			return len;
 	}
 	wake_myself(port);
 	return -EAGAIN;
+}
+
+void shm_rest(struct shm_port *port)
+{
+	lie_down(port);
+	if (shm_waiting(port))
+		wake_myself(port);
 }
 
 bool shm_waiting(const struct shm_port *port)

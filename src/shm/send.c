@@ -34,7 +34,7 @@
 
 #define PATIENCE_NS 200000000 /* of waiting for one that does not move: on a busy machine its turn may come late */
 #define WAITED_MAX_NS 1000000 /* the time between two attempts counts for no more: we may have been away ourselves */
-#define PIECE 4096            /* of a large frame that is copied at a time */
+#define AHEAD 4096            /* bytes of a large frame whose lines are brought before they are written */
 #define POSITION_BITS 32      /* of a word in a ring; the sender's number is above */
 
 uint32_t shm_now_s(void)
@@ -111,6 +111,14 @@ static bool patient(struct shm_port *port, uint32_t who)
 
 /* --------------------------------------------------------------------------------------------------------- frames */
 
+/** struct shm_frame - a frame that is to be sent */
+struct shm_frame {
+	const struct virtio_net_hdr *vnet; /* NULL: it is finished */
+	const struct iovec *piece;         /* the Ethernet header is in the first */
+	unsigned int pieces;
+	size_t len; /* of all */
+};
+
 /** room_for - the record for a frame of @len bytes; NULL: wait for who is in the way */
 static struct shm_record *room_for(struct shm_port *port, size_t len)
 {
@@ -129,25 +137,36 @@ static struct shm_record *room_for(struct shm_port *port, size_t len)
 	return record;
 }
 
-/** copy_in - a frame into our area: a large one in pieces, the lines of the next being brought meanwhile */
-static void copy_in(unsigned char *to, const unsigned char *frame, size_t len)
+/** copy_in - a frame into our area: of a large one the lines that come next are brought meanwhile */
+static void copy_in(unsigned char *to, const struct shm_frame *frame)
 {
-	for (size_t done = 0; done < len; done += PIECE) {
-		for (size_t next = done + PIECE; next < len && next < done + (size_t)2 * PIECE; next += SHM_LINE)
-			shm_fetch_line(to + next);
-		memcpy(to + done, frame + done, len - done < PIECE ? len - done : PIECE);
+	size_t fetched = AHEAD, at = 0;
+
+	for (unsigned int i = 0; i < frame->pieces; i++) {
+		const unsigned char *from = frame->piece[i].iov_base;
+		size_t left = frame->piece[i].iov_len;
+
+		while (left > 0) {
+			size_t n = left < AHEAD ? left : AHEAD;
+
+			for (; fetched < frame->len && fetched < at + n + AHEAD; fetched += SHM_LINE)
+				shm_fetch_line(to + fetched);
+			memcpy(to + at, from, n);
+			at += n;
+			from += n;
+			left -= n;
+		}
 	}
 }
 
 /** write_record - a frame and what is to be said about it, into our area; returns the word for the rings */
-static uint64_t write_record(struct shm_port *port, struct shm_record *record, const struct virtio_net_hdr *vnet,
-                             const void *frame, size_t len)
+static uint64_t write_record(struct shm_port *port, struct shm_record *record, const struct shm_frame *frame)
 {
 	record->position = port->area.next;
-	record->len = (uint32_t)len;
+	record->len = (uint32_t)frame->len;
 	record->reserved = 0;
-	record->vnet = vnet ? *vnet : (struct virtio_net_hdr){0};
-	copy_in((unsigned char *)(record + 1), frame, len);
+	record->vnet = frame->vnet ? *frame->vnet : (struct virtio_net_hdr){0};
+	copy_in((unsigned char *)(record + 1), frame);
 	return (uint64_t)port->number << POSITION_BITS | (uint32_t)port->area.next;
 }
 
@@ -199,16 +218,15 @@ static void to_monitors(struct shm_port *port, uint64_t word, uint32_t to)
 }
 
 /** to_one - send a frame to a port, of which the sender knows the generation; 0 or -EAGAIN */
-static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const struct virtio_net_hdr *vnet,
-                  const void *frame, size_t len)
+static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const struct shm_frame *frame)
 {
 	struct shm_ring ring = shm_ring_of(port->net, to);
-	struct shm_record *record = room_for(port, len);
+	struct shm_record *record = room_for(port, frame->len);
 	uint64_t index, word;
 
 	if (!record)
 		return -EAGAIN;
-	word = write_record(port, record, vnet, frame, len);
+	word = write_record(port, record, frame);
 	if (shm_ring_put(&ring, word, &index) != 0) {
 		wake(port, to); /* it cannot know that it should look, if its tail was scribbled over */
 		if (patient(port, to))
@@ -216,8 +234,8 @@ static int to_one(struct shm_port *port, uint32_t to, uint32_t generation, const
 		show(&port->control->sent.full, ++port->sent.full);
 		return 0;
 	}
-	shm_area_commit(&port->area, len, to, generation, index);
-	count_sent(port, len);
+	shm_area_commit(&port->area, frame->len, to, generation, index);
+	count_sent(port, frame->len);
 	to_monitors(port, word, to); /* before there can be an answer */
 	wake(port, to);
 	return 0;
@@ -242,7 +260,7 @@ static unsigned int others(const struct shm_port *port, uint32_t *one)
 }
 
 /** to_all - send a frame to all other ports */
-static int to_all(struct shm_port *port, const void *frame, size_t len)
+static int to_all(struct shm_port *port, const struct shm_frame *frame)
 {
 	struct shm_record *record;
 	uint64_t word, index;
@@ -252,14 +270,14 @@ static int to_all(struct shm_port *port, const void *frame, size_t len)
 	case 0:
 		return 0;
 	case 1:
-		return to_one(port, one, atomic_load(&shm_control_of(port->net, one)->generation), NULL, frame, len);
+		return to_one(port, one, atomic_load(&shm_control_of(port->net, one)->generation), frame);
 	default:
 		break;
 	}
-	record = room_for(port, len);
+	record = room_for(port, frame->len);
 	if (!record)
 		return -EAGAIN;
-	word = write_record(port, record, NULL, frame, len);
+	word = write_record(port, record, frame);
 	for (uint32_t at = 0; at < port->net->geometry.ports; at += 64) {
 		uint64_t bits = atomic_load_explicit(shm_active_of(port->net, at), memory_order_relaxed);
 
@@ -276,8 +294,8 @@ static int to_all(struct shm_port *port, const void *frame, size_t len)
 			wake(port, to);
 		}
 	}
-	shm_area_commit(&port->area, len, SHM_NOBODY, 0, 0);
-	count_sent(port, len);
+	shm_area_commit(&port->area, frame->len, SHM_NOBODY, 0, 0);
+	count_sent(port, frame->len);
 	return 0;
 }
 
@@ -335,10 +353,9 @@ static bool room_for_all(struct shm_port *port, int to, unsigned int pieces, siz
 }
 
 /** finished - send a frame to somebody who wants it finished: cut and with all checksums */
-static int finished(struct shm_port *port, int to, uint32_t generation, const struct virtio_net_hdr *vnet,
-                    const unsigned char *frame, size_t len)
+static int finished(struct shm_port *port, int to, uint32_t generation, const struct shm_frame *frame)
 {
-	struct link_frame whole = {.vnet = *vnet, .len = (uint32_t)len};
+	struct link_frame whole = {.vnet = *frame->vnet, .len = (uint32_t)frame->len};
 	struct link__finisher finisher;
 	const unsigned char *piece;
 	unsigned int pieces;
@@ -349,7 +366,8 @@ static int finished(struct shm_port *port, int to, uint32_t generation, const st
 	if (!port->scratch)
 		return -EAGAIN;
 	whole.data = port->scratch;
-	memcpy(whole.data, frame, len);
+	for (unsigned int i = 0, at = 0; i < frame->pieces; at += (unsigned int)frame->piece[i++].iov_len)
+		memcpy(whole.data + at, frame->piece[i].iov_base, frame->piece[i].iov_len);
 	pieces = link__finish(&finisher, &whole);
 	size = finisher.headers ? finisher.headers + (uint32_t)finisher.size : finisher.len;
 	if (pieces == 0)
@@ -360,8 +378,9 @@ static int finished(struct shm_port *port, int to, uint32_t generation, const st
 		return -EAGAIN;
 	for (unsigned int i = 0; (size = link__finish_next(&finisher, port->scratch + SHM_SEGMENT_MAX, &piece)) > 0;
 	     i++) {
-		int err =
-		        to >= 0 ? to_one(port, (uint32_t)to, generation, NULL, piece, size) : to_all(port, piece, size);
+		struct iovec iov = {(void *)(uintptr_t)piece, size};
+		struct shm_frame one = {.piece = &iov, .pieces = 1, .len = size};
+		int err = to >= 0 ? to_one(port, (uint32_t)to, generation, &one) : to_all(port, &one);
 
 		if (err && i == 0)
 			return err;
@@ -379,31 +398,35 @@ static bool takes(const struct shm_port *port, uint32_t to, const struct virtio_
 	return (features & SHM_OFFLOAD) && (vnet->gso_type != VIRTIO_NET_HDR_GSO_UDP_L4 || (features & SHM_UDP));
 }
 
-int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const void *frame, size_t len)
+int shm_send(struct shm_port *port, const struct virtio_net_hdr *vnet, const struct iovec *piece, unsigned int pieces)
 {
+	struct shm_frame frame = {.vnet = vnet, .piece = piece, .pieces = pieces};
 	bool segment = vnet && vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE;
+	const unsigned char *header = pieces > 0 ? piece[0].iov_base : NULL;
 	size_t most = segment ? SHM_SEGMENT_MAX : port->net->geometry.mtu + SHM_FRAME_EXTRA;
 	uint32_t now = shm_now_s(), generation = 0;
 	int to, err;
 
 	if (port->monitor)
 		return -EPERM;
-	if (len < SHM_FRAME_MIN || len > most) {
+	for (unsigned int i = 0; i < pieces; i++)
+		frame.len += piece[i].iov_len;
+	if (!header || piece[0].iov_len < SHM_FRAME_MIN || frame.len > most) {
 		show(&port->control->sent.lost, ++port->sent.lost);
-		return len > most ? -EMSGSIZE : -EINVAL;
+		return frame.len > most ? -EMSGSIZE : -EINVAL;
 	}
-	learn(port, (const unsigned char *)frame + 6, now);
-	to = choose(port, frame, now, &generation);
+	learn(port, header + 6, now);
+	to = choose(port, header, now, &generation);
 	if (to == (int)port->number)
 		return 0;
 	if (!segment && !(vnet && (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
-		vnet = NULL;
-	if (vnet && (to < 0 || !takes(port, (uint32_t)to, vnet)))
-		err = finished(port, to, generation, vnet, frame, len);
+		frame.vnet = NULL;
+	if (frame.vnet && (to < 0 || !takes(port, (uint32_t)to, vnet)))
+		err = finished(port, to, generation, &frame);
 	else if (to >= 0)
-		err = to_one(port, (uint32_t)to, generation, vnet, frame, len);
+		err = to_one(port, (uint32_t)to, generation, &frame);
 	else
-		err = to_all(port, frame, len);
+		err = to_all(port, &frame);
 	if (err && err != -EAGAIN)
 		show(&port->control->sent.lost, ++port->sent.lost);
 	return err;

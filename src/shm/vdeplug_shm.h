@@ -16,11 +16,15 @@
 #include <linux/virtio_net.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #define VDE_SHM_SEGMENT_MAX 65553 /* bytes of the largest frame with offload, Ethernet header first */
 #define VDE_SHM_AWAKE                                                                                                  \
 	0x10000000 /* flag of recv, with MSG_DONTWAIT: we shall be looking again soon; vde_datafd need not become      \
 	              readable, nor cease to be */
+#define VDE_SHM_WHOLE                                                                                                  \
+	0x20000000 /* flag of recv: a frame that is larger than the buffer stays there, and -EMSGSIZE is returned; next \
+	              tells how large it is */
 
 #define VDE_SHM_TCP 1 /* see offload */
 #define VDE_SHM_UDP 3
@@ -40,7 +44,7 @@ struct vde_shm_ops {
 	 */
 	int (*offload)(struct vdeconn *conn, int what);
 	/** recv - as vde_recv, 1 being no frame; @vnet receives what is left to be done, host byte order, as the sender
-	 * says it: check it
+	 * says it: check it. A frame that is larger than the buffer is cut, but for VDE_SHM_WHOLE
 	 */
 	ssize_t (*recv)(struct vdeconn *conn, struct virtio_net_hdr *vnet, void *buf, size_t len, int flags);
 	/** send - as vde_send; @vnet: what is left to be done, host byte order; NULL: nothing */
@@ -48,9 +52,14 @@ struct vde_shm_ops {
 	                int flags);
 	/** waiting - 1: there is something to be received; 0: no. A look at memory, no more */
 	int (*waiting)(struct vdeconn *conn);
-	/** next - how many bytes the next frame has, as its sender says: what recv needs room for, and cuts it to if that has
+	/** next - how many bytes the next frame has, as its sender says: what recv needs room for, unless that has
 	 * become untrue meanwhile; 0: there is none, or it is going to be thrown away. A look at memory, no more */
 	ssize_t (*next)(struct vdeconn *conn);
+	/** rest - who has used VDE_SHM_AWAKE looks no more: vde_datafd tells again, of what has come already too */
+	void (*rest)(struct vdeconn *conn);
+	/** sendv - send, of a frame in pieces, the Ethernet header being in the first; returns 0 or a negative errno */
+	int (*sendv)(struct vdeconn *conn, const struct virtio_net_hdr *vnet, const struct iovec *piece,
+	             unsigned int pieces, int flags);
 };
 
 #endif

@@ -21,6 +21,11 @@
  * the next RETURNS times; so what such a thread can cost others, who poll a socket of the stack, is one LEASE now and
  * then. Where another thread waits already the loop takes over at once.
  *
+ * Awake. A network in shared memory need not tell of frames as long as somebody looks at it (link_conn_awake). So the
+ * port that frames came from last, drive->hot, is awake while a leader is, and while the loop stays away: it is looked at
+ * before the set, and whoever goes to sleep on the set, or leaves it to the loop, has it rest first (usock__port_rest).
+ * Neither a frame nor its answer is a system call then, on either side.
+ *
  * Deadlines. The loop keeps the deadline of its driver (link/clock.c). A leader sleeps no longer than until the
  * deadline, and is woken when somebody sets an earlier one. That the deadline has got later it need not know, so it
  * goes on sleeping for an earlier one that has been withdrawn (*bound*): otherwise each packet, which sets a deadline
@@ -116,6 +121,8 @@ void usock__drive_handle(struct usock_stack *stack, struct epoll_event *events, 
 		}
 	}
 	drive->count = 0;
+	if (usock__port_waiting(stack))
+		usock__port_glance(stack);
 	usock__turn(stack);
 }
 
@@ -263,6 +270,7 @@ void usock__drive_settle(struct usock_stack *stack)
 	} else if (!linger(stack, deadline)) {
 		drive->lingering = false;
 		link_driver_deadline(drive->driver, deadline);
+		usock__port_rest(stack);
 		if (drive->suspended)
 			link_driver_resume(drive->driver);
 		drive->suspended = false;
@@ -322,7 +330,7 @@ int usock__drive_open(struct usock_stack *stack)
 
 	if (!drive)
 		return -ENOMEM;
-	drive->spin.ns = link_poll_ns();
+	drive->spin = (struct link_spin){.ns = link_poll_ns(), .look = usock__wait_look, .arg = stack};
 	drive->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (drive->wakefd < 0) {
 		err = -errno;

@@ -29,8 +29,9 @@ struct usock__wait {
 
 struct usock__drive {
 	struct link_driver *driver;
-	int epfd;   /* the set, of driver */
-	int wakefd; /* eventfd(2) in the set, to wake who waits on it */
+	int epfd;           /* the set, of driver */
+	int wakefd;         /* eventfd(2) in the set, to wake who waits on it */
+	struct port *keeps; /* segments to be sent as one; NULL: none does */
 	struct usock__timer *timers;
 	struct usock__wait *posts; /* whose semaphores are to be posted when the lock has been given back */
 
@@ -51,7 +52,9 @@ struct usock__drive {
 	bool moved;            /* so have frames been moved */
 	struct link_spin spin; /* the leader's alone */
 
-	struct port *hot; /* that frames came from last, if asking it costs no more than asking the set; NULL */
+	struct port
+	        *hot; /* that frames came from last, if asking it costs no more than asking the set; NULL. The only one
+	                     that may be awake */
 
 	struct epoll_event *events; /* being handled */
 	int count;
@@ -68,11 +71,21 @@ void usock__drive_lead(struct usock_stack *stack, struct usock__wait *wait);
 /** usock__drive_leave - the leader leads no more; the rest is done when the lock is given back */
 void usock__drive_leave(struct usock_stack *stack);
 
+/** usock__wait_look - is there something to receive that the set does not tell of? For link_spin; @arg: the stack, which
+ * is not locked */
+bool usock__wait_look(void *arg);
+
 /** usock__port_glance - receive what has come from drive->hot; true when something has */
 bool usock__port_glance(struct usock_stack *stack);
 
 /** usock__port_flush - bring captured packets to their files */
 void usock__port_flush(struct usock_stack *stack);
+
+/** usock__port_waiting - is there something to receive that no descriptor tells of, from drive->hot? A look at memory */
+bool usock__port_waiting(const struct usock_stack *stack);
+
+/** usock__port_rest - who runs the stack is going to sleep on the set: it has to tell of what comes from drive->hot */
+void usock__port_rest(struct usock_stack *stack);
 
 /** usock__loopback_pending - has something been sent on lo that has not come back yet? */
 bool usock__loopback_pending(const struct usock_stack *stack);

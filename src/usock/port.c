@@ -12,8 +12,10 @@
  * the engine can do with them (usock_engine.offload). A router cannot: it would have to finish them for other networks. So a
  * stack that forwards gets finished frames, as from any network.
  *
+ * What an engine sends in one go, and says so (inet_iface.more_out), leaves as one segment there if it can: link_conn_keep.
+ *
  * Sending never waits. A frame for which the network has no room is dropped and counted, as by a device without a
- * queue.
+ * queue; but one in shared memory has a queue before it (link_conn_queued), which is looked after here.
  *
  * The network may go away (lifetime rule 18): the interface loses its carrier, and its descriptors are not watched any
  * more.
@@ -39,6 +41,7 @@
 
 #define RX_BATCH 64        /* frames received in a turn */
 #define FAILURES_MAX 16    /* turns in a row on a descriptor that hangs up and brings nothing */
+#define AGAIN_NS 100000    /* between two attempts to send what the network had no room for */
 #define LO_BATCH 256       /* frames of lo in a turn */
 #define LO_FRAMES_MAX 1024 /* that wait; a power of two */
 #define LO_BYTES_MAX (4 * 1024 * 1024)
@@ -52,6 +55,11 @@ struct port {
 	unsigned char *room; /* for the next frame, or NULL */
 	void *buffer;        /* of room */
 	size_t size;         /* of room */
+	struct {
+		unsigned int frames;
+		size_t bytes;
+	} kept;                    /* by conn, to be sent as one */
+	struct usock__timer again; /* set while frames wait for room in the network */
 	unsigned int failures;
 	bool gone;
 };
@@ -148,13 +156,28 @@ static void port_lose(struct port *port, bool ready)
 		port->iface->stats.rx_dropped++;
 }
 
-/** port_cool - the port is not to be asked any more without a reason */
-static void port_cool(const struct port *port)
+/** port_heat - frames have come from the port: it is asked first from now on, unless it is a switch of ours */
+static void port_heat(struct port *port)
 {
 	struct usock__drive *drive = port->stack->drive;
 
+	if (drive->hot == port)
+		return;
+	if (drive->hot)
+		link_conn_rest(drive->hot->conn);
+	drive->hot = link_conn_serves(port->conn) ? NULL : port;
+}
+
+/** port_cool - the port is not to be asked any more without a reason, and sends nothing that it keeps */
+static void port_cool(struct port *port)
+{
+	struct usock__drive *drive = port->stack->drive;
+
+	usock__timer_clear(port->stack, &port->again);
 	if (drive && drive->hot == port)
 		drive->hot = NULL;
+	if (drive && drive->keeps == port)
+		drive->keeps = NULL;
 }
 
 /** port_gone - the network has gone */
@@ -168,6 +191,24 @@ static void port_gone(struct port *port)
 	if (link_conn_ctlfd(port->conn) >= 0)
 		usock__drive_unwatch(stack, link_conn_ctlfd(port->conn), port);
 	inet_iface_carrier(port->iface, false);
+}
+
+/** port_queued - if frames wait for room in the network, try again soon */
+static void port_queued(struct port *port)
+{
+	struct usock_stack *stack = port->stack;
+
+	if (link_conn_queued(port->conn) > 0 && port->again.when == 0)
+		usock__timer_set(stack, &port->again, usock_now(stack) + AGAIN_NS);
+}
+
+/** port_again - see struct usock__timer */
+static void port_again(struct usock__timer *timer)
+{
+	struct port *port = (struct port *)((char *)timer - offsetof(struct port, again));
+
+	link_conn_retry(port->conn);
+	port_queued(port);
 }
 
 /** port_take - receive one frame into the buffer; see link_conn_recv */
@@ -186,9 +227,12 @@ static int port_take(struct port *port, struct link_frame *frame, bool ready)
 /** port_receive - receive what has come; @ready: the network says that something has; true when it has */
 static bool port_receive(struct port *port, uint32_t events, bool ready)
 {
+	struct usock__drive *drive = port->stack->drive;
 	unsigned int attempts, frames = 0;
 	int len = 0;
 
+	if (port == drive->hot && (drive->leader || drive->lingering))
+		link_conn_awake(port->conn);
 	for (attempts = 0; attempts < RX_BATCH; attempts++) {
 		struct link_frame frame;
 
@@ -197,6 +241,8 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 			break;
 		}
 		len = port_take(port, &frame, ready && attempts == 0);
+		if (len == -EMSGSIZE) /* it has just come, and there will be room for it */
+			continue;
 		if (len < 0)
 			break;
 		if (len > 0) {
@@ -205,8 +251,9 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 		}
 	}
 	if (frames > 0) {
-		port->stack->drive->moved = true;
-		port->stack->drive->hot = link_conn_serves(port->conn) ? NULL : port;
+		drive->moved = true;
+		port_heat(port);
+		link_conn_retry(port->conn); /* who answers has read */
 		port->failures = 0;
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		port->failures++;
@@ -214,6 +261,19 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 	if (len == -ENETDOWN || port->failures >= FAILURES_MAX)
 		port_gone(port);
 	return frames > 0;
+}
+
+bool usock__port_waiting(const struct usock_stack *stack)
+{
+	const struct port *port = stack->drive->hot;
+
+	return port && link_conn_waiting(port->conn);
+}
+
+void usock__port_rest(struct usock_stack *stack)
+{
+	if (stack->drive->hot)
+		link_conn_rest(stack->drive->hot->conn);
 }
 
 bool usock__port_glance(struct usock_stack *stack)
@@ -376,6 +436,7 @@ int usock__port_open(struct usock_stack *stack, struct inet_iface *iface)
 		return -ENOMEM;
 	port->stack = stack;
 	port->iface = iface;
+	port->again.fire = port_again;
 	err = port_connect(port);
 	if (err)
 		goto fail;
@@ -537,32 +598,67 @@ void usock__loopback_clear(struct usock_stack *stack)
 
 /* ------------------------------------------------------------------------------------------------------- sending */
 
-/** port_send - send a frame, which may be one whose TCP checksum is left to be done; see link_conn_send */
-static int port_send(const struct port *port, unsigned char *frame, size_t len)
+/** count_out - @frames have been sent, or dropped */
+static void count_out(struct inet_iface *iface, bool sent, unsigned int frames, size_t bytes)
+{
+	if (sent) {
+		iface->stats.tx_packets += frames;
+		iface->stats.tx_bytes += bytes;
+	} else {
+		iface->stats.tx_dropped += frames;
+	}
+}
+
+/** port_push - send what the port keeps */
+static void port_push(struct port *port)
+{
+	if (port->kept.frames == 0)
+		return;
+	count_out(port->iface, link_conn_send_kept(port->conn) == 0, port->kept.frames, port->kept.bytes);
+	port_queued(port);
+	port->kept.frames = 0;
+	port->kept.bytes = 0;
+}
+
+/** port_keep - keep a segment, to be sent with those that continue it; false: send it by itself */
+static bool port_keep(struct port *port, const struct link_frame *frame)
+{
+	struct usock__drive *drive = port->stack->drive;
+
+	if (drive->keeps != port)
+		usock_push(port->stack);
+	if (!link_conn_keep(port->conn, frame)) {
+		port_push(port);
+		if (!link_conn_keep(port->conn, frame))
+			return false;
+	}
+	port->kept.frames++;
+	port->kept.bytes += frame->len;
+	drive->keeps = port;
+	return true;
+}
+
+/** port_send - send a frame, which may be one whose TCP checksum is left to be done */
+static void port_send(struct port *port, unsigned char *frame, size_t len)
 {
 	const unsigned char *unsummed = port->iface->unsummed_out;
 	struct link_frame out = {.data = frame, .len = (uint32_t)len};
+	int err;
 
-	if (!unsummed || unsummed <= frame || unsummed >= frame + len)
-		return link_conn_send(port->conn, frame, len);
-	out.vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	out.vnet.csum_start = (uint16_t)(unsummed - frame);
-	out.vnet.csum_offset = TCP_CHECK;
-	return link_conn_send_frame(port->conn, &out);
-}
-
-/** put - give a frame to the network of an interface; false when it is dropped */
-static bool put(struct usock_stack *stack, struct inet_iface *iface, unsigned char *frame, size_t len)
-{
-	struct port *port = iface->port;
-
-	if (iface->type == ARPHRD_LOOPBACK)
-		return lo_put(stack, iface, frame, len);
-	if (!port)
-		return iface->vnl == NULL; /* of kind "dummy": it takes everything, and nothing comes of it */
-	usock__show_changed(stack);
-	stack->drive->moved = true;
-	return port_send(port, frame, len) == 0;
+	if (!unsummed || unsummed <= frame || unsummed >= frame + len) {
+		port_push(port);
+		err = link_conn_send(port->conn, frame, len);
+	} else {
+		out.vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		out.vnet.csum_start = (uint16_t)(unsummed - frame);
+		out.vnet.csum_offset = TCP_CHECK;
+		if (port->iface->more_out && port_keep(port, &out))
+			return;
+		port_push(port);
+		err = link_conn_send_frame(port->conn, &out);
+	}
+	count_out(port->iface, err == 0, 1, len);
+	port_queued(port);
 }
 
 void usock__port_transmit(struct usock_stack *stack, struct inet_iface *iface, unsigned char *frame, size_t len)
@@ -572,10 +668,24 @@ void usock__port_transmit(struct usock_stack *stack, struct inet_iface *iface, u
 		return;
 	}
 	usock__packet_tap(stack, iface, frame, len, PACKET_OUTGOING);
-	if (put(stack, iface, frame, len)) {
-		iface->stats.tx_packets++;
-		iface->stats.tx_bytes += len;
+	if (iface->type == ARPHRD_LOOPBACK) {
+		count_out(iface, lo_put(stack, iface, frame, len), 1, len);
+	} else if (!iface->port) {
+		/* One of kind "dummy" takes everything, and nothing comes of it. */
+		count_out(iface, iface->vnl == NULL, 1, len);
 	} else {
-		iface->stats.tx_dropped++;
+		usock__show_changed(stack);
+		stack->drive->moved = true;
+		port_send(iface->port, frame, len);
 	}
+}
+
+void usock_push(struct usock_stack *stack)
+{
+	struct usock__drive *drive = stack->drive;
+
+	if (!drive || !drive->keeps)
+		return;
+	port_push(drive->keeps);
+	drive->keeps = NULL;
 }

@@ -222,6 +222,9 @@ int64_t usock_now(struct usock_stack *stack);
 /** usock_random - unpredictable bytes, from getrandom(2); the process ends rather than getting others */
 void usock_random(struct usock_stack *stack, void *bytes, size_t len);
 
+/** usock_push - the engine has sent all it has to send now: what it has said more of may leave (inet_iface.more_out) */
+void usock_push(struct usock_stack *stack);
+
 /** usock_deadline_changed - the engine's deadline may be earlier than before */
 void usock_deadline_changed(struct usock_stack *stack);
 

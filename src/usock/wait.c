@@ -9,7 +9,8 @@
  * way a frame for a blocked thread wakes one, that which leads, and another only if it is the other's frame.
  *
  * A leader that has just moved frames looks for more for a few microseconds before it sleeps, giving way to any thread
- * that wants the core, as the event loops do (link_spin): an answer often follows a question at once.
+ * that wants the core, as the event loops do (link_spin): an answer often follows a question at once. What comes from
+ * shared memory meanwhile it sees there (drive.c, "Awake").
  *
  * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout:
  * signal(7). The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does
@@ -225,28 +226,42 @@ static int sleep_on_set(const struct usock__drive *drive, struct epoll_event *ev
 	return n < 0 ? -errno : n;
 }
 
-/** lead_sleep - the lock is given back, events are waited for, and the lock is taken again; their number, or a negative
- * errno */
-static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int64_t until)
+bool usock__wait_look(void *arg)
+{
+	struct usock_stack *stack = arg;
+	bool some;
+
+	if (pthread_mutex_trylock(&stack->lock) != 0)
+		return false;
+	some = usock__port_waiting(stack);
+	pthread_mutex_unlock(&stack->lock);
+	return some;
+}
+
+/** look_at_set - look at the set for a while; the number of events */
+static int look_at_set(struct usock__drive *drive, struct epoll_event *events)
+{
+	int n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
+
+	return n > 0 ? n : link_spin(&drive->spin, drive->epfd, events, USOCK_EVENTS, drive->until);
+}
+
+/** lead_away - the lock is given back, the set is looked at or slept on, and the lock is taken again; the number of
+ * events, or a negative errno */
+static int lead_away(struct usock__wait *wait, struct epoll_event *events, bool sleep)
 {
 	struct usock_stack *stack = wait->sock->stack;
 	struct usock__drive *drive = stack->drive;
-	bool look = drive->moved && drive->spin.ns > 0;
 	int n = 0;
 
-	drive->moved = false;
-	drive->until = until;
 	drive->asleep = true;
 	pthread_cleanup_push(wait_cancelled, wait);
 	usock_unlock(stack);
 	/* Giving back the lock may have made drive->until earlier; nobody else changes it. */
-	if (look && drive->until > 0) {
-		n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
-		if (n == 0)
-			n = link_spin(&drive->spin, drive->epfd, events, USOCK_EVENTS, drive->until);
-	}
-	if (n == 0)
+	if (sleep)
 		n = sleep_on_set(drive, events, wait->held);
+	else if (drive->until > 0)
+		n = look_at_set(drive, events);
 	usock_lock(stack);
 	pthread_cleanup_pop(0);
 	drive->asleep = false;
@@ -254,6 +269,24 @@ static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int6
 		n = epoll_wait(drive->epfd, events, USOCK_EVENTS, 0);
 	drive->unwatched = false;
 	return n;
+}
+
+/** lead_sleep - wait for something to handle; the number of events, or a negative errno */
+static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int64_t until)
+{
+	struct usock_stack *stack = wait->sock->stack;
+	struct usock__drive *drive = stack->drive;
+	bool moved = drive->moved && drive->spin.ns > 0;
+	int n = 0;
+
+	drive->moved = false;
+	drive->until = until;
+	if (moved && !usock__port_waiting(stack))
+		n = lead_away(wait, events, false);
+	if (n != 0 || usock__port_waiting(stack))
+		return n;
+	usock__port_rest(stack);
+	return lead_away(wait, events, true);
 }
 
 /** lead_once - the leader sleeps once and handles what has come; AGAIN, or what usock__wait returns */

@@ -136,6 +136,8 @@ static int send_one(const struct scene *s, unsigned int from, unsigned int to, s
 	                              .csum_start = 34,
 	                              .csum_offset = 16};
 	unsigned char *frame = calloc(1, len);
+	size_t first = segment && len > 54 ? 54 : len;
+	struct iovec piece[2] = {{frame, first}, {frame + first, len - first}};
 	int err;
 
 	check(frame != NULL, "memory");
@@ -147,7 +149,7 @@ static int send_one(const struct scene *s, unsigned int from, unsigned int to, s
 		frame[23] = 6;
 		frame[46] = 5 << 4;
 	}
-	err = shm_send(s->port[from], segment ? &vnet : NULL, frame, len);
+	err = shm_send(s->port[from], segment ? &vnet : NULL, piece, first < len ? 2 : 1);
 	check(err <= 0 && (err == 0 || err == -EAGAIN || err == -EMSGSIZE || err == -EINVAL), "a strange error");
 	free(frame);
 	return err;
@@ -161,7 +163,7 @@ static ssize_t receive_one(struct shm_port *port, size_t size, bool sleep)
 	ssize_t n;
 
 	check(frame != NULL, "memory");
-	n = shm_receive(port, (port->features & SHM_OFFLOAD) ? &vnet : NULL, frame, size, sleep);
+	n = shm_receive(port, (port->features & SHM_OFFLOAD) ? &vnet : NULL, frame, size, sleep ? 0 : SHM_AWAKE);
 	check(n == -EAGAIN || (n > 0 && (size_t)n <= size), "a strange length");
 	free(frame);
 	return n;

@@ -50,6 +50,11 @@ void usock_random(struct usock_stack *stack, void *bytes, size_t len)
 		abort();
 }
 
+void usock_push(struct usock_stack *stack)
+{
+	(void)stack;
+}
+
 void usock_deadline_changed(struct usock_stack *stack)
 {
 	(void)stack;

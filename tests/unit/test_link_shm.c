@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test_link_shm.c - ports on a network in shared memory: who is awake is not woken, who sleeps is, once, and nothing is
- * lost between the two; and ports that are lent to threads of the program.
+ * lost between the two; ports that are lent to threads of the program; connections, whose owners look by themselves.
  *
  * How often somebody was woken the network itself counts; it is looked at from outside, as `ioth net` does.
  */
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <libvdeplug.h>
 #include <net.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -431,6 +432,71 @@ static void a_port_is_closed_while_it_is_lent(void **state)
 	close_pair(&a, &b);
 }
 
+/** tells - is the descriptor of a connection readable? */
+static bool tells(const struct link_conn *conn)
+{
+	struct pollfd p = {.fd = link_conn_fd(conn), .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/** comes - the next frame of a connection is here, and it says @number */
+static void comes(struct link_conn *conn, unsigned int number)
+{
+	numbered(number);
+	assert_int_equal(link_conn_recv(conn, got, sizeof(got), false), sizeof(frame));
+	assert_memory_equal(got, frame, sizeof(frame));
+}
+
+static void send_numbered(struct link_conn *conn, unsigned int number)
+{
+	numbered(number);
+	assert_int_equal(link_conn_send(conn, frame, sizeof(frame)), 0);
+}
+
+static void a_connection_is_told_only_when_its_owner_does_not_look(void **state)
+{
+	const char *vnl = fake_vnl("shm", "net");
+	struct link_conn *a, *b;
+	uint64_t woken;
+
+	(void)state;
+	assert_int_equal(link_conn_open(vnl, "vde0", NULL, &a), 0);
+	assert_int_equal(link_conn_open(vnl, "vde1", NULL, &b), 0);
+	assert_int_equal(shm_net_look(strstr(vnl, "://") + 3, &seen), 0);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		assert_int_equal(link_conn_recv(b, got, sizeof(got), true), -EAGAIN);
+		send_numbered(a, 0);
+		assert_true(tells(b));
+		assert_false(link_conn_waiting(b)); /* nobody said that he would look */
+		link_conn_awake(b);
+		assert_true(link_conn_waiting(b));
+		comes(b, 0);
+		woken = wakes();
+		for (unsigned int i = 1; i < LINK_BATCH; i++) {
+			assert_false(link_conn_waiting(b));
+			assert_int_equal(link_conn_recv(b, got, sizeof(got), false), -EAGAIN);
+			send_numbered(a, i);
+			assert_true(link_conn_waiting(b));
+			comes(b, i);
+		}
+		assert_int_equal(wakes(), woken);
+		/* What has come without a word is told of when nobody looks any more. */
+		send_numbered(a, round);
+		link_conn_rest(b);
+		assert_true(tells(b));
+		comes(b, round);
+		/* Nothing has. */
+		link_conn_awake(b);
+		link_conn_rest(b);
+		assert_int_equal(link_conn_recv(b, got, sizeof(got), true), -EAGAIN);
+		assert_false(tells(b));
+	}
+	shm_net_unlook(&seen);
+	link_conn_close(a);
+	link_conn_close(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +512,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(many_threads_drive_in_turn, fake_remember, fake_nothing_left),
 	        cmocka_unit_test_setup_teardown(a_full_network_is_waited_for, fake_remember, fake_nothing_left),
 	        cmocka_unit_test_setup_teardown(a_port_is_closed_while_it_is_lent, fake_remember, fake_nothing_left),
+	        cmocka_unit_test_setup_teardown(a_connection_is_told_only_when_its_owner_does_not_look, fake_remember,
+	                                        fake_nothing_left),
 	};
 
 	return cmocka_run_group_tests(tests, fake_group, NULL);

@@ -4,7 +4,7 @@
  *
  * A monitor of the network sees the frames as they lie in memory. The other side of a connection is lwip, which takes
  * segments and unfinished checksums; the test engine, which takes neither and verifies every checksum; or vdestack, which
- * sends segments of 64 KiB.
+ * sends segments of 64 KiB. And who has to be told of what comes is.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +20,7 @@
 #include <linux/if_addr.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,6 +33,10 @@
 #include "vdeplug_shm.h"
 
 #define BYTES (512 * 1024)
+#define ROUNDS 200
+#define IN_CALLS 20 /* between two polls: enough for the stack to count on the thread's return */
+#define AWAY_MS 2   /* the stack does not count on it any more */
+#define PATIENCE_MS 10000
 
 static char dir[] = "/tmp/lwip-shm-XXXXXX";
 static char net[64]; /* locator */
@@ -207,6 +212,7 @@ static bool between(const char *kind, const char *options, struct seen *out, str
 		seen = look(monitor, ops, 1);
 		out->unsummed += seen.unsummed;
 		out->finished += seen.finished;
+		out->large += seen.large;
 		transfer(b, a, six ? AF_INET6 : AF_INET, 0, 1);
 		seen = look(monitor, ops, 2);
 		back->unsummed += seen.unsummed;
@@ -230,6 +236,9 @@ static void nobody_sums_between_two(void **state)
 	assert_true(back.unsummed > 0);
 	assert_int_equal(out.finished, 0);
 	assert_int_equal(back.finished, 0);
+	/* What is sent in one go leaves as one segment. */
+	assert_true(out.large > 0);
+	assert_true(back.large > 0);
 }
 
 static void who_has_not_asked_gets_finished_frames(void **state)
@@ -242,6 +251,8 @@ static void who_has_not_asked_gets_finished_frames(void **state)
 	assert_true(back.finished > 0);
 	assert_int_equal(out.unsummed, 0);
 	assert_int_equal(back.unsummed, 0);
+	assert_int_equal(out.large, 0);
+	assert_int_equal(back.large, 0);
 }
 
 static void a_router_gets_finished_frames(void **state)
@@ -388,6 +399,63 @@ static int clean(void **state)
 	return rmdir(dir);
 }
 
+/** struct echo - who answers, on a thread, byte by byte */
+struct echo {
+	int fd;
+	size_t bytes;
+};
+
+static void *echo(void *arg)
+{
+	struct echo *echo = arg;
+	char byte;
+
+	while (ioth_read(echo->fd, &byte, 1) == 1 && ioth_write(echo->fd, &byte, 1) == 1)
+		echo->bytes++;
+	return NULL;
+}
+
+/* A thread that waits in calls moves its frames without being woken; one that polls is told by the descriptor. */
+static void who_polls_after_waiting_in_calls_is_told(void **state)
+{
+	const char *vnls[] = {net, NULL};
+	struct ioth *a = stack("lwip", vnls, 0, 1), *b = stack("lwip", vnls, 0, 2);
+	int listener = ioth_msocket(b, AF_INET, SOCK_STREAM, 0), fd = ioth_msocket(a, AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(10U << 24 | 2)}, .sin_port = htons(7)};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct echo answers = {0};
+	pthread_t thread;
+	char byte = 0;
+
+	(void)state;
+	assert_return_code(ioth_bind(listener, (struct sockaddr *)&addr, sizeof(addr)), errno);
+	assert_return_code(ioth_listen(listener, 1), errno);
+	assert_return_code(ioth_connect(fd, (struct sockaddr *)&addr, sizeof(addr)), errno);
+	answers.fd = ioth_accept(listener, NULL, NULL);
+	assert_return_code(answers.fd, errno);
+	assert_int_equal(pthread_create(&thread, NULL, echo, &answers), 0);
+	for (unsigned int i = 0; i < ROUNDS * IN_CALLS; i++) {
+		assert_int_equal(ioth_write(fd, &byte, 1), 1);
+		if (i % IN_CALLS == 0)
+			assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+		assert_int_equal(ioth_read(fd, &byte, 1), 1);
+		if (i % IN_CALLS != IN_CALLS - 1)
+			continue;
+		/* What comes when nobody counts on the thread any more. */
+		assert_int_equal(poll(&p, 1, AWAY_MS), 0);
+		assert_int_equal(ioth_write(answers.fd, &byte, 1), 1);
+		assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+		assert_int_equal(ioth_read(fd, &byte, 1), 1);
+	}
+	assert_return_code(ioth_close(fd), errno);
+	pthread_join(thread, NULL);
+	assert_int_equal(answers.bytes, ROUNDS * IN_CALLS);
+	assert_return_code(ioth_close(answers.fd), errno);
+	assert_return_code(ioth_close(listener), errno);
+	assert_int_equal(ioth_delstack(a), 0);
+	assert_int_equal(ioth_delstack(b), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +465,7 @@ int main(void)
 	        cmocka_unit_test(segments_of_the_kernel_come_in_one_piece),
 	        cmocka_unit_test(trains_of_datagrams_are_cut_for_lwip_alone),
 	        cmocka_unit_test(other_networks_get_finished_frames),
+	        cmocka_unit_test(who_polls_after_waiting_in_calls_is_told),
 	};
 
 	if (!mkdtemp(dir))

@@ -407,6 +407,51 @@ static void segments_stay_whole_between_ports_that_want_them(void **state)
 	vde_close(b);
 }
 
+static void frames_come_in_pieces_and_whole(void **state)
+{
+	static unsigned char out[60000], in[VDE_SHM_SEGMENT_MAX];
+	struct virtio_net_hdr vnet, got;
+	VDECONN *a = port(), *b = port(), *plain = port();
+	const struct vde_shm_ops *ops = ops_of(a);
+	uint32_t cut = 0;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(ops->offload(a, VDE_SHM_TCP), 0);
+	assert_int_equal(ops->offload(b, VDE_SHM_TCP), 0);
+	say(b, 0xff, 2, 1);
+	say(plain, 0xff, 3, 1);
+	for (size_t first = 54; first < 20000; first += 3331) {
+		struct iovec piece[3] = {{out, first}, {out + first, 0}, {out + first, sizeof(out) - first}};
+
+		segment(out, sizeof(out), 2, &vnet);
+		assert_int_equal(ops->sendv(a, &vnet, piece, 3, MSG_DONTWAIT), 0);
+		/* Who has too little room for it finds it there until he has. */
+		while (ops->next(b) == 64)
+			assert_int_equal(ops->recv(b, &got, in, sizeof(in), MSG_DONTWAIT), 64);
+		for (int i = 0; i < 3; i++)
+			assert_int_equal(ops->recv(b, &got, in, sizeof(out) - 1, MSG_DONTWAIT | VDE_SHM_WHOLE),
+			                 -EMSGSIZE);
+		assert_int_equal(ops->next(b), sizeof(out));
+		assert_int_equal(ops->recv(b, &got, in, sizeof(out), MSG_DONTWAIT | VDE_SHM_WHOLE), sizeof(out));
+		assert_memory_equal(in, out, sizeof(out));
+		assert_int_equal(ops->recv(b, &got, in, sizeof(out), MSG_DONTWAIT | VDE_SHM_WHOLE), -EAGAIN);
+		/* Who wants it finished gets it so from the pieces. */
+		segment(out, sizeof(out), 3, &vnet);
+		assert_int_equal(ops->sendv(a, &vnet, piece, 3, MSG_DONTWAIT), 0);
+		while ((n = vde_recv(plain, in, sizeof(in), MSG_DONTWAIT)) > 0)
+			cut += n > 64 ? (uint32_t)n - 54 : 0;
+		assert_int_equal(cut % (sizeof(out) - 54), 0);
+		assert_true(cut > 0);
+	}
+	/* The header has to be in the first. */
+	assert_int_equal(ops->sendv(a, NULL, (struct iovec[]){{out, 13}, {out + 13, 47}}, 2, MSG_DONTWAIT), -EINVAL);
+	assert_int_equal(ops->sendv(a, NULL, NULL, 0, MSG_DONTWAIT), -EINVAL);
+	vde_close(a);
+	vde_close(b);
+	vde_close(plain);
+}
+
 static void trains_of_datagrams_are_for_those_who_asked(void **state)
 {
 	static unsigned char out[42 + 3500], in[VDE_SHM_SEGMENT_MAX];
@@ -601,6 +646,7 @@ int main(void)
 	        SHM_TEST(large_frames_fill_an_area_and_none_is_damaged),
 	        SHM_TEST(old_frames_of_who_does_not_read_make_room_and_are_counted),
 	        SHM_TEST(segments_stay_whole_between_ports_that_want_them),
+	        SHM_TEST(frames_come_in_pieces_and_whole),
 	        SHM_TEST(trains_of_datagrams_are_for_those_who_asked),
 	        SHM_TEST(others_get_finished_frames),
 	        SHM_TEST(a_monitor_sees_everything_once_and_sends_nothing),

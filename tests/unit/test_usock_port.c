@@ -38,7 +38,8 @@ static unsigned int seen_count;
 static unsigned int taps[8]; /* by PACKET_* */
 static unsigned int echo;    /* frames that inet answers on lo, of those to come */
 static unsigned int carrier_lost;
-static unsigned int shown_at; /* frames sent before the last usock__show_changed */
+static struct usock__timer *due; /* NULL: none is set */
+static unsigned int shown_at;    /* frames sent before the last usock__show_changed */
 
 /* ----------------------------------------------------------------------------------- what the rest of the stack is for
  */
@@ -86,6 +87,27 @@ void usock__packet_tap(struct usock_stack *s, struct inet_iface *i, const unsign
 	(void)frame;
 	(void)len;
 	taps[type]++;
+}
+
+int64_t usock_now(struct usock_stack *s)
+{
+	(void)s;
+	return 1;
+}
+
+void usock__timer_set(struct usock_stack *s, struct usock__timer *timer, int64_t when)
+{
+	assert_ptr_equal(s, &stack);
+	timer->when = when;
+	due = timer;
+}
+
+void usock__timer_clear(struct usock_stack *s, struct usock__timer *timer)
+{
+	(void)s;
+	timer->when = 0;
+	if (due == timer)
+		due = NULL;
 }
 
 struct inet_iface *inet_iface_first(struct inet *inet)
@@ -168,6 +190,7 @@ static int remember(void **state)
 	buffers_max = 100000;
 	keep = false;
 	seen_count = echo = carrier_lost = 0;
+	due = NULL;
 	return fake_remember(state);
 }
 
@@ -412,6 +435,58 @@ static void sending_counts_and_never_waits(void **state)
 	link_conn_close(peer);
 }
 
+/** comes - the number of the next frame that a peer receives; -1: none */
+static int comes(struct link_conn *peer)
+{
+	unsigned char frame[1514], got[LINK_FRAME_MAX];
+
+	if (link_conn_recv(peer, got, sizeof(got), false) != (int)sizeof(frame))
+		return -1;
+	for (int i = 0; i < 10000; i++) {
+		frame_make(frame, sizeof(frame), (unsigned int)i, iface.mac);
+		if (memcmp(got, frame, sizeof(frame)) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static void what_shared_memory_has_no_room_for_waits(void **state)
+{
+	unsigned char frame[1514];
+	struct link_conn *peer;
+	int sent = 0, got = 0;
+
+	(void)state;
+	port_open(fake_vnl("shm", "net"));
+	assert_int_equal(link_conn_open(fake_vnl("shm", "net"), "peer", NULL, &peer), 0);
+	/* Until frames wait, and some more. */
+	for (int more = 0; more < 10; more += due != NULL) {
+		assert_true(sent < 5000);
+		frame_make(frame, sizeof(frame), (unsigned int)sent++, iface.mac);
+		usock__port_transmit(&stack, &iface, frame, sizeof(frame));
+	}
+	assert_int_equal(iface.stats.tx_packets, sent);
+	assert_int_equal(iface.stats.tx_dropped, 0);
+	/* Each time it is tried there is room for what the peer has read; nothing is lost, and the order is kept. */
+	while (due) {
+		struct usock__timer *timer = due;
+
+		assert_int_equal(comes(peer), got++);
+		timer->when = 0;
+		due = NULL;
+		timer->fire(timer);
+	}
+	while (got < sent)
+		assert_int_equal(comes(peer), got++);
+	assert_int_equal(comes(peer), -1);
+	/* An interface that is deleted forgets what still waits. */
+	while (!due)
+		usock__port_transmit(&stack, &iface, frame, sizeof(frame));
+	port_close();
+	assert_null(due);
+	link_conn_close(peer);
+}
+
 static void a_dummy_takes_everything(void **state)
 {
 	unsigned char frame[60] = {0};
@@ -589,6 +664,7 @@ int main(void)
 	        TEST(a_segment_is_as_long_as_one_of_its_frames),
 	        TEST(without_memory_frames_are_dropped),
 	        TEST(sending_counts_and_never_waits),
+	        TEST(what_shared_memory_has_no_room_for_waits),
 	        TEST(a_dummy_takes_everything),
 	        TEST(a_network_may_go_away),
 	        TEST(a_network_that_is_not_there_is_an_error),

@@ -48,6 +48,17 @@ bool usock__port_glance(struct usock_stack *stack)
 	return false;
 }
 
+bool usock__port_waiting(const struct usock_stack *stack)
+{
+	(void)stack;
+	return false;
+}
+
+void usock__port_rest(struct usock_stack *stack)
+{
+	(void)stack;
+}
+
 /* -------------------------------------------------------------------------------------------------------- the kinds */
 
 static struct fake *of(struct usock *sock)

@@ -137,6 +137,17 @@ bool usock__port_glance(struct usock_stack *stack)
 	return atomic_load(&fake->frames) > frames;
 }
 
+bool usock__port_waiting(const struct usock_stack *stack)
+{
+	(void)stack;
+	return false;
+}
+
+void usock__port_rest(struct usock_stack *stack)
+{
+	(void)stack;
+}
+
 /* --------------------------------------------------------------------------------------------------------- the fake */
 
 /** net_open - a pipe, watched */
