@@ -24,7 +24,7 @@ help:
 	@echo 'make soak     the lifetime tests with their full counts; takes long'
 	@echo 'make install  install below PREFIX ($(PREFIX)), inside DESTDIR when it is given'
 	@echo 'make format   rewrite the sources in the style of .clang-format'
-	@echo 'make lint     clang-format, clang-tidy, cppcheck and shellcheck'
+	@echo 'make lint     clang-format, clang-tidy, cppcheck, shellcheck and pyflakes'
 	@echo 'make coverage the tests once more, and which lines they reached'
 	@echo 'make clean    remove the build directories'
 	@echo

@@ -14,6 +14,7 @@
  * headers they need belong to the thread.
  */
 #include "packetdev.h"
+#include "offload.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -103,18 +104,14 @@ void packetdev_tag(struct link_frame *frame, uint16_t tpid, uint16_t tci)
 void packetdev_unjumbo(struct link_frame *frame)
 {
 	static const unsigned char jumbo[] = {0, 0xc2, 4}; /* in units of 8 bytes, less one; option; its length */
-	size_t header = HEADER;
-	unsigned char *ip;
+	uint16_t type, header = link__network_header(frame->data, frame->len, &type);
+	unsigned char *ip = frame->data + header;
 
-	while (header <= HEADER + TAG && (memcmp(frame->data + header - 2, "\x81\x00", 2) == 0 ||
-	                                  memcmp(frame->data + header - 2, "\x88\xa8", 2) == 0))
-		header += TAG;
-	ip = frame->data + header;
-	if (memcmp(ip - 2, "\x86\xdd", 2) != 0 || ip[6] != IPPROTO_HOPOPTS ||
+	if (header == 0 || type != 0x86dd || ip[6] != IPPROTO_HOPOPTS ||
 	    memcmp(ip + IPV6 + 1, jumbo, sizeof(jumbo)) != 0)
 		return;
 	ip[6] = ip[IPV6];
-	memmove(frame->data + JUMBO, frame->data, header + IPV6);
+	memmove(frame->data + JUMBO, frame->data, (size_t)header + IPV6);
 	frame->data += JUMBO;
 	frame->len -= JUMBO;
 	frame->vnet.hdr_len = (uint16_t)(frame->vnet.hdr_len - JUMBO);

@@ -241,10 +241,10 @@ static int send_all(struct vde_stack *stack, bool new, const struct link_vnl *vn
 		seq[i] = 0;
 		if (i == 0 && !new)
 			continue;
-		if (i > 0)
+		if (i > 0) {
 			memcpy(request.newport.ifname, vnl[i - 1].ifname, sizeof(request.newport.ifname));
-		if (i > 0)
 			request.newport.large = link_vnl_shared(vnl[i - 1].vnl);
+		}
 		err = client_send(stack->client, &request);
 		seq[i] = request.seq;
 	}

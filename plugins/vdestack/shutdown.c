@@ -33,7 +33,7 @@ static void wake_packet(int fd)
 
 	for (int i = 0; i < 2; i++) {
 		lo.sll_protocol = htons(protocol[i]);
-		bind(fd, (const struct sockaddr *)&lo, sizeof(lo));
+		(void)bind(fd, (const struct sockaddr *)&lo, sizeof(lo));
 	}
 }
 

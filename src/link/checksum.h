@@ -114,4 +114,10 @@ static inline uint64_t link__word(uint16_t value)
 	return word;
 }
 
+/** link__word32 - the same of 32 bits */
+static inline uint64_t link__word32(uint32_t value)
+{
+	return link__word((uint16_t)(value >> 16)) + link__word((uint16_t)value);
+}
+
 #endif

@@ -13,30 +13,12 @@
 #include "offload.h"
 
 #define ETHERNET 14
-#define VLAN_TAG 4
 #define TCP_CHECK 16 /* offset of the checksum in a TCP header */
 #define UDP_CHECK 6  /* in a UDP header */
 #define UDP_HEADER 8
 #define TCP_FLAGS 13
 #define FIN_PSH 0x09
 #define CWR 0x80
-
-/** network_header - offset of the IP header, behind at most two VLAN tags; the EtherType in @type; 0 when there is none */
-static uint16_t network_header(const unsigned char *data, uint32_t len, uint16_t *type)
-{
-	uint16_t at = ETHERNET;
-
-	if (len < ETHERNET)
-		return 0;
-	*type = link__get16(data + 12);
-	for (int tags = 0; tags < 2 && (*type == 0x8100 || *type == 0x88a8); tags++) {
-		if (len < (uint32_t)at + VLAN_TAG)
-			return 0;
-		*type = link__get16(data + at + 2);
-		at = (uint16_t)(at + VLAN_TAG);
-	}
-	return at;
-}
 
 /** finish_checksum - write the checksum that is left to be done; false when it would lie outside the frame */
 static bool finish_checksum(struct link_frame *frame)
@@ -81,7 +63,7 @@ static bool segment_headers(struct link__finisher *f, const struct link_frame *f
 	uint8_t kind = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 	uint16_t type;
 
-	f->network = network_header(frame->data, frame->len, &type);
+	f->network = link__network_header(frame->data, frame->len, &type);
 	f->transport = vnet->csum_start;
 	f->udp = kind == VIRTIO_NET_HDR_GSO_UDP_L4;
 	if (f->network == 0 || !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
@@ -106,7 +88,6 @@ static uint32_t check_at(const struct link__finisher *f)
 
 unsigned int link__finish(struct link__finisher *f, struct link_frame *frame)
 {
-	uint32_t length;
 	uint16_t partial;
 
 	*f = (struct link__finisher){.data = frame->data, .len = frame->len};
@@ -124,10 +105,8 @@ unsigned int link__finish(struct link__finisher *f, struct link_frame *frame)
 		return 0;
 	f->payload = frame->len - f->headers;
 	/* Take the length of the whole out of the kernel's sum: subtracting is adding the complement. */
-	length = frame->len - f->transport;
 	memcpy(&partial, frame->data + check_at(f), sizeof(partial));
-	f->pseudo = (uint64_t)partial + (uint16_t)~link__word((uint16_t)length);
-	f->pseudo += (uint16_t)~link__word((uint16_t)(length >> 16)); /* nothing, but for a large segment */
+	f->pseudo = (uint64_t)partial + (uint16_t)~link__sum_fold(link__word32(frame->len - f->transport));
 	return (f->payload + f->size - 1) / f->size;
 }
 

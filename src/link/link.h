@@ -20,7 +20,7 @@
 
 #define LINK_FRAME_MAX 9234    /* largest frame of a VDE network: Ethernet header, VLAN tag, 9216 bytes */
 #define LINK_SEGMENT_MAX 65553 /* largest segment of a network with offload: Ethernet header, VLAN tag, 65535 bytes */
-#define LINK_LARGE_MAX 524544  /* largest segment of a device with offload: what Linux makes at most (BIG TCP), and headers */
+#define LINK_LARGE_MAX 524544  /* largest segment of a device: what Linux makes at most (BIG TCP), and headers */
 #define LINK_BATCH 64          /* frames moved per system call, where the system call can move several */
 #define LINK_IFNAME_MAX 16     /* IFNAMSIZ, with the final NUL */
 

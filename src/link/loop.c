@@ -606,15 +606,9 @@ void link__batch_for(struct link__batch *batch, unsigned int count)
 		batch->frame[i] = (struct link_frame){.data = batch->buffer[i * each], .len = each * LINK_BUFFER_SIZE};
 }
 
-struct link__batch *link__batch_ready(struct link__batch *batch)
-{
-	link__batch_for(batch, LINK_BATCH);
-	return batch;
-}
-
 struct link__batch *link__loop_batch(struct link__member *member)
 {
-	return link__batch_ready(member->loop->batch);
+	return member->loop->batch;
 }
 
 unsigned char *link__loop_cut(struct link__member *member)

@@ -9,12 +9,32 @@
 #ifndef IOTH_LINK_OFFLOAD_H
 #define IOTH_LINK_OFFLOAD_H
 
+#include "checksum.h"
 #include "link.h"
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4                                                                                      \
 	5 /* in the headers of Linux 6.2 and later: a train of UDP datagrams, all but the last of one size */
 #endif
+
+/** link__network_header - offset of the IP header, behind at most two VLAN tags, and the EtherType in @type; 0 when there is
+ * none */
+static inline uint16_t link__network_header(const unsigned char *data, uint32_t len, uint16_t *type)
+{
+	const uint16_t tag = 4;
+	uint16_t at = 14; /* Ethernet */
+
+	if (len < at)
+		return 0;
+	*type = link__get16(data + at - 2);
+	for (int tags = 0; tags < 2 && (*type == 0x8100 || *type == 0x88a8); tags++) {
+		if (len < (uint32_t)at + tag)
+			return 0;
+		*type = link__get16(data + at + 2);
+		at = (uint16_t)(at + tag);
+	}
+	return at;
+}
 
 /** struct link__finisher - one frame of a device on its way to the network; see link__finish */
 struct link__finisher {

@@ -110,10 +110,13 @@ void link__port_die(struct link_port *port, int error)
 	port->ops->down(port->device, error);
 }
 
-/** port_batch - the buffers for a turn */
-static struct link__batch *port_batch(struct link_port *port)
+/** port_batch - the buffers for a turn, for @count frames */
+static struct link__batch *port_batch(struct link_port *port, unsigned int count)
 {
-	return port->lending.lent ? link__batch_ready(port->lending.batch) : link__loop_batch(&port->member);
+	struct link__batch *batch = port->lending.lent ? port->lending.batch : link__loop_batch(&port->member);
+
+	link__batch_for(batch, count);
+	return batch;
 }
 
 /* ---------------------------------------------------------------------------------------- network to device */
@@ -135,7 +138,7 @@ static unsigned int port_limit(struct link_port *port)
 
 unsigned int link__port_input(struct link_port *port, uint32_t events)
 {
-	struct link__batch *batch = port_batch(port);
+	struct link__batch *batch = port_batch(port, LINK_BATCH);
 	unsigned int n = 0, attempts = 0, limit;
 	uint64_t bytes = 0, dropped = 0;
 	int len = 0;
@@ -402,26 +405,23 @@ static void port_pass(struct link_port *port, struct link_frame *frames, unsigne
 		port->appetite = len > LINK_SEGMENT_MAX ? 1 : LENT_LARGE;
 }
 
-/** port_take - frames of the device, with buffers that are large enough; how many, or a negative errno */
-static int port_take(struct link_port *port, struct link__batch *batch)
+/** port_take - frames of the device; how many, or a negative errno. A buffer that was too small is larger next time */
+static int port_take(struct link_port *port, struct link_frame *frames)
 {
-	int got;
+	int got = port->ops->output(port->device, frames, port->appetite);
 
-	link__batch_for(batch, port->appetite);
-	got = port->ops->output(port->device, batch->frame, port->appetite);
 	for (int i = 0; i < got; i++)
-		if (batch->frame[i].len == 0)
+		if (frames[i].len == 0)
 			port->most = port->appetite = LARGEST_FRAMES;
 	return got;
 }
 
 unsigned int link__port_output(struct link_port *port, uint32_t events)
 {
-	struct link__batch *batch = port_batch(port);
-	struct link_frame *frame = batch->frame;
+	struct link_frame *frame = port_batch(port, port->appetite)->frame;
 	unsigned int cut = 0;
 	uint32_t largest = 0;
-	int got = port_take(port, batch);
+	int got = port_take(port, frame);
 
 	if (got < 0) {
 		link__port_die(port, got);

@@ -111,10 +111,8 @@ struct link__batch {
 /** link__batch_new - buffers for one who moves frames; NULL when there is no memory; to be freed */
 struct link__batch *link__batch_new(void);
 
-/** link__batch_ready - the same, data pointers set, and the length of the buffers in the place of the frames' */
-struct link__batch *link__batch_ready(struct link__batch *batch);
-
-/** link__batch_for - only @count frames, which have all the buffers, in equal parts */
+/** link__batch_for - @count frames without anything in them, which have all the buffers, in equal parts: data pointers, and
+ * the room there in the place of the length */
 void link__batch_for(struct link__batch *batch, unsigned int count);
 
 /**
@@ -147,7 +145,7 @@ void link__loop_deadline(struct link__member *member, int64_t when);
 void link__loop_pause(struct link__member *member);
 void link__loop_resume(struct link__member *member);
 
-/** link__loop_batch - the buffers of the member's loop, data pointers set; to be used during one turn */
+/** link__loop_batch - the buffers of the member's loop; to be used during one turn */
 struct link__batch *link__loop_batch(struct link__member *member);
 
 /** link__loop_cut - LINK_FRAME_MAX bytes, lent likewise */

@@ -38,9 +38,7 @@ static void part_make(const struct link__split *split, uint32_t payload, struct 
 	*part = (struct link_frame){.vnet = split->vnet, .data = f->data + f->done, .len = f->headers + payload};
 	memcpy(part->data, split->headers, f->headers);
 	link__finish_headers(f, part->data, payload);
-	/* Of the pseudo header, and its length once more, whole. */
-	check = link__sum_fold(f->pseudo + link__word((uint16_t)(part->len - f->transport)) +
-	                       link__word((uint16_t)((part->len - f->transport) >> 16)));
+	check = link__sum_fold(f->pseudo + link__word32(part->len - f->transport)); /* of the pseudo header */
 	memcpy(part->data + f->transport + split->vnet.csum_offset, &check, sizeof(check));
 	part->vnet.hdr_len = f->headers;
 	if (payload <= f->size) {

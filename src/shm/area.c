@@ -128,11 +128,15 @@ struct shm_record *shm_area_reserve(struct shm_area *area, size_t len, uint32_t 
 	return (struct shm_record *)(void *)(area->base + (size_t)at * SHM_LINE);
 }
 
-void shm_area_force(struct shm_area *area)
+bool shm_area_force(struct shm_area *area)
 {
+	const struct shm_sent *oldest = &area->sent[area->first];
+	bool unread = area->count > 0 && oldest->port != SHM_NOBODY && !was_read(area, oldest);
+
 	if (area->count > 0)
 		drop_oldest(area);
 	show_floor(area);
+	return unread;
 }
 
 /**

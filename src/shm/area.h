@@ -80,8 +80,8 @@ void shm_area_close(struct shm_area *area);
  */
 struct shm_record *shm_area_reserve(struct shm_area *area, size_t len, uint32_t *blocker);
 
-/** shm_area_force - give up the oldest frame, whoever has not read it */
-void shm_area_force(struct shm_area *area);
+/** shm_area_force - give up the oldest frame, whoever has not read it; true: it was for somebody, who loses it */
+bool shm_area_force(struct shm_area *area);
 
 /** shm_area_commit - the frame of @len bytes has been sent: @index and @generation of the ring of @port, or SHM_NOBODY
  */

@@ -55,7 +55,7 @@ _Static_assert(sizeof(struct shm_header) <= SHM_LINE, "what follows it begins at
 struct shm_counters {
 	alignas(SHM_LINE) _Atomic uint64_t frames;
 	_Atomic uint64_t bytes;
-	_Atomic uint64_t full;  /* sent: found a queue full, and were lost for that port */
+	_Atomic uint64_t full;  /* sent: were lost for a port that did not read: its queue was full, or our area */
 	_Atomic uint64_t lost;  /* sent: not sendable; received: overwritten before they were read, or nonsense */
 	_Atomic uint64_t wakes; /* sent: system calls made to wake a receiver; received: times it went to sleep */
 };

@@ -13,9 +13,9 @@
  *
  * Full queues. Neither a ring nor an area ever grows. A sender whose receiver is behind is told to wait (-EAGAIN),
  * which is what makes a local sender as slow as its receiver without losing anything. But a receiver that does not move
- * must not hold up what is for others: a sender waits for one at most PATIENCE_NS in a second, unless half the ring was
- * read meanwhile. When that is used up, frames to it are lost, and counted, for SLOW_NS. Frames to all are never waited
- * for.
+ * must not hold up what is for others: a sender waits for one at most PATIENCE_NS, unless half the ring was read
+ * meanwhile. When that is used up, frames to it are lost, and counted, until it has read as much: new ones when its ring
+ * is full, old ones when the area is. Frames to all are never waited for.
  *
  * Ports that monitor get a word for each frame that goes to a single port, too. Whether there are any says a word in the
  * header; it is looked at for each frame, and written when a monitor comes and when a sender finds none any more.
@@ -131,7 +131,8 @@ static struct shm_record *room_for(struct shm_port *port, size_t len)
 			if (patient(port, blocker))
 				return NULL;
 		}
-		shm_area_force(&port->area);
+		if (shm_area_force(&port->area))
+			show(&port->control->sent.full, ++port->sent.full);
 	}
 	return record;
 }

@@ -19,12 +19,13 @@ static struct shm_entry *bucket_of(const struct shm_table *table, uint64_t addre
 	return &table->entry[((hash >> 40) & (table->buckets - 1)) * SHM_WAYS];
 }
 
-/** silence - seconds since an address was seen; another processor's clock may be a little ahead of ours */
+/** silence - seconds since an address was seen. @now may be before that: who asks may have been without a processor for
+ * some time since it looked at the clock */
 static uint32_t silence(const struct shm_entry *entry, uint32_t now)
 {
 	uint32_t since = now - atomic_load_explicit(&entry->seen, memory_order_relaxed);
 
-	return since < UINT32_MAX - 1 ? since : 0;
+	return since <= INT32_MAX ? since : 0;
 }
 
 void shm_table_learn(const struct shm_table *table, const unsigned char *mac, uint32_t port, uint32_t generation,

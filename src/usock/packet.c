@@ -114,6 +114,14 @@ static int64_t stamp(const struct usock__options *options)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+/** undone - is the checksum of a frame left to be done? */
+static bool undone(const struct inet_iface *iface, const unsigned char *frame, size_t len, unsigned char direction)
+{
+	const unsigned char *at = direction == PACKET_OUTGOING ? iface->unsummed_out : iface->unsummed_in;
+
+	return at != NULL && at > frame && at < frame + len;
+}
+
 /** receive - a frame is for this socket, unless its filter or its queue say otherwise */
 static void receive(struct packet *self, const struct inet_iface *iface, const unsigned char *frame, size_t len,
                     uint16_t type, unsigned char direction)
@@ -137,6 +145,7 @@ static void receive(struct packet *self, const struct inet_iface *iface, const u
 	dgram->namelen = sizeof(from);
 	dgram->ifindex = iface->index;
 	dgram->aux[0] = (uint32_t)whole;
+	dgram->aux[1] = undone(iface, frame, len, direction) ? TP_STATUS_CSUMNOTREADY : 0;
 	dgram->when = stamp(&self->sock.options);
 	self->stats.tp_packets++;
 	usock__queue_put(&self->sock, &self->queue, dgram);
@@ -164,7 +173,7 @@ void usock__packet_tap(struct usock_stack *stack, struct inet_iface *iface, cons
 static void control(struct usock *sock, struct usock__xfer *xfer, const struct usock__dgram *dgram)
 {
 	struct tpacket_auxdata aux = {
-	        .tp_status = TP_STATUS_USER,
+	        .tp_status = TP_STATUS_USER | dgram->aux[1],
 	        .tp_len = dgram->aux[0],
 	        .tp_snaplen = (uint32_t)dgram->len,
 	        .tp_net = sock->type == SOCK_DGRAM ? 0 : ETH_HLEN,

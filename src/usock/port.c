@@ -45,7 +45,8 @@
 #define LO_BATCH 256       /* frames of lo in a turn */
 #define LO_FRAMES_MAX 1024 /* that wait; a power of two */
 #define LO_BYTES_MAX (4 * 1024 * 1024)
-#define TCP_CHECK 16 /* offset of the checksum in a TCP header */
+#define TCP_CHECK 16  /* offset of the checksum in a TCP header */
+#define TCP_HEADER 20 /* bytes without options */
 
 struct port {
 	struct usock_stack *stack;
@@ -113,13 +114,16 @@ static bool room_make(struct port *port)
 static bool too_long(const struct port *port, const struct link_frame *frame)
 {
 	const struct virtio_net_hdr *vnet = &frame->vnet;
-	size_t len = frame->len;
+	size_t len = frame->len, tcp = vnet->csum_start, header;
 
 	if (len >= port->size)
 		return true;
 	if ((vnet->gso_type == VIRTIO_NET_HDR_GSO_TCPV4 || vnet->gso_type == VIRTIO_NET_HDR_GSO_TCPV6) &&
-	    (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vnet->gso_size > 0)
-		len = (size_t)vnet->csum_start + vnet->gso_size;
+	    (vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vnet->gso_size > 0 && tcp + TCP_HEADER <= len) {
+		header = (size_t)(frame->data[tcp + 12] >> 4) * 4;
+		if (header >= TCP_HEADER && tcp + header + vnet->gso_size < len)
+			len = tcp + header + vnet->gso_size;
+	}
 	return len > frame_size(port->iface);
 }
 
@@ -135,9 +139,9 @@ static void port_input(struct port *port, const struct link_frame *frame)
 		iface->stats.rx_length_errors++;
 		return;
 	}
-	usock__packet_tap(port->stack, iface, port->room, frame->len, frame_type(iface, port->room));
 	if ((frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && frame->vnet.csum_start < frame->len)
 		iface->unsummed_in = port->room + frame->vnet.csum_start;
+	usock__packet_tap(port->stack, iface, port->room, frame->len, frame_type(iface, port->room));
 	if (inet_input(iface, port->room, frame->len, port->buffer))
 		port->room = NULL;
 	iface->unsummed_in = NULL;

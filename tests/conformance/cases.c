@@ -85,8 +85,22 @@ static bool named(const char *name, const char *stack)
 	return (len > 0 && name[len - 1] == ',') || stack[len] == '\0' || stack[len] == ',';
 }
 
-/** limit_of - is a limit of @name one of @stack? One of the engine is one of the stack that is served, one of remote is
- * of all of those, one that ends with a plus of those that are served in this way */
+/** limit_of_served - is a limit of @name one of @stack, which serves @engine? "remote" is of all that are served, what
+ * ends with a plus of those that are served in this way, with a star of those of them whose sockets stay in the server */
+static bool limit_of_served(const char *name, const char *stack, const char *engine)
+{
+	size_t len = strlen(name);
+
+	if (len > 0 && name[len - 1] == '*') {
+		if (named("vdestack", engine) || named("kernel", engine))
+			return false;
+		len--;
+	}
+	return (len == strlen("remote") && strncmp(name, "remote", len) == 0) ||
+	       (len > 0 && name[len - 1] == '+' && strncmp(stack, name, len) == 0);
+}
+
+/** limit_of - is a limit of @name one of @stack? One of the engine is one of the stack that is served */
 static bool limit_of(const char *name, const char *stack)
 {
 	const char *engine = served_engine(stack);
@@ -96,9 +110,7 @@ static bool limit_of(const char *name, const char *stack)
 		return named(name + 1, stack);
 	if (name[0] == '!')
 		return !named(name + 1, real);
-	return named(name, real) || named(name, stack) ||
-	       (engine != NULL && (strcmp(name, "remote") == 0 ||
-	                           (name[strlen(name) - 1] == '+' && strncmp(stack, name, strlen(name)) == 0)));
+	return named(name, real) || named(name, stack) || (engine != NULL && limit_of_served(name, stack, engine));
 }
 
 const char *cases_limit(const struct conf_case *test, const char *stack)

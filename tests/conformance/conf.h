@@ -71,7 +71,8 @@ struct conf;
 /** struct conf_limit - something that a stack's engine cannot do; the case is then not run there, and says why */
 struct conf_limit {
 	/* "!NAME" means every stack but that one, "remote" every stack that is served, "remote+" those with streams,
-	   "remote-calls+" those without, "=NAME" only NAME itself, "NAME," NAME with options */
+	   "remote-calls+" those without, each with a "*" those of them that live in the server: sockets of kernel-backed ones
+	   are handed over. "=NAME" is only NAME itself, "NAME," NAME with options */
 	const char *stack;
 	const char *reason;
 };
@@ -124,10 +125,9 @@ void conf_register(struct conf_case *test);
 		        "sockets of a kernel-backed stack are handed over, and counted by nobody in other processes"   \
 	}
 #define NOT_STREAMS(reason)                                                                                            \
-	{"remote+lwip", reason},                                                                                       \
 	{                                                                                                              \
-		"remote+testengine", reason                                                                            \
-	} /* not those that are handed over */
+		"remote+*", reason                                                                                     \
+	}
 #define NOT_CALLS(reason)                                                                                              \
 	{                                                                                                              \
 		"remote-calls+", reason                                                                                \

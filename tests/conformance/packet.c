@@ -65,8 +65,7 @@ static size_t ether(unsigned char *out, const unsigned char *dst, const unsigned
 	memcpy(out + 6, src, 6);
 	out[12] = ETHERTYPE_TEST >> 8;
 	out[13] = ETHERTYPE_TEST & 0xff;
-	memcpy(out + 14, text, strlen(text));
-	return 14 + strlen(text);
+	return (size_t)((unsigned char *)mempcpy(out + 14, text, strlen(text)) - out);
 }
 
 static const unsigned char broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -291,6 +290,68 @@ CASE(packet, auxdata, ONCE, "PACKET_AUXDATA tells the true length of a frame tha
 	CHECK_INT(in.flags, MSG_TRUNC);
 	control(&in, SOL_PACKET, PACKET_AUXDATA, &aux, sizeof(aux));
 	CHECK_INT(aux.tp_len, sizeof(out));
+}
+
+/** tcp_sum - the one's complement sum over a pseudo header for TCP and, with @all, the segment; @ip is not fragmented */
+static uint16_t tcp_sum(const unsigned char *ip, bool all)
+{
+	bool v4 = ip[0] >> 4 == 4;
+	const unsigned char *tcp = ip + (v4 ? (ip[0] & 15) * 4 : 40), *addresses = ip + (v4 ? 12 : 8);
+	unsigned int len =
+	        v4 ? (unsigned int)(ip[2] << 8 | ip[3]) - (unsigned int)(tcp - ip) : (unsigned int)(ip[4] << 8 | ip[5]);
+	uint32_t sum = IPPROTO_TCP + len;
+
+	for (unsigned int i = 0; i < (v4 ? 8U : 32U); i += 2)
+		sum += (uint32_t)(addresses[i] << 8 | addresses[i + 1]);
+	for (unsigned int i = 0; all && i < len; i++)
+		sum += i % 2 ? tcp[i] : (uint32_t)tcp[i] << 8;
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+/** find_aux - wait for the frame that ends with a text, as find_frame; what PACKET_AUXDATA says of it */
+static struct tpacket_auxdata find_aux(int fd, struct frame *frame, const char *text)
+{
+	ssize_t len = (ssize_t)strlen(text);
+	struct tpacket_auxdata aux;
+
+	do {
+		char room[256];
+		struct iovec iov = {.iov_base = frame->byte, .iov_len = sizeof(frame->byte)};
+		struct msghdr msg = {
+		        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+		const struct cmsghdr *cmsg;
+
+		CHECK_INT(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, WAIT_MS), 1);
+		frame->len = CHECK_GE0(ioth_recvmsg(fd, &msg, 0));
+		cmsg = CMSG_FIRSTHDR(&msg);
+		CHECK(cmsg && cmsg->cmsg_level == SOL_PACKET && cmsg->cmsg_type == PACKET_AUXDATA);
+		memcpy(&aux, CMSG_DATA(cmsg), sizeof(aux));
+	} while (frame->len < len || memcmp(frame->byte + frame->len - len, text, (size_t)len) != 0);
+	return aux;
+}
+
+CASE(packet, checksum_not_ready, INET,
+     "TP_STATUS_CSUMNOTREADY is said of TCP frames whose checksum is still to be done")
+{
+	int type = c->family == AF_INET ? ETHERTYPE_IP : ETHERTYPE_IPV6;
+	struct pair p = tcp_pair(c);
+	const int fds[] = {packet_socket(c, c->a, SOCK_RAW, ETH_P_ALL), packet_socket(c, c->b, SOCK_RAW, type)};
+	struct frame frame;
+
+	for (int i = 0; i < 2; i++)
+		SETOPT(fds[i], SOL_PACKET, PACKET_AUXDATA, 1);
+	send_text(p.a, "summed or not?");
+	for (int i = 0; i < 2; i++) {
+		struct tpacket_auxdata aux = find_aux(fds[i], &frame, "summed or not?");
+		const unsigned char *ip = frame.byte + 14, *tcp = ip + (type == ETHERTYPE_IP ? 20 : 40);
+
+		/* There is the sum of the pseudo header then; else everything adds up. */
+		if (aux.tp_status & TP_STATUS_CSUMNOTREADY)
+			CHECK_INT(tcp[16] << 8 | tcp[17], tcp_sum(ip, false));
+		else
+			CHECK_INT(tcp_sum(ip, true), 0xffff);
+	}
 }
 
 CASE(packet, loopback, ONCE, "frames on lo are seen, with addresses of zeros")

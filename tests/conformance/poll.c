@@ -327,8 +327,8 @@ CASE(poll, urgent_in_vain, INET, "who waits for data is not told of a lone urgen
 }
 
 CASE(poll, urgent_after_data, INET, "urgent data behind others: PRI goes with the urgent byte, IN with the others",
-     LIMITS({"remote+lwip", "an urgent byte that was taken keeps its place in the queue of an AF_UNIX stream: IN until "
-                            "the next read"}))
+     LIMITS(NOT_STREAMS("an urgent byte that was taken keeps its place in the queue of an AF_UNIX stream: IN until the "
+                        "next read")))
 {
 	struct pair p = tcp_pair(c), q = tcp_pair(c);
 	char byte;

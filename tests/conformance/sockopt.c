@@ -118,6 +118,7 @@ CASE(sockopt, rcvlowat, INET, "SO_RCVLOWAT: neither poll nor recv answers before
 	SETOPT(p.b, SOL_SOCKET, SO_RCVLOWAT, 4);
 	CHECK_OPT(p.b, SOL_SOCKET, SO_RCVLOWAT, 4);
 	send_text(p.a, "abc");
+	delivered(p.a);
 	CHECK_INT(poll(&(struct pollfd){.fd = p.b, .events = POLLIN}, 1, 30), 0);
 	/* Without waiting, recv gives what there is. */
 	CHECK_LEN(ioth_recv(p.b, text, sizeof(text), MSG_DONTWAIT | MSG_PEEK), 3);

@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define SEED_MAX (1U << 20)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A fixed start: xorshift64. */
@@ -88,22 +90,25 @@ static void run(const struct input *in, const unsigned char *seed, size_t size, 
 	}
 }
 
-/** run_file - all of it for one seed; 0, or 1 when the file cannot be used */
-static int run_file(const char *path, unsigned long rounds)
+/** read_seed - the bytes of a file; how many, or 0, having said why */
+static size_t read_seed(const char *path, unsigned char *seed)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = 0;
-	unsigned char *seed = malloc(1U << 20);
 	FILE *file = fopen(path, "re");
-	struct input in;
+	size_t size = file ? fread(seed, 1, SEED_MAX, file) : 0;
 
-	if (file && seed)
-		size = fread(seed, 1, 1U << 20, file);
-	if (size == 0) {
+	if (size == 0)
 		fprintf(stderr, "%s: %s\n", path, file ? "empty" : strerror(errno));
-		return 1;
-	}
-	fclose(file);
-	in.room = (size + page - 1) & ~(page - 1);
+	if (file)
+		fclose(file);
+	return size;
+}
+
+/** run_seed - all of it for one seed, in a mapping made for it; 0, or 1 when there is no memory */
+static int run_seed(const unsigned char *seed, size_t size, unsigned long rounds)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct input in = {.room = (size + page - 1) & ~(page - 1)};
+
 	in.base = mmap(NULL, in.room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (in.base == MAP_FAILED || mprotect(in.base + in.room, page, PROT_NONE) < 0) {
 		perror("mmap");
@@ -111,19 +116,22 @@ static int run_file(const char *path, unsigned long rounds)
 	}
 	run(&in, seed, size, rounds);
 	munmap(in.base, in.room + page);
-	free(seed);
 	return 0;
 }
 
 int main(int argc, char *argv[])
 {
+	static unsigned char seed[SEED_MAX];
 	int failed = 0;
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: %s ROUNDS SEED_FILE...\n", argv[0]);
 		return 2;
 	}
-	for (int i = 2; i < argc; i++)
-		failed |= run_file(argv[i], strtoul(argv[1], NULL, 10));
+	for (int i = 2; i < argc; i++) {
+		size_t size = read_seed(argv[i], seed);
+
+		failed |= size == 0 || run_seed(seed, size, strtoul(argv[1], NULL, 10)) != 0;
+	}
 	return failed;
 }

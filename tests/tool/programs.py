@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, f"{HERE}/../interop")
 
 import harness  # noqa: E402
-from harness import TIMEOUT, Failed, Skip, Task, check, need, run, run_tests, test, wait_until  # noqa: E402
+from harness import TIMEOUT, Skip, Task, check, need, run, run_tests, test, wait_until  # noqa: E402
 
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 STACKS = ("kernel", "vdestack", "lwip", "remote-kernel", "remote-vdestack", "remote-lwip")

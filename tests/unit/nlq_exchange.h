@@ -69,11 +69,12 @@ static inline int status_of(struct nlq_msg *replies)
 	struct nlq_msg *head = nlq_head(replies);
 	int status = head == NULL ? 1 : 2;
 
-	if (nlq_length(replies) == 1 && head->nlq_packet->nlmsg_type == NLMSG_ERROR) {
+	if (head != NULL && nlq_length(replies) == 1 && head->nlq_packet->nlmsg_type == NLMSG_ERROR) {
 		assert_int_equal(head->nlq_packet->nlmsg_seq, SEQ);
 		assert_int_equal(head->nlq_packet->nlmsg_pid, PORT);
 		status = ((struct nlmsgerr *)NLMSG_DATA(head->nlq_packet))->error;
-	} else if (nlq_length(replies) == 1 && head->nlq_packet->nlmsg_type == NLMSG_DONE) { /* of a dump that failed */
+	} else if (head != NULL && nlq_length(replies) == 1 &&
+	           head->nlq_packet->nlmsg_type == NLMSG_DONE) { /* of a dump that failed */
 		assert_int_equal(head->nlq_packet->nlmsg_seq, SEQ);
 		assert_int_equal(head->nlq_packet->nlmsg_pid, PORT);
 		assert_true(head->nlq_packet->nlmsg_flags & NLM_F_MULTI);

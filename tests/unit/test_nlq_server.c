@@ -80,8 +80,8 @@ static void test_unknown(void **state)
 		assert_int_equal(ask(nlq_createmsg(types[i], NLM_F_REQUEST, SEQ, 0)), -EOPNOTSUPP);
 		assert_int_equal(ask(nlq_createmsg(types[i], NLM_F_REQUEST | NLM_F_DUMP, SEQ, 0)), -EOPNOTSUPP);
 	}
-	for (uint16_t type = RTM_NEWLINK; type <= RTM_SETLINK; type++) {
-		msg = link_message(type, NLM_F_CREATE, 1, NULL);
+	for (int type = RTM_NEWLINK; type <= RTM_SETLINK; type++) {
+		msg = link_message((uint16_t)type, NLM_F_CREATE, 1, NULL);
 		nlq_complete(msg);
 		struct nlq_msg *replies = nlq_process_rtrequest(msg->nlq_packet, none, NULL);
 
@@ -241,19 +241,19 @@ static void test_datagram(void **state)
 {
 	struct nlq_msg *tail = NULL, *replies;
 	unsigned char datagram[512];
-	size_t len = 0, start[4];
+	size_t len = 0, start[3];
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		nlq_enqueue(link_message(RTM_GETLINK, i == 1 ? NLM_F_ACK : 0, i == 2 ? 9 : 1, NULL), &tail);
-	for (int i = 0; tail != NULL; i++, nlq_dropmsg(&tail)) {
+	for (int i = 0; i < 3; i++, nlq_dropmsg(&tail)) {
 		memcpy(datagram + len, nlq_head(tail)->nlq_packet, nlq_head(tail)->nlq_size);
 		start[i] = len;
 		len += nlq_head(tail)->nlq_size;
 	}
 	for (size_t shift = 0; shift < 8; shift++) {
 		for (size_t cut = 0; cut <= len; cut++) {
-			unsigned char *copy = malloc(shift + cut);
+			unsigned char *copy = malloc(shift + cut > 0 ? shift + cut : 1);
 			unsigned int wanted = cut < start[1] ? 0 : cut < start[2] ? 1 : cut < len ? 3 : 4;
 
 			memcpy(copy + shift, datagram, cut);

@@ -65,6 +65,13 @@ static unsigned int chance(struct enemy *enemy, unsigned int of)
 	return (unsigned int)rand_r(&enemy->seed) % of;
 }
 
+/** noise - @len bytes of anything */
+static void noise(struct enemy *enemy, void *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		((unsigned char *)out)[i] = (unsigned char)rand_r(&enemy->seed);
+}
+
 /** say - one message, perhaps with a descriptor; false: this connection is done with */
 static bool say(struct enemy *enemy, int fd, const struct remote_request *request, size_t len, int with)
 {
@@ -77,8 +84,7 @@ static bool say(struct enemy *enemy, int fd, const struct remote_request *reques
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	memcpy(message, request, sizeof(*request));
-	for (size_t i = 0; i < len; i++)
-		message[sizeof(*request) + i] = (unsigned char)rand_r(&enemy->seed);
+	noise(enemy, message + sizeof(*request), len);
 	if (request->addr >= 2 && len >= 2)
 		memcpy(message + sizeof(*request), &(uint16_t){AF_INET}, 2);
 	if (with >= 0) {
@@ -144,8 +150,7 @@ static void attack(struct enemy *enemy, int fd)
 		struct remote_request request;
 		size_t len = chance(enemy, 4) ? chance(enemy, 64) : chance(enemy, 4096);
 
-		for (size_t k = 0; k < sizeof(request) / sizeof(int); k++)
-			((int *)&request)[k] = rand_r(&enemy->seed);
+		noise(enemy, &request, sizeof(request));
 		request.op = chance(enemy, REMOTE_OPS + 1);
 		/* Most are well-formed, or they would all end where lengths are checked. */
 		if (chance(enemy, 8)) {

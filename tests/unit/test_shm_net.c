@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test_shm_net.c - shm:// networks as programs see them, through vde_open(3): who gets which frame, waking, full
- * queues, threads, offload.
+ * queues, offload.
  */
 #include "shm_ports.h"
 
@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net.h"
 #include "vdeplug_shm.h"
 #include "wait.h"
 
@@ -311,82 +311,37 @@ static void large_frames_fill_an_area_and_none_is_damaged(void **state)
 	vde_close(b);
 }
 
-/* --------------------------------------------------------------------------------------------------------- threads */
-
-#define THREADS 4
-#define ROUNDS 20000
-
-struct talker {
-	VDECONN *conn;
-	unsigned int id;
-	uint32_t sent, next[THREADS];
-};
-
-/** listen_to - receive what there is, at most 100 frames; false when it is not in its turn */
-static bool listen_to(struct talker *t)
+static void old_frames_of_who_does_not_read_make_room_and_are_counted(void **state)
 {
-	unsigned char f[1000];
-	uint32_t what;
-
-	for (int i = 0; i < 100 && vde_recv(t->conn, f, sizeof(f), MSG_DONTWAIT) > 0; i++) {
-		unsigned int from = f[11];
-
-		memcpy(&what, f + 14, sizeof(what));
-		if (from >= THREADS || f[5] != t->id || what != t->next[from]++)
-			return false;
-	}
-	return true;
-}
-
-/** talk - send to every other by turns until everything has been sent and received */
-static void *talk(void *arg)
-{
-	struct talker *t = arg;
-	unsigned char f[1000];
-	bool all = false;
-
-	while (!all) {
-		if (!listen_to(t))
-			return NULL;
-		for (unsigned int to = 0; to < THREADS && t->sent < ROUNDS; to++) {
-			if (to == t->id)
-				continue;
-			frame(f, sizeof(f), to, t->id, t->sent);
-			while (vde_send(t->conn, f, 64 + t->sent % 900, MSG_DONTWAIT) < 0)
-				if (!listen_to(t))
-					return NULL;
-		}
-		t->sent += t->sent < ROUNDS;
-		all = t->sent == ROUNDS;
-		for (unsigned int from = 0; from < THREADS; from++)
-			all &= from == t->id || t->next[from] == ROUNDS;
-	}
-	return t;
-}
-
-static void ports_of_several_threads_lose_nothing(void **state)
-{
-	struct talker talker[THREADS] = {0};
-	pthread_t thread[THREADS];
-	unsigned char f[64];
-	void *result;
+	static unsigned char out[9234], in[9234];
+	VDECONN *a = port(), *b = port();
+	long deadline = wait_now_ms() + WAIT_MS;
+	struct shm_net net;
+	uint64_t got = 0, sent = 1;
+	int64_t since = shm_now_ns();
 
 	(void)state;
-	for (unsigned int i = 0; i < THREADS; i++)
-		talker[i] = (struct talker){.conn = port(), .id = i};
-	for (unsigned int i = 0; i < THREADS; i++)
-		say(talker[i].conn, 0xff, i, 0);
-	for (unsigned int i = 0; i < THREADS; i++)
-		while (vde_recv(talker[i].conn, f, sizeof(f), MSG_DONTWAIT) > 0)
-			;
-	for (unsigned int i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, talk, &talker[i]), 0);
-	for (unsigned int i = 0; i < THREADS; i++) {
-		assert_int_equal(pthread_join(thread[i], &result), 0);
-		assert_non_null(result);
+	assert_int_equal(shm_net_look(shm_net, &net), 0);
+	say(b, 2, 2, 0); /* known, so that it is waited for */
+	frame(out, sizeof(out), 2, 1, 0);
+	while (vde_send(a, out, sizeof(out), MSG_DONTWAIT) == sizeof(out))
+		sent++;
+	assert_int_equal(errno, EAGAIN);
+	assert_true(sent < net.geometry.slots); /* not for lack of room in the queue */
+	while (vde_send(a, out, sizeof(out), MSG_DONTWAIT) < 0) {
+		assert_int_equal(errno, EAGAIN);
+		assert_true(wait_again(deadline));
 	}
-	for (unsigned int i = 0; i < THREADS; i++)
-		vde_close(talker[i].conn);
+	assert_true(shm_now_ns() - since >= 200000000);
+	while (vde_recv(b, in, sizeof(in), MSG_DONTWAIT) == sizeof(in))
+		got++;
+	assert_true(got < sent);
+	assert_int_equal(shm_control_of(&net, 0)->sent.frames, sent);
+	assert_int_equal(shm_control_of(&net, 0)->sent.full, sent - got);
+	assert_int_equal(shm_control_of(&net, 1)->received.lost, sent - got);
+	shm_net_unlook(&net);
+	vde_close(a);
+	vde_close(b);
 }
 
 /* ----------------------------------------------------------------------------------------------------- offload */
@@ -689,7 +644,7 @@ int main(void)
 	        SHM_TEST(receiving_waits_unless_told_not_to),
 	        SHM_TEST(a_sender_waits_for_a_full_queue_but_not_for_ever),
 	        SHM_TEST(large_frames_fill_an_area_and_none_is_damaged),
-	        SHM_TEST(ports_of_several_threads_lose_nothing),
+	        SHM_TEST(old_frames_of_who_does_not_read_make_room_and_are_counted),
 	        SHM_TEST(segments_stay_whole_between_ports_that_want_them),
 	        SHM_TEST(frames_come_in_pieces_and_whole),
 	        SHM_TEST(trains_of_datagrams_are_for_those_who_asked),

@@ -158,6 +158,8 @@ static void rx_free(void *e, void *buffer)
 }
 
 static const struct usock_engine engine = {.name = "fake", .rx_alloc = rx_alloc, .rx_free = rx_free};
+static const struct usock_engine with_segments = {
+        .name = "fake", .rx_alloc = rx_alloc, .rx_free = rx_free, .offload = true};
 
 /* ------------------------------------------------------------------------------------------------------------ the test
  */
@@ -313,6 +315,66 @@ static void what_is_not_wanted_is_not_seen(void **state)
 	assert_int_equal(link_conn_send(peer, frame, 60), 0);
 	ready();
 	assert_int_equal(seen_count, 3);
+	port_close();
+	link_conn_close(peer);
+}
+
+/** segment - a TCP segment of @payload bytes behind a TCP header of @header, to be cut into frames of @size */
+static struct link_frame segment(unsigned char *out, unsigned int header, unsigned int payload, unsigned int size)
+{
+	frame_make(out, 34 + header + payload, 1, iface.mac);
+	out[34 + 12] = (unsigned char)(header / 4 << 4);
+	return (struct link_frame){
+	        .vnet = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+	                 .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+	                 .hdr_len = (uint16_t)(34 + header),
+	                 .gso_size = (uint16_t)size,
+	                 .csum_start = 34,
+	                 .csum_offset = 16},
+	        .data = out,
+	        .len = 34 + header + payload,
+	};
+}
+
+static void a_segment_is_as_long_as_one_of_its_frames(void **state)
+{
+	static const struct {
+		unsigned int header, payload, size;
+		bool passes;
+	} segments[] = {
+	        {20, 30000, 1464, true},  {20, 30000, 1465, false}, {32, 30000, 1452, true}, {32, 30000, 1453, false},
+	        {60, 30000, 1424, true},  {60, 30000, 1425, false}, {20, 1464, 9000, true},  {20, 1465, 9000, false},
+	        {16, 30000, 1400, false}, /* no TCP header is as short: it is not known what its frames are like */
+	};
+	static unsigned char out[LINK_SEGMENT_MAX];
+	unsigned int passed = 0;
+	struct link_conn *peer;
+	struct link_frame f;
+
+	(void)state;
+	stack.engine = &with_segments;
+	port_open(fake_vnl("shm", "net"));
+	assert_true(iface.offload);
+	assert_int_equal(link_conn_open(fake_vnl("shm", "net"), "peer", NULL, &peer), 0);
+	frame_make(out, 60, 0, "\x02\x09\x09\x09\x09\x09"); /* now the network knows where we are */
+	memcpy(out + 6, iface.mac, 6);
+	usock__port_transmit(&stack, &iface, out, 60);
+	for (unsigned int i = 0; i < sizeof(segments) / sizeof(segments[0]); i++) {
+		f = segment(out, segments[i].header, segments[i].payload, segments[i].size);
+		assert_int_equal(link_conn_send_frame(peer, &f), 0);
+		ready();
+		passed += segments[i].passes;
+		assert_int_equal(seen_count, passed);
+		assert_int_equal(iface.stats.rx_length_errors, i + 1 - passed);
+		if (segments[i].passes)
+			assert_int_equal(seen[passed - 1].len, f.len);
+	}
+	/* its TCP header is not there */
+	f = segment(out, 20, 3000, 1000);
+	f.vnet.csum_start = (uint16_t)(f.len - 12);
+	assert_int_equal(link_conn_send_frame(peer, &f), 0);
+	ready();
+	assert_int_equal(seen_count, passed);
 	port_close();
 	link_conn_close(peer);
 }
@@ -599,6 +661,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(frames_come_in_batches),
 	        TEST(what_is_not_wanted_is_not_seen),
+	        TEST(a_segment_is_as_long_as_one_of_its_frames),
 	        TEST(without_memory_frames_are_dropped),
 	        TEST(sending_counts_and_never_waits),
 	        TEST(what_shared_memory_has_no_room_for_waits),
