@@ -18,7 +18,7 @@
 #include <stddef.h>
 
 #define BENCH_METRICS_MAX 12   /* metrics of a row */
-#define BENCH_SUBJECTS_MAX 16  /* subjects of a row */
+#define BENCH_SUBJECTS_MAX 20  /* subjects of a row */
 #define BENCH_RUNS_MAX 64      /* rounds that are kept */
 #define BENCH_REFERENCES_MAX 3 /* references of a subject */
 #define BENCH_WHY_MAX 200      /* text that says why something could not be measured, with its final NUL */
