@@ -127,7 +127,8 @@ extern const struct bench_row bench_row_download;
 extern const struct bench_row bench_row_tcp_latency, bench_row_tcp_latency_processes;
 extern const struct bench_row bench_row_tcp_connections, bench_row_tcp_connections_processes;
 extern const struct bench_row bench_row_udp_small, bench_row_udp_small_processes;
-extern const struct bench_row bench_row_frames_small, bench_row_frames_large, bench_row_pairs;
+extern const struct bench_row bench_row_frames_small, bench_row_frames_large;
+extern const struct bench_row bench_row_pairs, bench_row_pairs_processes;
 extern const struct bench_row bench_row_udp_large, bench_row_udp_large_processes;
 
 #endif
