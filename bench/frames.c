@@ -4,9 +4,9 @@
  *
  * The worker sends frames of one size as fast as it can, to a process of its own that takes one after the other and
  * counts. What is counted is what was received; a network may lose frames. The clock stops when the last has come, for
- * the queues of many ports hold more than is sent in a short sample. The two are pinned to different processors:
- * on one and the same, which the scheduler may choose, a frame in shared memory costs a third. With several pairs of ports
- * the worker has the sending end of each, which it serves in turn, a batch at a time, and the other process all the others.
+ * the queues of many ports hold more than is sent in a short sample. The two are pinned to different processors: on one
+ * and the same, which the scheduler may choose, a frame in shared memory costs a third. With several pairs of ports the
+ * worker has the sending end of each, which it serves in turn, a batch at a time, and the other process all the others.
  */
 #include "bench.h"
 #include "clock.h"

@@ -3,7 +3,8 @@
  * Networks between two stacks of a library.
  *
  * On ptp:// both sides open the same locator. With a switch, side 0 opens switch:// and so is the switch as well as a
- * station of it, and side 1 joins it with vde://. With vde_switch both sides join a process that is nothing but a switch.
+ * station of it, and side 1 joins it with vde://. With vde_switch both sides join a process that is nothing but
+ * a switch.
  */
 #include "bench.h"
 #include "library.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Theory of operation. A vde_switch that is no daemon has a console on its standard input, and leaves when that ends. So it
- * gets a pipe, whose other end is open in the worker and in what the worker forks: however they die, the switch goes too.
- * It is in the worker's session, so that its processor time is counted (processes.h), and in its process group, which is
- * killed when the worker hangs. Nobody's rc file is read. What it leaves behind when it is killed lies in the directory of
- * the benchmark, and goes with that.
+ * Theory of operation. A vde_switch that is no daemon has a console on its standard input, and leaves when that ends.
+ * So it gets a pipe, whose other end is open in the worker and in what the worker forks: however they die, the switch
+ * goes too. It is in the worker's session, so that its processor time is counted (processes.h), and in its process
+ * group, which is killed when the worker hangs. Nobody's rc file is read. What it leaves behind when it is killed lies
+ * in the directory of the benchmark, and goes with that.
  */
 #include "vde_switch.h"
 
