@@ -18,7 +18,7 @@
 #include <stddef.h>
 
 #define BENCH_METRICS_MAX 12   /* metrics of a row */
-#define BENCH_SUBJECTS_MAX 16  /* subjects of a row */
+#define BENCH_SUBJECTS_MAX 20  /* subjects of a row */
 #define BENCH_RUNS_MAX 64      /* rounds that are kept */
 #define BENCH_REFERENCES_MAX 3 /* references of a subject */
 #define BENCH_WHY_MAX 200      /* text that says why something could not be measured, with its final NUL */
@@ -127,7 +127,8 @@ extern const struct bench_row bench_row_download;
 extern const struct bench_row bench_row_tcp_latency, bench_row_tcp_latency_processes;
 extern const struct bench_row bench_row_tcp_connections, bench_row_tcp_connections_processes;
 extern const struct bench_row bench_row_udp_small, bench_row_udp_small_processes;
-extern const struct bench_row bench_row_frames_small, bench_row_frames_large, bench_row_pairs;
+extern const struct bench_row bench_row_frames_small, bench_row_frames_large;
+extern const struct bench_row bench_row_pairs, bench_row_pairs_processes;
 extern const struct bench_row bench_row_udp_large, bench_row_udp_large_processes;
 
 #endif

@@ -40,6 +40,7 @@ static const struct bench_row *const rows[] = {
         &bench_row_frames_small,
         &bench_row_frames_large,
         &bench_row_pairs,
+        &bench_row_pairs_processes,
 };
 
 struct bench_options bench_options = {.runs = 5};

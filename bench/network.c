@@ -44,6 +44,12 @@ int network_prepare(struct network *network, const struct network_kind *kind, un
 	return kind->prepare ? kind->prepare(network) : 0;
 }
 
+void network_end(struct network *network)
+{
+	if (network->kind->end)
+		network->kind->end(network);
+}
+
 int network_open(struct network *network, unsigned int side)
 {
 	return network->kind->open(network, side);

@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "vde_switch.h"
+
 struct library;
 struct network;
 
@@ -41,6 +43,7 @@ extern const struct network_calls network_plain_calls, network_ioth_calls, netwo
 /** struct network_kind - a kind of wire; the functions return 0 (or a descriptor), or -1 after bench_fail */
 struct network_kind {
 	int (*prepare)(struct network *network); /* before any thread or second process; NULL for nothing */
+	void (*end)(struct network *network);    /* what undoes prepare, when no side is open; NULL for nothing */
 	int (*open)(struct network *network, unsigned int side);
 	int (*socket)(struct network *network, unsigned int side, int domain, int type, int protocol);
 	void (*close)(struct network *network, unsigned int side);
@@ -54,17 +57,18 @@ struct network_kind {
 struct network {
 	const struct network_kind *kind;
 	struct in_addr address[2];
-	char vnl[2][128]; /* VDE networks: locator of each side */
-	void *stack[2];   /* of the library; NULL where the side is not open in this process */
-	int ns[2];        /* namespaces of the veth pair */
+	char vnl[2][128];             /* VDE networks: locator of each side */
+	void *stack[2];               /* of the library; NULL where the side is not open in this process */
+	int ns[2];                    /* namespaces of the veth pair */
+	struct vde_switch vde_switch; /* that carries the frames */
 };
 
 extern const struct network_kind network_loopback, network_veth; /* inside the kernel */
 extern const struct network_kind network_ioth_kernel;            /* loopback by way of libioth */
-extern const struct network_kind network_vdestack_ptp, network_vdestack_switch;
+extern const struct network_kind network_vdestack_ptp, network_vdestack_switch, network_vdestack_vde_switch;
 extern const struct network_kind network_lwipv6_ptp;
-extern const struct network_kind network_ioth_ptp, network_ioth_switch;
-extern const struct network_kind network_lwip_ptp, network_lwip_switch;
+extern const struct network_kind network_ioth_ptp, network_ioth_switch, network_ioth_vde_switch;
+extern const struct network_kind network_lwip_ptp, network_lwip_switch, network_lwip_vde_switch;
 extern const struct network_kind network_lwip_memory; /* both sides in one process */
 /* Only if the sides are two processes: */
 extern const struct network_kind network_run_vdestack, network_run_vdestack_shm, network_run_lwip, network_run_lwip_shm;
@@ -75,6 +79,9 @@ extern const struct network_kind network_ioth_shm, network_lwip_shm;
  * @name: tells the networks of one worker apart
  */
 int network_prepare(struct network *network, const struct network_kind *kind, unsigned int name);
+
+/** network_end - what has to be done once by the process that has prepared it, after the sides are closed */
+void network_end(struct network *network);
 
 int network_open(struct network *network, unsigned int side);
 void network_close(struct network *network, unsigned int side);

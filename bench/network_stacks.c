@@ -3,7 +3,8 @@
  * Networks between two stacks of a library.
  *
  * On ptp:// both sides open the same locator. With a switch, side 0 opens switch:// and so is the switch as well as a
- * station of it, and side 1 joins it with vde://.
+ * station of it, and side 1 joins it with vde://. With vde_switch both sides join a process that is nothing but
+ * a switch.
  */
 #include "bench.h"
 #include "library.h"
@@ -47,7 +48,18 @@ static int stack_enter(struct network *network, unsigned int side)
 	return setns(net, CLONE_NEWNET);
 }
 
+static int vde_switch_prepare(struct network *network)
+{
+	return vde_switch_start(&network->vde_switch, network->vnl[0]);
+}
+
+static void vde_switch_finish(struct network *network)
+{
+	vde_switch_end(&network->vde_switch);
+}
+
 #define STACKS .open = stack_open, .socket = stack_socket, .close = stack_close
+#define ON_VDE_SWITCH STACKS, .prepare = vde_switch_prepare, .end = vde_switch_finish, .scheme = {"vde", "vde"}
 
 const struct network_kind network_vdestack_ptp = {
         STACKS,
@@ -61,6 +73,12 @@ const struct network_kind network_vdestack_switch = {
         .library = &library_vdestack,
         .calls = &network_plain_calls,
         .scheme = {"switch", "vde"},
+};
+
+const struct network_kind network_vdestack_vde_switch = {
+        ON_VDE_SWITCH,
+        .library = &library_vdestack,
+        .calls = &network_plain_calls,
 };
 
 const struct network_kind network_lwipv6_ptp = {
@@ -85,6 +103,12 @@ const struct network_kind network_ioth_switch = {
         .scheme = {"switch", "vde"},
 };
 
+const struct network_kind network_ioth_vde_switch = {
+        ON_VDE_SWITCH,
+        .library = &library_ioth_vdestack,
+        .calls = &network_ioth_calls,
+};
+
 const struct network_kind network_lwip_ptp = {
         STACKS,
         .library = &library_ioth_lwip,
@@ -97,6 +121,12 @@ const struct network_kind network_lwip_switch = {
         .library = &library_ioth_lwip,
         .calls = &network_ioth_calls,
         .scheme = {"switch", "vde"},
+};
+
+const struct network_kind network_lwip_vde_switch = {
+        ON_VDE_SWITCH,
+        .library = &library_ioth_lwip,
+        .calls = &network_ioth_calls,
 };
 
 const struct network_kind network_run_vdestack = {

@@ -100,6 +100,7 @@ static int sockets_sample(void *state, double *values)
 static void sockets_end(void *state)
 {
 	network_close(state, 0);
+	network_end(state);
 	free(state);
 }
 

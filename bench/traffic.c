@@ -362,6 +362,7 @@ int traffic_begin(const struct bench_subject *subject, void **state)
 		return -1;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		network_end(&s->network);
 		free(s);
 		return bench_fail("socketpair: %s", strerror(errno));
 	}
@@ -397,6 +398,7 @@ void traffic_end(void *state)
 	stop_peer(s);
 	if (s->opened)
 		network_close(&s->network, 0);
+	network_end(&s->network);
 	close(s->self.rendezvous);
 	close(s->other.rendezvous);
 	free(s);
@@ -407,12 +409,15 @@ const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT_PROCESSES] = {
         {"veth", {"loopback"}, &network_veth},
         {"libvdestack ptp", {"veth"}, &network_vdestack_ptp},
         {"libvdestack switch", {"veth"}, &network_vdestack_switch},
+        {"libvdestack vde_switch", {"veth"}, &network_vdestack_vde_switch},
         {"liblwipv6 ptp", {"veth"}, &network_lwipv6_ptp},
         {"ioth kernel", {"loopback"}, &network_ioth_kernel},
         {"ioth vdestack ptp", {"libvdestack ptp", "veth"}, &network_ioth_ptp},
         {"ioth vdestack switch", {"libvdestack switch", "veth"}, &network_ioth_switch},
+        {"ioth vdestack vde_switch", {"libvdestack vde_switch", "veth"}, &network_ioth_vde_switch},
         {"ioth lwip ptp", {"libvdestack ptp", "veth", "liblwipv6 ptp"}, &network_lwip_ptp},
         {"ioth lwip switch", {"libvdestack switch", "veth"}, &network_lwip_switch},
+        {"ioth lwip vde_switch", {"libvdestack vde_switch", "veth"}, &network_lwip_vde_switch},
         {"vdestack over shm", {"veth", "loopback"}, &network_ioth_shm},
         {"lwip over shm", {"veth", "loopback"}, &network_lwip_shm},
         {"ioth run vdestack ptp", {"ioth vdestack ptp", "libvdestack ptp"}, &network_run_vdestack},

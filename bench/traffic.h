@@ -67,8 +67,9 @@ extern const struct traffic tcp_stream_traffic_memory;
 int traffic_guest(const struct bench_row *const *rows, unsigned int count, const char *role);
 
 /* The subjects of all traffic rows, each with its references; the last ones are for rows of two processes. */
-#define TRAFFIC_SUBJECT_COUNT 12
-#define TRAFFIC_SUBJECT_COUNT_PROCESSES 16
+#define TRAFFIC_SUBJECT_COUNT 15
+#define TRAFFIC_SUBJECT_COUNT_PROCESSES 19
+_Static_assert(TRAFFIC_SUBJECT_COUNT_PROCESSES <= BENCH_SUBJECTS_MAX, "a row has no room for all of them");
 extern const struct bench_subject traffic_subjects[TRAFFIC_SUBJECT_COUNT_PROCESSES];
 
 /** TRAFFIC_ROW - the members of a row of traffic; @metric_array is an array, targets come after it where there are any
