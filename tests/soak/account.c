@@ -69,6 +69,7 @@ void account_take(struct account *out)
 		snprintf(path, sizeof(path), "/proc/%d/status", helper);
 		out->rss += field(path, "VmRSS:");
 	}
+	out->own = out->rss - field("/proc/self/status", "RssShmem:");
 	out->unreclaimable = field("/proc/meminfo", "SUnreclaim:");
 	out->available = field("/proc/meminfo", "MemAvailable:");
 }
