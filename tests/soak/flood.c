@@ -4,9 +4,10 @@
  * follows, new neighbours. Established connections go on, memory stays bounded, and a stack can be deleted in the
  * middle of it.
  *
- * A thread (struct flood) joins the network as a station of its own and sends as fast as it can, but not faster than a socket
- * would let it: into memory it could send some million frames a second, and nobody else's broadcasts would find room
- * between them. Frames are made from a counter, so each is from somebody else; all of them are well formed, with checksums, since others are dropped at
+ * A thread (struct flood) joins the network as a station of its own and sends as fast as it can. A socket lets it do so only
+ * as long as there is room; in memory nobody waits for room for a broadcast, and others' would find none among some millions
+ * a second. So there it sends some frames to one of the stacks, and waits until they are taken. Frames are made from a
+ * counter, so each is from somebody else; all of them are well formed, with checksums, since others are dropped at
  * once.
  */
 #include "soak.h"
@@ -24,8 +25,6 @@
 #include <time.h>
 
 #define FRAGMENT 1400U
-#define PACE 16        /* frames that are sent into memory without a pause, */
-#define PAUSE_NS 50000 /* which is that of a sender that waits for room */
 #define END_MAX_MS 1000
 #define LEFT_MAX ((size_t)1 << 20) /* what the survivor may have more of on its way than at another time */
 #define GROWTH_MAX 24000L          /* KiB: what a stack may keep for strangers, and then some */
@@ -33,8 +32,9 @@
 /** struct flood - a thread that sends frames to everybody */
 struct flood {
 	VDECONN *conn;
-	unsigned int victim; /* 10.0.0.0 + it */
-	bool pauses;
+	unsigned int victim;      /* 10.0.0.0 + it */
+	bool waits;               /* for room */
+	unsigned char station[6]; /* at whom it looks for that */
 	pthread_t thread;
 	_Atomic bool stop;
 	_Atomic unsigned long frames;
@@ -193,7 +193,6 @@ static size_t nd(unsigned char *frame, unsigned long n)
 
 static void *flood_main(void *arg)
 {
-	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	struct flood *flood = arg;
 	unsigned char frame[2048];
 
@@ -222,18 +221,21 @@ static void *flood_main(void *arg)
 			len = nd(frame, n / 6);
 			break;
 		}
-		vde_send(flood->conn, frame, len, MSG_DONTWAIT);
-		if (flood->pauses && n % PACE == 0)
-			nanosleep(&pause, NULL);
+		if (flood->waits && n % 6 == 4)
+			memcpy(frame, flood->station, 6);
+		vde_send(flood->conn, frame, len, flood->waits ? 0 : MSG_DONTWAIT);
 	}
 	return NULL;
 }
 
-static void flood_start(struct flood *flood, const struct soak *soak, const char *vnl, unsigned int victim)
+/** flood_start - begin on the network @vnl, of which @node is a station, against node @victim */
+static void flood_start(struct flood *flood, const struct soak *soak, const char *vnl, unsigned int victim,
+                        struct ioth *node)
 {
 	*flood = (struct flood){.conn = vde_open((char *)(uintptr_t)vnl, (char[]){"flood"}, NULL),
 	                        .victim = victim,
-	                        .pauses = strcmp(soak->network, "shm") == 0};
+	                        .waits = strcmp(soak->network, "shm") == 0};
+	ioth_linkgetaddr(node, (unsigned int)ioth_if_nametoindex(node, "vde0"), flood->station);
 	if (flood->conn == NULL)
 		soak_fail("the flood cannot join the network");
 	errno = pthread_create(&flood->thread, NULL, flood_main, flood);
@@ -316,7 +318,7 @@ void case_flooded(const struct soak *soak)
 	fd = joined(home, 2, listener, &other);
 	exchange(fd, other, 4096);
 	account_take(&before);
-	flood_start(&flood, soak, vnl, 2);
+	flood_start(&flood, soak, vnl, 2, node);
 	while (flood.frames < frames / 3) {
 		exchange(fd, other, 1 + rounds % 4096);
 		rounds++;
@@ -332,14 +334,14 @@ void case_flooded(const struct soak *soak)
 	errno = 0;
 	if (rounds < 20)
 		soak_fail("only %lu exchanges during %lu frames", rounds, frames);
-	if (now.own - before.own > GROWTH_MAX)
-		soak_fail("the flood made the program grow by %ld KiB", now.own - before.own);
-	if (now.own - begun.own > GROWTH_MAX / 4)
+	if (now.rss - before.rss > GROWTH_MAX)
+		soak_fail("the flood made the program grow by %ld KiB", now.rss - before.rss);
+	if (now.rss - begun.rss > GROWTH_MAX / 4)
 		soak_fail("it goes on growing: %ld KiB in the first part of the flood, %ld KiB more in the rest",
-		          begun.own - before.own, now.own - begun.own);
+		          begun.rss - before.rss, now.rss - begun.rss);
 	exchange(fd, other, 4096);
 	soak_say("%lu exchanges during %lu frames; memory %+ld KiB, of which %+ld after the first third", rounds,
-	         frames, now.own - before.own, now.own - begun.own);
+	         frames, now.rss - before.rss, now.rss - begun.rss);
 	ioth_close(fd);
 	ioth_close(other);
 	ioth_close(listener);
@@ -440,7 +442,7 @@ void case_deleted_under_load(const struct soak *soak)
 	if (home == NULL)
 		soak_fail("ioth_newstack");
 	listener = listening(home, 80);
-	flood_start(&flood, soak, node_vnl(soak, "switch", 2, vnl), 2);
+	flood_start(&flood, soak, node_vnl(soak, "switch", 2, vnl), 2, home);
 	for (unsigned int i = 0; i <= count; i++) {
 		long took = end_once(soak, listener, vnl);
 

@@ -44,8 +44,8 @@ int soak_processes(int *pid);
 /** struct account - what the case and its helpers hold, and what the machine has left */
 struct account {
 	int fds, threads, processes;
-	long rss;           /* KiB, of the case and its helpers together */
-	long own;           /* KiB, of that, without networks in shared memory, which have a size */
+	int shared; /* mappings, as of networks in shared memory */
+	long rss; /* KiB, of the case and its helpers together, without networks in shared memory: those have a size */
 	long unreclaimable; /* KiB, kernel memory that cannot be reclaimed (SUnreclaim) */
 	long available;     /* KiB, MemAvailable */
 };
