@@ -10,9 +10,9 @@
  *
  * A leader that has just moved frames looks for more for a few microseconds before it sleeps, giving way to any thread
  * that wants the core, as the event loops do (link_spin): an answer often follows a question at once. What comes from
- * shared memory meanwhile it sees there (drive.c, "Awake"). Where more has come each time it does not sleep at all. Then it
- * gives back the lock all the same, so that others have their turn and those it has woken know, and now and then it
- * looks at the set, for what else may have happened, and for signals.
+ * shared memory meanwhile it sees there (drive.c, "Awake"). Where more has come each time it does not sleep at all.
+ * Then it gives back the lock all the same, so that others have their turn and those it has woken know, and now and
+ * then it looks at the set, for what else may have happened, and for signals.
  *
  * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout:
  * signal(7). The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does
@@ -280,8 +280,8 @@ static int lead_away(struct usock__wait *wait, struct epoll_event *events, enum 
 	return n;
 }
 
-/** lead_sleep - wait for something to handle, until @until; @timed: and so does the call. The number of events, 0 too when there
- * is something in memory, or a negative errno */
+/** lead_sleep - wait for something to handle, until @until; @timed: the call ends some time, too. The number of events,
+ * 0 also when there is something in memory, or a negative errno */
 static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int64_t until, bool timed)
 {
 	struct usock_stack *stack = wait->sock->stack;

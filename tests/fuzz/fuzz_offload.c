@@ -2,9 +2,10 @@
 /*
  * fuzz_offload.c - cutting segments, merging and joining frames, src/link/finish.c, split.c, coalesce.c and join.c
  *
- * The input is a virtio-net header and a frame. It is cut as a device's; three copies of it, with sequence numbers that follow each
- * other, are merged as the network's; and many, one of them damaged, are joined as a stack's. Whatever is cut, merged or joined must
- * be no larger than it may be, and no byte may be lost; what has been joined must be cut into what it was made of.
+ * The input is a virtio-net header and a frame. It is cut as a device's; three copies of it, with sequence numbers that
+ * follow each other, are merged as the network's; and many, one of them damaged, are joined as a stack's. Whatever is
+ * cut, merged or joined must be no larger than it may be, and no byte may be lost; what has been joined must be cut
+ * into what it was made of.
  */
 #include "checksum.h"
 #include "join.h"

@@ -4,11 +4,11 @@
  * follows, new neighbours. Established connections go on, memory stays bounded, and a stack can be deleted in the
  * middle of it.
  *
- * A thread (struct flood) joins the network as a station of its own and sends as fast as it can. A socket lets it do so only
- * as long as there is room; in memory nobody waits for room for a broadcast, and others' would find none among some millions
- * a second. So there it sends some frames to one of the stacks, and waits until they are taken. Frames are made from a
- * counter, so each is from somebody else; all of them are well formed, with checksums, since others are dropped at
- * once.
+ * A thread (struct flood) joins the network as a station of its own and sends as fast as it can. A socket lets it do so
+ * only as long as there is room; in memory nobody waits for room for a broadcast, and others' would find none among
+ * some millions a second. So there it sends some frames to one of the stacks, and waits until they are taken. Frames
+ * are made from a counter, so each is from somebody else; all of them are well formed, with checksums, since others
+ * are dropped at once.
  */
 #include "soak.h"
 

@@ -15,11 +15,10 @@
 
 /** struct soak - what a case gets */
 struct soak {
-	const char *stack; /* kind of stack under test */
-	const char *
-	        network; /* "switch": the stack that comes first is the switch of the others; "shm": it is in shared memory */
-	const char *dir; /* a directory of its own, removed afterwards */
-	bool full;       /* full counts, else those of make test */
+	const char *stack;   /* kind of stack under test */
+	const char *network; /* "switch": the first stack is the switch of the others; "shm": it is in shared memory */
+	const char *dir;     /* a directory of its own, removed afterwards */
+	bool full;           /* full counts, else those of make test */
 };
 
 /** soak_count - @full in a full run, else @quick */
