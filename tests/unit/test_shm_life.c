@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -230,6 +231,70 @@ static void locks_end_with_the_parent(void **state)
 	close(hold[0]);
 	close(ready[0]);
 	close(ready[1]);
+}
+
+/** pauses - wait until a process sleeps between two attempts, or has ended */
+static void pauses(pid_t pid)
+{
+	long deadline = wait_now_ms() + WAIT_MS, call = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	while (call != SYS_clock_nanosleep && wait_again(deadline)) {
+		siginfo_t ended = {0};
+		FILE *file = fopen(path, "re");
+
+		if (!file || fscanf(file, "%ld", &call) != 1)
+			call = -1;
+		if (file)
+			fclose(file);
+		if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == pid)
+			return;
+	}
+	assert_int_equal(call, SYS_clock_nanosleep);
+}
+
+/* On a busy machine it may be away for longer than it is to wait. */
+static void who_leaves_late_clears_up_all_the_same(void **state)
+{
+	const struct timespec away = {.tv_sec = 1, .tv_nsec = 100000000}; /* LEAVE_MS of join.c, and more */
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	int ready[2], go[2], status, fd;
+	char name[100], byte;
+	struct stat st;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(go), 0);
+	child = fork();
+	if (child == 0) {
+		VDECONN *conn = join("");
+
+		if (!conn || write(ready[1], "x", 1) != 1 || read(go[0], &byte, 1) != 1)
+			_exit(1);
+		_exit(vde_close(conn));
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	snprintf(name, sizeof(name), "%s/lock", shm_net);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	assert_return_code(fd, errno);
+	assert_return_code(fcntl(fd, F_OFD_SETLK, &lock), errno);
+	assert_int_equal(write(go[1], "x", 1), 1);
+	pauses(child);
+	kill(child, SIGSTOP);
+	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+	nanosleep(&away, NULL);
+	kill(child, SIGCONT);
+	pauses(child);
+	close(fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(stat(shm_net, &st), -1);
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(go[i]);
+	}
 }
 
 /* ----------------------------------------------------------------------------------------------------- who may join */
@@ -552,6 +617,7 @@ int main(void)
 	        SHM_TEST(a_network_survives_its_creator_and_its_members),
 	        SHM_TEST(a_child_can_only_forget_its_parents_ports),
 	        SHM_TEST(locks_end_with_the_parent),
+	        SHM_TEST(who_leaves_late_clears_up_all_the_same),
 	        SHM_TEST(modes_are_as_asked_for),
 	        SHM_TEST(others_join_if_the_mode_lets_them),
 	        SHM_TEST(a_strange_directory_is_left_alone),
