@@ -176,7 +176,7 @@ int shm_place_open(const struct shm_options *options);
 
 /**
  * shm_place_lock - take the lock of joining and leaving
- * @ms: for how long to try
+ * @ms: for how long to try; longer on a busy machine
  *
  * Returns a descriptor of the lock file, which holds the lock; -ESTALE: the directory has just been removed,
  * -ETIMEDOUT, -EACCES, or another negative errno.

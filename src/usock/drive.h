@@ -50,6 +50,7 @@ struct usock__drive {
 	bool later;            /* a turn is to be run soon */
 	bool rung;             /* wakefd has been written to since events were last handled */
 	bool moved;            /* so have frames been moved */
+	unsigned int looks;    /* of leaders for something to handle */
 	struct link_spin spin; /* the leader's alone */
 
 	/* The port that frames came from last, if asking it costs no more than asking the set; NULL. Only this one may be

@@ -10,7 +10,9 @@
  *
  * A leader that has just moved frames looks for more for a few microseconds before it sleeps, giving way to any thread
  * that wants the core, as the event loops do (link_spin): an answer often follows a question at once. What comes from
- * shared memory meanwhile it sees there (drive.c, "Awake").
+ * shared memory meanwhile it sees there (drive.c, "Awake"). Where more has come each time it does not sleep at all.
+ * Then it gives back the lock all the same, so that others have their turn and those it has woken know, and now and
+ * then it looks at the set, for what else may have happened, and for signals.
  *
  * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout:
  * signal(7). The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does
@@ -37,7 +39,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#define AGAIN 1 /* of lead_once: nothing has come of it, go on */
+#define AGAIN 1      /* of lead_once: nothing has come of it, go on */
+#define LOOK_EVERY 8 /* times that there was something in memory: then at the set, and for signals */
+
+/** enum away - what a leader does while it has given back the lock */
+enum away {
+	AWAY_PASS,  /* nothing: others may have it */
+	AWAY_LOOK,  /* look at the set for a while */
+	AWAY_SLEEP, /* sleep on the set */
+};
 
 /* ------------------------------------------------------------------------------------------------- lock and wake */
 
@@ -246,9 +256,8 @@ static int look_at_set(struct usock__drive *drive, struct epoll_event *events)
 	return n > 0 ? n : link_spin(&drive->spin, drive->epfd, events, USOCK_EVENTS, drive->until);
 }
 
-/** lead_away - the lock is given back, the set is looked at or slept on, and the lock is taken again; the number of
- * events, or a negative errno */
-static int lead_away(struct usock__wait *wait, struct epoll_event *events, bool sleep)
+/** lead_away - the lock is given back, and taken again; the number of events, or a negative errno */
+static int lead_away(struct usock__wait *wait, struct epoll_event *events, enum away how)
 {
 	struct usock_stack *stack = wait->sock->stack;
 	struct usock__drive *drive = stack->drive;
@@ -258,9 +267,9 @@ static int lead_away(struct usock__wait *wait, struct epoll_event *events, bool 
 	pthread_cleanup_push(wait_cancelled, wait);
 	usock_unlock(stack);
 	/* Giving back the lock may have made drive->until earlier; nobody else changes it. */
-	if (sleep)
+	if (how == AWAY_SLEEP)
 		n = sleep_on_set(drive, events, wait->held);
-	else if (drive->until > 0)
+	else if (how == AWAY_LOOK && drive->until > 0)
 		n = look_at_set(drive, events);
 	usock_lock(stack);
 	pthread_cleanup_pop(0);
@@ -271,22 +280,27 @@ static int lead_away(struct usock__wait *wait, struct epoll_event *events, bool 
 	return n;
 }
 
-/** lead_sleep - wait for something to handle; the number of events, or a negative errno */
-static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int64_t until)
+/** lead_sleep - wait for something to handle, until @until; @timed: the call ends some time, too. The number of events,
+ * 0 also when there is something in memory, or a negative errno */
+static int lead_sleep(struct usock__wait *wait, struct epoll_event *events, int64_t until, bool timed)
 {
 	struct usock_stack *stack = wait->sock->stack;
 	struct usock__drive *drive = stack->drive;
-	bool moved = drive->moved && drive->spin.ns > 0;
+	bool moved = drive->moved && drive->spin.ns > 0, thorough = ++drive->looks % LOOK_EVERY == 0;
 	int n = 0;
 
 	drive->moved = false;
 	drive->until = until;
-	if (moved && !usock__port_waiting(stack))
-		n = lead_away(wait, events, false);
-	if (n != 0 || usock__port_waiting(stack))
+	if (usock__port_waiting(stack))
+		n = lead_away(wait, events, thorough ? AWAY_LOOK : AWAY_PASS);
+	else if (moved)
+		n = lead_away(wait, events, AWAY_LOOK);
+	if (n != 0)
 		return n;
+	if (usock__port_waiting(stack))
+		return thorough && held_come(wait->held, timed) ? -EINTR : 0;
 	usock__port_rest(stack);
-	return lead_away(wait, events, true);
+	return lead_away(wait, events, AWAY_SLEEP);
 }
 
 /** lead_once - the leader sleeps once and handles what has come; AGAIN, or what usock__wait returns */
@@ -303,7 +317,7 @@ static int lead_once(struct usock__wait *wait, int64_t until)
 		deadline = drive->bound;
 	else
 		drive->bound = deadline;
-	n = lead_sleep(wait, events, deadline < until ? deadline : until);
+	n = lead_sleep(wait, events, deadline < until ? deadline : until, until != INET_NEVER);
 	usock__drive_handle(stack, events, n > 0 ? n : 0);
 	interrupted = n == -EINTR && (until != INET_NEVER || !handlers_restart(wait->held));
 	if (wait->woken || (wait->sock->changed & wait->events)) {

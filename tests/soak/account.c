@@ -56,6 +56,20 @@ static long field(const char *path, const char *name)
 	return value;
 }
 
+/** shared_mappings - how many there are */
+static int shared_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[500], rights[5];
+	int count = 0;
+
+	while (maps && fgets(line, sizeof(line), maps))
+		count += sscanf(line, "%*s %4s", rights) == 1 && rights[3] == 's';
+	if (maps)
+		fclose(maps);
+	return count;
+}
+
 void account_take(struct account *out)
 {
 	char path[64];
@@ -64,7 +78,8 @@ void account_take(struct account *out)
 	out->fds = entries("/proc/self/fd");
 	out->threads = entries("/proc/self/task");
 	out->processes = soak_processes(&helper);
-	out->rss = field("/proc/self/status", "VmRSS:");
+	out->shared = shared_mappings();
+	out->rss = field("/proc/self/status", "VmRSS:") - field("/proc/self/status", "RssShmem:");
 	if (helper) {
 		snprintf(path, sizeof(path), "/proc/%d/status", helper);
 		out->rss += field(path, "VmRSS:");
@@ -85,7 +100,7 @@ void account_compare(const struct account *before, unsigned int cycles)
 	do {
 		account_take(&now);
 		if (now.fds <= before->fds && now.threads <= before->threads && now.processes <= before->processes &&
-		    now.rss - before->rss < RSS_ALLOWANCE &&
+		    now.shared <= before->shared && now.rss - before->rss < RSS_ALLOWANCE &&
 		    now.unreclaimable - before->unreclaimable < UNRECLAIMABLE_ALLOWANCE &&
 		    before->available - now.available < AVAILABLE_ALLOWANCE) {
 			soak_say("%u cycles; memory of the program %+ld KiB, of the kernel %+ld KiB", cycles,
@@ -94,10 +109,11 @@ void account_compare(const struct account *before, unsigned int cycles)
 		}
 	} while (wait_again(deadline));
 	errno = 0;
-	soak_fail("after %u cycles: %+d descriptors, %+d threads, %+d processes, %+ld KiB in the program, "
-	          "%+ld KiB in the kernel, %+ld KiB available",
+	soak_fail("after %u cycles: %+d descriptors, %+d threads, %+d processes, %+d shared mappings, %+ld KiB in the "
+	          "program, %+ld KiB in the kernel, %+ld KiB available",
 	          cycles, now.fds - before->fds, now.threads - before->threads, now.processes - before->processes,
-	          now.rss - before->rss, now.unreclaimable - before->unreclaimable, now.available - before->available);
+	          now.shared - before->shared, now.rss - before->rss, now.unreclaimable - before->unreclaimable,
+	          now.available - before->available);
 }
 
 /** put - write a short text to a file of /proc */

@@ -145,9 +145,9 @@ void case_stop_while_blocked(const struct soak *soak)
 {
 	unsigned int count = soak_count(soak, 20, 500);
 	struct account before;
-	char vnl[200];
+	char vnl[NODE_VNL];
 
-	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
+	node_vnl(soak, "switch", 1, vnl);
 	stop_once(soak, vnl);
 	account_take(&before);
 	for (unsigned int i = 0; i < count; i++)
@@ -194,13 +194,12 @@ void case_delete_while_flooded(const struct soak *soak)
 	struct account before;
 	struct ioth *home;
 	pthread_t thread;
-	char vnl[200];
+	char vnl[NODE_VNL];
 
-	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
-	home = node_new(soak, vnl, 1);
+	home = node_new(soak, node_vnl(soak, "switch", 1, vnl), 1);
 	if (home == NULL)
 		soak_fail("ioth_newstack");
-	snprintf(vnl, sizeof(vnl), "vde://%s/switch", soak->dir);
+	node_vnl(soak, "switch", 2, vnl);
 	flood.conn = vde_open(vnl, (char[]){"flood"}, NULL);
 	if (flood.conn == NULL)
 		soak_fail("the flood cannot join the network");

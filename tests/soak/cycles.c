@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#define HOME 1 /* node number of the stack that stays */
+#define HOME 1 /* node number of the stack that stays, and comes first */
 #define PORT 9 /* where it listens */
 #define THREADS 4
 
@@ -74,13 +74,11 @@ static void cycles(const struct soak *soak, unsigned int count, void (*run)(cons
 	struct visit v = {.soak = soak, .number = HOME + 1, .home = -1};
 	struct account before;
 	struct ioth *home;
-	char vnl[200];
+	char vnl[NODE_VNL];
 	int fd;
 
-	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
-	home = node_new(soak, vnl, HOME);
-	snprintf(vnl, sizeof(vnl), "vde://%s/switch", soak->dir);
-	v.vnl = vnl;
+	home = node_new(soak, node_vnl(soak, "switch", HOME, vnl), HOME);
+	v.vnl = node_vnl(soak, "switch", HOME + 1, vnl);
 	if (home == NULL)
 		soak_fail("ioth_newstack");
 	fd = node_socket(home, PORT);
@@ -141,10 +139,9 @@ void case_socket_cycles(const struct soak *soak)
 	unsigned int count = soak_count(soak, 20000, 100000);
 	struct account before;
 	struct ioth *node;
-	char vnl[200];
+	char vnl[NODE_VNL];
 
-	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
-	node = node_new(soak, vnl, HOME);
+	node = node_new(soak, node_vnl(soak, "switch", HOME, vnl), HOME);
 	if (node == NULL)
 		soak_fail("ioth_newstack");
 	sockets(node, count / 10);

@@ -4,9 +4,11 @@
  * follows, new neighbours. Established connections go on, memory stays bounded, and a stack can be deleted in the
  * middle of it.
  *
- * A thread (struct flood) joins the network as a station of its own and sends as fast as it can. Frames are made from a
- * counter, so each is from somebody else; all of them are well formed, with checksums, since others are dropped at
- * once.
+ * A thread (struct flood) joins the network as a station of its own and sends as fast as it can. A socket lets it do so
+ * only as long as there is room; in memory nobody waits for room for a broadcast, and others' would find none among
+ * some millions a second. So there it sends some frames to one of the stacks, and waits until they are taken. Frames
+ * are made from a counter, so each is from somebody else; all of them are well formed, with checksums, since others
+ * are dropped at once.
  */
 #include "soak.h"
 
@@ -30,7 +32,9 @@
 /** struct flood - a thread that sends frames to everybody */
 struct flood {
 	VDECONN *conn;
-	unsigned int victim; /* 10.0.0.0 + it */
+	unsigned int victim;      /* 10.0.0.0 + it */
+	bool waits;               /* for room */
+	unsigned char station[6]; /* at whom it looks for that */
 	pthread_t thread;
 	_Atomic bool stop;
 	_Atomic unsigned long frames;
@@ -217,14 +221,21 @@ static void *flood_main(void *arg)
 			len = nd(frame, n / 6);
 			break;
 		}
-		vde_send(flood->conn, frame, len, MSG_DONTWAIT);
+		if (flood->waits && n % 6 == 4)
+			memcpy(frame, flood->station, 6);
+		vde_send(flood->conn, frame, len, flood->waits ? 0 : MSG_DONTWAIT);
 	}
 	return NULL;
 }
 
-static void flood_start(struct flood *flood, const char *vnl, unsigned int victim)
+/** flood_start - begin on the network @vnl, of which @node is a station, against node @victim */
+static void flood_start(struct flood *flood, const struct soak *soak, const char *vnl, unsigned int victim,
+                        struct ioth *node)
 {
-	*flood = (struct flood){.conn = vde_open((char *)(uintptr_t)vnl, (char[]){"flood"}, NULL), .victim = victim};
+	*flood = (struct flood){.conn = vde_open((char *)(uintptr_t)vnl, (char[]){"flood"}, NULL),
+	                        .victim = victim,
+	                        .waits = strcmp(soak->network, "shm") == 0};
+	ioth_linkgetaddr(node, (unsigned int)ioth_if_nametoindex(node, "vde0"), flood->station);
 	if (flood->conn == NULL)
 		soak_fail("the flood cannot join the network");
 	errno = pthread_create(&flood->thread, NULL, flood_main, flood);
@@ -297,19 +308,17 @@ void case_flooded(const struct soak *soak)
 	int listener, fd, other;
 	unsigned long rounds = 0;
 	struct flood flood;
-	char vnl[200];
+	char vnl[NODE_VNL];
 
-	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
-	home = node_new(soak, vnl, 1);
-	snprintf(vnl, sizeof(vnl), "vde://%s/switch", soak->dir);
-	node = node_new(soak, vnl, 2);
+	home = node_new(soak, node_vnl(soak, "switch", 1, vnl), 1);
+	node = node_new(soak, node_vnl(soak, "switch", 2, vnl), 2);
 	if (home == NULL || node == NULL)
 		soak_fail("ioth_newstack");
 	listener = listening(node, 80);
 	fd = joined(home, 2, listener, &other);
 	exchange(fd, other, 4096);
 	account_take(&before);
-	flood_start(&flood, vnl, 2);
+	flood_start(&flood, soak, vnl, 2, node);
 	while (flood.frames < frames / 3) {
 		exchange(fd, other, 1 + rounds % 4096);
 		rounds++;
@@ -424,18 +433,16 @@ void case_deleted_under_load(const struct soak *soak)
 	struct ioth *home;
 	long longest = 0;
 	size_t used = 0;
-	char vnl[200];
+	char vnl[NODE_VNL];
 	int listener;
 
 	/* Ten threads would spread what is allocated and freed over as many arenas, each with gaps of its own. */
 	mallopt(M_ARENA_MAX, 1);
-	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
-	home = node_new(soak, vnl, 1);
+	home = node_new(soak, node_vnl(soak, "switch", 1, vnl), 1);
 	if (home == NULL)
 		soak_fail("ioth_newstack");
 	listener = listening(home, 80);
-	snprintf(vnl, sizeof(vnl), "vde://%s/switch", soak->dir);
-	flood_start(&flood, vnl, 2);
+	flood_start(&flood, soak, node_vnl(soak, "switch", 2, vnl), 2, home);
 	for (unsigned int i = 0; i <= count; i++) {
 		long took = end_once(soak, listener, vnl);
 

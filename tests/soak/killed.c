@@ -19,12 +19,11 @@ extern char **environ;
 static void works(const struct soak *soak, const char *name)
 {
 	struct ioth *node[2];
-	char vnl[200], buf[100];
+	char vnl[NODE_VNL], buf[100];
 	int fd[2];
 
 	for (unsigned int i = 0; i < 2; i++) {
-		snprintf(vnl, sizeof(vnl), "%s://%s/%s", i == 0 ? "switch" : "vde", soak->dir, name);
-		node[i] = node_new(soak, vnl, i + 1);
+		node[i] = node_new(soak, node_vnl(soak, name, i + 1, vnl), i + 1);
 		if (node[i] == NULL)
 			soak_fail("%s: ioth_newstack", name);
 		fd[i] = node_socket(node[i], 9);
@@ -41,13 +40,13 @@ void case_helper_killed(const struct soak *soak)
 {
 	unsigned int count = soak_count(soak, 10, 200);
 	struct account before;
-	char vnl[200];
+	char vnl[NODE_VNL];
 
 	works(soak, "before");
 	account_take(&before);
 	if (before.processes == 0)
 		soak_skip("%s has no helper process", soak->stack);
-	snprintf(vnl, sizeof(vnl), "switch://%s/switch", soak->dir);
+	node_vnl(soak, "switch", 1, vnl);
 	for (unsigned int i = 0; i < count; i++) {
 		struct ioth *node = node_new(soak, vnl, 1);
 		int helper = 0, fd, late;
@@ -154,6 +153,7 @@ void case_switch_killed(const struct soak *soak)
 	struct account before;
 	char ctl[200], vnl[210];
 
+	node_switched(soak);
 	works(soak, "before");
 	account_take(&before);
 	for (unsigned int i = 0; i < count; i++) {
@@ -207,6 +207,7 @@ void case_peer_switch_killed(const struct soak *soak)
 	struct account before = {0};
 	char vnl[200];
 
+	node_switched(soak);
 	for (unsigned int i = 0; i <= count; i++) {
 		struct ioth *node;
 		pid_t pid;
@@ -231,12 +232,12 @@ void case_program_killed(const struct soak *soak)
 	unsigned int count = soak_count(soak, 30, 500);
 	bool limited = limit_namespaces(count); /* each program has two */
 	struct account before;
-	char vnl[200];
+	char name[20], vnl[NODE_VNL];
 
 	account_take(&before);
 	for (unsigned int i = 0; i < count; i++) {
-		snprintf(vnl, sizeof(vnl), "switch://%s/switch%u", soak->dir, i);
-		end_of(child_that_works(soak, vnl));
+		snprintf(name, sizeof(name), "switch%u", i);
+		end_of(child_that_works(soak, node_vnl(soak, name, 1, vnl)));
 	}
 	/* Helpers and namespaces end with the program that was killed. */
 	account_compare(&before, count);

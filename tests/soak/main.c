@@ -2,7 +2,7 @@
 /*
  * ioth-lifetime - the runner of the lifetime tests
  *
- *   ioth-lifetime [--full] [-s STACK] [CASE...]
+ *   ioth-lifetime [--full] [-s STACK] [-n MODULE] [CASE...]
  *
  * Prints PASS, FAIL or SKIP for each case, then "lifetime: N passed, N failed, N skipped"; status 1 when one failed.
  *
@@ -216,10 +216,16 @@ static bool chosen(const char *name, char *argv[])
 	return false;
 }
 
+/** known_network - can the cases be on networks of this module? */
+static bool known_network(const char *module)
+{
+	return strcmp(module, "switch") == 0 || strcmp(module, "shm") == 0;
+}
+
 int main(int argc, char *argv[])
 {
 	static const char *const verdict[] = {"PASS", "FAIL", "SKIP"};
-	struct soak soak = {.stack = "vdestack"};
+	struct soak soak = {.stack = "vdestack", .network = "switch"};
 	int count[3] = {0}, at = 1;
 
 	for (; at < argc && argv[at][0] == '-'; at++) {
@@ -227,8 +233,13 @@ int main(int argc, char *argv[])
 			soak.full = true;
 		} else if (strcmp(argv[at], "-s") == 0 && at + 1 < argc) {
 			soak.stack = argv[++at];
+		} else if (strcmp(argv[at], "-n") == 0 && at + 1 < argc && known_network(argv[at + 1])) {
+			soak.network = argv[++at];
 		} else {
-			fprintf(stderr, "usage: %s [--full] [-s STACK] [CASE...]\ncases:\n", argv[0]);
+			fprintf(stderr,
+			        "usage: %s [--full] [-s STACK] [-n MODULE] [CASE...]\n"
+			        "MODULE of the VDE networks: switch (default) or shm\ncases:\n",
+			        argv[0]);
 			for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 				fprintf(stderr, "  %s\n", cases[i].name);
 			return 2;

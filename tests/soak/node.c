@@ -7,7 +7,25 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/time.h>
+
+char *node_vnl(const struct soak *soak, const char *name, unsigned int number, char vnl[NODE_VNL])
+{
+	const char *module = soak->network;
+
+	if (strcmp(module, "switch") == 0 && number != 1)
+		module = "vde";
+	snprintf(vnl, NODE_VNL, "%s://%s/%s", module, soak->dir, name);
+	return vnl;
+}
+
+void node_switched(const struct soak *soak)
+{
+	if (strcmp(soak->network, "switch") != 0)
+		soak_skip("nobody is the switch of a network of kind %s", soak->network);
+}
 
 struct ioth *node_new(const struct soak *soak, const char *vnl, unsigned int number)
 {

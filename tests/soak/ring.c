@@ -153,6 +153,7 @@ static void enough_descriptors(unsigned int count)
 void case_ring(const struct soak *soak)
 {
 	unsigned int count = soak_count(soak, 1000, 1000);
+	const char *module = strcmp(soak->network, "switch") == 0 ? "ptp" : soak->network;
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of handles */
 	struct ioth **node = calloc(count, sizeof(*node));
 	struct plug *next_plug = calloc(count, sizeof(*next_plug)), *prev_plug = calloc(count, sizeof(*prev_plug));
@@ -167,8 +168,8 @@ void case_ring(const struct soak *soak)
 	for (unsigned int i = 0; i < count; i++) {
 		unsigned int behind = (i + count - 1) % count;
 
-		snprintf(next, sizeof(next), "next:ptp://%s/%u", soak->dir, i);
-		snprintf(prev, sizeof(prev), "prev:ptp://%s/%u", soak->dir, behind);
+		snprintf(next, sizeof(next), "next:%s://%s/%u", module, soak->dir, i);
+		snprintf(prev, sizeof(prev), "prev:%s://%s/%u", module, soak->dir, behind);
 		node[i] = ioth_newstackl(soak->stack, next, prev, (char *)NULL);
 		if (node[i] == NULL)
 			soak_fail("stack %u", i);

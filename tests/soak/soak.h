@@ -15,9 +15,10 @@
 
 /** struct soak - what a case gets */
 struct soak {
-	const char *stack; /* kind of stack under test */
-	const char *dir;   /* a directory of its own, removed afterwards */
-	bool full;         /* full counts, else those of make test */
+	const char *stack;   /* kind of stack under test */
+	const char *network; /* "switch": the first stack is the switch of the others; "shm": it is in shared memory */
+	const char *dir;     /* a directory of its own, removed afterwards */
+	bool full;           /* full counts, else those of make test */
 };
 
 /** soak_count - @full in a full run, else @quick */
@@ -42,7 +43,8 @@ int soak_processes(int *pid);
 /** struct account - what the case and its helpers hold, and what the machine has left */
 struct account {
 	int fds, threads, processes;
-	long rss;           /* KiB, of the case and its helpers together */
+	int shared; /* mappings, as of networks in shared memory */
+	long rss; /* KiB, of the case and its helpers together, without networks in shared memory: those have a size */
 	long unreclaimable; /* KiB, kernel memory that cannot be reclaimed (SUnreclaim) */
 	long available;     /* KiB, MemAvailable */
 };
@@ -67,6 +69,12 @@ bool limit_namespaces(unsigned int count);
 
 /* --------------------------------------------------------------------------------------------------- node.c */
 
+#define NODE_VNL 300
+
+/** node_vnl - where node @number joins network @name of the case; node 1 is the first to. Returns @vnl */
+char *node_vnl(const struct soak *soak, const char *name, unsigned int number, char vnl[NODE_VNL]);
+/** node_switched - does the network live only as long as node 1? Skips the case where it does not */
+void node_switched(const struct soak *soak);
 /** node_new - a stack on @vnl with 10.x.y.z = 10.0.0.0 + @number on vde0, up; NULL + errno */
 struct ioth *node_new(const struct soak *soak, const char *vnl, unsigned int number);
 /**

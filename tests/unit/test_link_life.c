@@ -19,19 +19,10 @@
 #include <unistd.h>
 
 #include "left.h"
+#include "sanitizer.h"
 #include "wait.h"
 
 #define CROWD 200
-
-/* ThreadSanitizer takes the threads of a child for those of its parent: there a child starts none. */
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#define CHILD_MAY_START_THREADS false
-#else
-#define CHILD_MAY_START_THREADS true
-#endif
 
 /** open_one - a device and its port */
 static void open_one(struct fake *fake, const char *vnl)

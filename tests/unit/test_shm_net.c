@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "sanitizer.h"
 #include "vdeplug_shm.h"
 #include "wait.h"
 
@@ -202,13 +203,17 @@ static void it_is_readable_while_there_is_something(void **state)
 
 static void receiving_waits_unless_told_not_to(void **state)
 {
-	VDECONN *a = port();
+	VDECONN *a;
 	unsigned char f[64];
-	int fds[2], flags = fcntl(vde_datafd(a), F_GETFL);
+	int fds[2], flags;
 	pid_t child;
 	char byte;
 
 	(void)state;
+	if (!CHILD_MAY_START_THREADS) /* a port has one that answers newcomers */
+		skip();
+	a = port();
+	flags = fcntl(vde_datafd(a), F_GETFL);
 	assert_int_equal(pipe(fds), 0);
 	child = fork();
 	if (child == 0) {

@@ -415,6 +415,42 @@ static void a_network_may_go_while_its_frame_comes(void **state)
 	fake_free(fake);
 }
 
+/** flood_start - a leader that waits for a frame for @number finds frames for nobody in memory from now on */
+static void flood_start(struct reader *leader, struct fake *fake, unsigned int number, int64_t until)
+{
+	unsigned int turns;
+
+	reader_start(leader, fake, number, until, 1);
+	atomic_store(&fake->flooded, true);
+	turns = atomic_load(&fake->turns);
+	fake_frame(fake, SOCKETS - 1);
+	for (long end = wait_now_ms() + WAIT_MS; atomic_load(&fake->turns) < turns + 100 && wait_again(end);)
+		;
+	assert_true(atomic_load(&fake->turns) >= turns + 100);
+}
+
+static void a_flood_in_memory_keeps_nobody_waiting(void **state)
+{
+	struct fake *fake = fake_new();
+	struct reader leader, other;
+
+	(void)state;
+	flood_start(&leader, fake, 0, INET_NEVER);
+	/* Another thread gets the lock, and what comes of that wakes a third. */
+	reader_start(&other, fake, 1, INET_NEVER, 1);
+	usock_lock(&fake->stack);
+	fake->unread[1]++;
+	usock__changed(&fake->sock[1], EPOLLIN);
+	usock_unlock(&fake->stack);
+	assert_int_equal(reader_end(&other), 0);
+	/* What the set tells of is seen. */
+	fake_frame(fake, 0);
+	assert_int_equal(reader_end(&leader), 0);
+	atomic_store(&fake->flooded, false);
+	fake_idle(fake);
+	fake_free(fake);
+}
+
 /* ------------------------------------------------------------------------------------------------------------ time */
 
 static void waiting_ends_in_time(void **state)
@@ -637,6 +673,22 @@ static void a_blocked_signal_does_not_count(void **state)
 	signal(SIGUSR2, SIG_DFL);
 }
 
+static void a_signal_is_not_drowned(void **state)
+{
+	struct fake *fake = fake_new();
+	struct reader leader;
+
+	(void)state;
+	install(SIGUSR1, 0);
+	flood_start(&leader, fake, 0, INET_NEVER);
+	assert_int_equal(pthread_kill(leader.thread, SIGUSR1), 0);
+	assert_int_equal(reader_end(&leader), -EINTR);
+	atomic_store(&fake->flooded, false);
+	signal(SIGUSR1, SIG_DFL);
+	fake_idle(fake);
+	fake_free(fake);
+}
+
 /* ---------------------------------------------------------------------------------------------------- cancellation */
 
 /** reader_cancel - cancel it, and see that it is gone */
@@ -706,6 +758,22 @@ static void a_thread_may_be_cancelled_when_it_is_woken(void **state)
 	fake_free(fake);
 }
 
+static void cancellation_is_not_drowned(void **state)
+{
+	struct reader leader;
+	struct fake *fake;
+
+	(void)state;
+	if (!MAY_CANCEL)
+		skip();
+	fake = fake_new();
+	flood_start(&leader, fake, 0, INET_NEVER);
+	reader_cancel(&leader);
+	atomic_store(&fake->flooded, false);
+	fake_idle(fake);
+	fake_free(fake);
+}
+
 static void cancellation_waits_for_the_lock(void **state)
 {
 	struct fake *fake = fake_new();
@@ -770,14 +838,17 @@ int main(void)
 	        TEST(what_is_of_no_interest_wakes_nobody),
 	        TEST(what_is_put_off_is_done_soon),
 	        TEST(a_network_may_go_while_its_frame_comes),
+	        TEST(a_flood_in_memory_keeps_nobody_waiting),
 	        TEST(waiting_ends_in_time),
 	        TEST(deadlines_are_kept_by_whoever_drives),
 	        TEST(deadlines_of_packets_wake_nobody),
 	        TEST(timers_fire_in_order),
 	        TEST(signals_interrupt_as_signal_7_says),
 	        TEST(a_blocked_signal_does_not_count),
+	        TEST(a_signal_is_not_drowned),
 	        TEST(a_cancelled_thread_leaves_all_in_order),
 	        TEST(a_thread_may_be_cancelled_when_it_is_woken),
+	        TEST(cancellation_is_not_drowned),
 	        TEST(cancellation_waits_for_the_lock),
 	        TEST(a_crowd_loses_nothing),
 	};

@@ -133,14 +133,17 @@ bool usock__port_glance(struct usock_stack *stack)
 	struct fake *fake = (struct fake *)stack;
 	unsigned int frames = atomic_load(&fake->frames);
 
+	if (atomic_load(&fake->flooded)) {
+		fake->stack.drive->moved = true;
+		return true;
+	}
 	usock__port_event(fake->net, USOCK_EVENT_PORT, EPOLLIN);
 	return atomic_load(&fake->frames) > frames;
 }
 
 bool usock__port_waiting(const struct usock_stack *stack)
 {
-	(void)stack;
-	return false;
+	return atomic_load(&((const struct fake *)stack)->flooded);
 }
 
 void usock__port_rest(struct usock_stack *stack)

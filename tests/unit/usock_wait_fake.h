@@ -36,6 +36,7 @@ struct fake {
 	_Atomic unsigned int fired; /* times the engine's deadline was found to have passed */
 	_Atomic pid_t fired_by;
 	_Atomic unsigned int gone; /* events for a network that is not there any more */
+	atomic_bool flooded;       /* in the memory of a network there is always a frame more, for nobody here */
 };
 
 struct fake *fake_new(void);
