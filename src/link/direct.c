@@ -78,8 +78,7 @@ void link_conn_close(struct link_conn *conn)
 		link__conn_abandon(&conn->conn);
 	if (conn->capture)
 		link__capture_close(conn->capture);
-	while (conn->queue.frames > 0)
-		link__queue_drop(&conn->queue);
+	link_conn_forget(conn);
 	free(conn->kept);
 	free(conn);
 }
@@ -189,6 +188,12 @@ unsigned int link_conn_retry(struct link_conn *conn)
 		link__queue_drop(&conn->queue);
 	}
 	return conn->queue.frames;
+}
+
+void link_conn_forget(struct link_conn *conn)
+{
+	while (conn->queue.frames > 0)
+		link__queue_drop(&conn->queue);
 }
 
 /** send_pieces - to a network in shared memory, or to the queue before it; see link_conn_send */

@@ -183,9 +183,10 @@ bool link_conn_waiting(const struct link_conn *conn);
 int link_conn_send(struct link_conn *conn, const unsigned char *frame, size_t len);
 
 /** link_conn_queued - how many frames wait for room, which nobody tells of; link_conn_retry - try to send them: again and
- * again until there are none; how many there still are */
+ * again until there are none; how many there still are; link_conn_forget - they are not to be sent any more */
 unsigned int link_conn_queued(const struct link_conn *conn);
 unsigned int link_conn_retry(struct link_conn *conn);
+void link_conn_forget(struct link_conn *conn);
 
 /**
  * link_conn_offload - from now on take, and give, frames with work left to do (struct link_device, offload)

@@ -193,6 +193,15 @@ static void port_gone(struct port *port)
 	inet_iface_carrier(port->iface, false);
 }
 
+/** port_retry - send what waits for room in the network, or forget it if the interface has been taken down since */
+static void port_retry(struct port *port)
+{
+	if (inet_iface_running(port->iface))
+		link_conn_retry(port->conn);
+	else
+		link_conn_forget(port->conn);
+}
+
 /** port_queued - if frames wait for room in the network, try again soon */
 static void port_queued(struct port *port)
 {
@@ -207,7 +216,7 @@ static void port_again(struct usock__timer *timer)
 {
 	struct port *port = (struct port *)((char *)timer - offsetof(struct port, again));
 
-	link_conn_retry(port->conn);
+	port_retry(port);
 	port_queued(port);
 }
 
@@ -253,7 +262,7 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 	if (frames > 0) {
 		drive->moved = true;
 		port_heat(port);
-		link_conn_retry(port->conn); /* who answers has read */
+		port_retry(port); /* who answers has read */
 		port->failures = 0;
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		port->failures++;
