@@ -62,7 +62,7 @@ static int record(struct shm_port *port, pcap_dumper_t *out, unsigned long count
 
 	while (!stopped && !err) {
 		struct virtio_net_hdr vnet;
-		ssize_t len = shm_receive(port, &vnet, frame, sizeof(frame), true);
+		ssize_t len = shm_receive(port, &vnet, frame, sizeof(frame), 0);
 
 		if (len >= 0) {
 			err = write_frame(out, frame, (size_t)len);
