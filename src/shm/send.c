@@ -142,6 +142,10 @@ static void copy_in(unsigned char *to, const struct shm_frame *frame)
 {
 	size_t fetched = AHEAD, at = 0;
 
+	if (frame->pieces == 1 && frame->len <= AHEAD) {
+		memcpy(to, frame->piece[0].iov_base, frame->len);
+		return;
+	}
 	for (unsigned int i = 0; i < frame->pieces; i++) {
 		const unsigned char *from = frame->piece[i].iov_base;
 		size_t left = frame->piece[i].iov_len;
