@@ -71,14 +71,6 @@ static void flow_end(struct flow *flow)
 	flow->frame->len = flow->len;
 }
 
-/** has_work - is something left to be done in it but the checksum of the segment that it seems to be? */
-static bool has_work(const struct link_frame *frame, const struct link__segment *s)
-{
-	if (frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return true;
-	return s->unsummed && (frame->vnet.csum_start != s->tcp || frame->vnet.csum_offset != 16);
-}
-
 unsigned int link__coalesce(struct link_frame *frames, unsigned int count)
 {
 	struct flow flows[FLOWS] = {0};
@@ -88,7 +80,7 @@ unsigned int link__coalesce(struct link_frame *frames, unsigned int count)
 		struct flow *flow = NULL;
 		struct link__segment s;
 
-		if (!link__segment_measure(&s, &frames[i]) || has_work(&frames[i], &s)) {
+		if (!link__segment_measure(&s, &frames[i]) || link__segment_has_work(&s, &frames[i])) {
 			/* It might belong to any connection. */
 			for (unsigned int j = 0; j < FLOWS; j++)
 				flows[j].open = false;

@@ -31,8 +31,7 @@ bool link__join_add(struct link__join *join, const struct link_frame *frame)
 {
 	struct link__segment s;
 
-	if (!link__segment_measure(&s, frame) || !s.plain || !s.unsummed || frame->vnet.csum_start != s.tcp ||
-	    frame->vnet.csum_offset != 16 || frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
+	if (!link__segment_measure(&s, frame) || !s.plain || !s.unsummed || link__segment_has_work(&s, frame) ||
 	    s.headers > sizeof(join->headers))
 		return false;
 	if (join->count == 0) {

@@ -65,6 +65,13 @@ bool link__segment_measure(struct link__segment *s, const struct link_frame *fra
 	return true;
 }
 
+bool link__segment_has_work(const struct link__segment *s, const struct link_frame *frame)
+{
+	if (frame->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return true;
+	return s->unsummed && (frame->vnet.csum_start != s->tcp || frame->vnet.csum_offset != 16);
+}
+
 bool link__segment_same_connection(const struct link__segment *a, const struct link__segment *b)
 {
 	size_t addresses = a->ipv6 ? ETHERNET + 8 : ETHERNET + 12, size = a->ipv6 ? 32 : 8;

@@ -25,6 +25,9 @@ struct link__segment {
 /** link__segment_measure - the segment in a frame; false when there is none that this file understands */
 bool link__segment_measure(struct link__segment *segment, const struct link_frame *frame);
 
+/** link__segment_has_work - is something left to be done in its frame but the checksum of the segment? */
+bool link__segment_has_work(const struct link__segment *segment, const struct link_frame *frame);
+
 /** link__segment_same_connection - do two segments belong to one connection? */
 bool link__segment_same_connection(const struct link__segment *a, const struct link__segment *b);
 
