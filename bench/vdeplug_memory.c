@@ -37,6 +37,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "area.h"
 #include "vdeplug_shm.h"
 
 #define RING_SIZE (512u * 1024) /* a power of two; lwIP has at most 180 segments on their way */
@@ -190,16 +191,8 @@ static uint32_t taken(size_t len)
 /** fetch - bring the lines of the cache that a frame of @len bytes will be written to, which the receiver had last */
 static void fetch(const struct ring *ring, uint32_t at, uint32_t len)
 {
-	for (uint32_t i = 0; i < len; i += LINE) {
-		const unsigned char *line = ring->bytes + (at + i) % RING_SIZE;
-
-#ifdef __x86_64__
-		/* By hand: what compilers make of the builtin brings it for reading. */
-		__asm__ volatile("prefetchw %0" : : "m"(*line));
-#else
-		__builtin_prefetch(line, 1);
-#endif
-	}
+	for (uint32_t i = 0; i < len; i += LINE)
+		shm_fetch_line(ring->bytes + (at + i) % RING_SIZE);
 }
 
 /** put - a frame into a ring; false when there is no room */
