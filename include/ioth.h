@@ -273,7 +273,10 @@ struct ioth_functions {
 	int (*sockatmark)(int fd);
 	/* 1 when @fd, new from socket or accept, is a kernel socket on which every call but close, accept and dup
 	   is the system call itself: libioth then makes it directly. 2 when it is a kernel socket but calls that
-	   the plugin has are to be made by it: only close, accept and dup are then the system call. NULL, 0: never. */
+	   the plugin has are to be made by it: only close, accept and dup are then the system call. 3 when it is the
+	   plugin's, whose calls are several system calls on the descriptor: as long as there are other threads, which might
+	   give the number to another file in between, a call gets a duplicate that lasts as long as it. NULL, 0: none of
+	   them. */
 	int (*kernelfd)(int fd);
 	/* How many sockets of the stack are really open, in whatever process; -1 when it cannot tell, and NULL: libioth counts
 	   the descriptors it knows. The caller has already left out the descriptors closed behind its back. */

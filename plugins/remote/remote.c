@@ -11,8 +11,8 @@
  *
  * fork and exec. Sockets work in children, and so does the handle.
  *
- * What is kept of a socket is its inode, by which the server is told that it is gone, and the number it has. That may
- * change while a call is on its way (moved): the call finds nothing under the old one then and is made again.
+ * What is kept of a socket is its inode, by which the server is told that it is gone. A call is several system calls on the
+ * descriptor, so libioth holds one for the time of the call (kernelfd 3).
  */
 #include "remote.h"
 
@@ -59,7 +59,6 @@ static ssize_t fail(ssize_t result)
 /** struct one - what is kept of a socket */
 struct one {
 	_Atomic ino_t inode;
-	_Atomic int fd;
 };
 
 /** remember - a new socket; @fd, or a negative errno and it is closed */
@@ -76,7 +75,6 @@ static int remember(int fd)
 		return -ENOMEM;
 	}
 	atomic_init(&one->inode, st.st_ino);
-	atomic_init(&one->fd, fd);
 	setsockdata(one);
 	return fd;
 }
@@ -93,29 +91,6 @@ static int renew(int fd, int file)
 	return renewfd(file);
 }
 
-/** moved_from - has the socket of the call another number than @fd? then @fd is that */
-static bool moved_from(int *fd)
-{
-	struct one *one = getsockdata();
-	int now = one == NULL ? *fd : atomic_load(&one->fd);
-
-	if (now == *fd)
-		return false;
-	*fd = now;
-	return true;
-}
-
-/* The body of a call on the socket @fd: what @call returns, a negative errno or a result */
-#define ON_SOCKET(type, call)                                                                                          \
-	do {                                                                                                           \
-		ssize_t result;                                                                                        \
-                                                                                                                       \
-		do                                                                                                     \
-			result = (call);                                                                               \
-		while (result == -EBADF && moved_from(&fd));                                                           \
-		return (type)fail(result);                                                                             \
-	} while (0)
-
 /* ----------------------------------------------------------------------------------------------------------- calls */
 
 static int r_socket(int domain, int type, int protocol)
@@ -125,47 +100,47 @@ static int r_socket(int domain, int type, int protocol)
 
 static int r_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	ON_SOCKET(int, remote_bind(session(), fd, addr, len));
+	return (int)fail(remote_bind(session(), fd, addr, len));
 }
 
 static int r_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	ON_SOCKET(int, remote_connect(session(), fd, addr, len));
+	return (int)fail(remote_connect(session(), fd, addr, len));
 }
 
 static int r_listen(int fd, int backlog)
 {
-	ON_SOCKET(int, remote_listen(session(), fd, backlog));
+	return (int)fail(remote_listen(session(), fd, backlog));
 }
 
 static int r_accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	ON_SOCKET(int, remember(remote_accept4(session(), fd, addr, len, 0)));
+	return (int)fail(remember(remote_accept4(session(), fd, addr, len, 0)));
 }
 
 static int r_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	ON_SOCKET(int, remember(remote_accept4(session(), fd, addr, len, flags)));
+	return (int)fail(remember(remote_accept4(session(), fd, addr, len, flags)));
 }
 
 static int r_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	ON_SOCKET(int, remote_getsockname(session(), fd, addr, len));
+	return (int)fail(remote_getsockname(session(), fd, addr, len));
 }
 
 static int r_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	ON_SOCKET(int, remote_getpeername(session(), fd, addr, len));
+	return (int)fail(remote_getpeername(session(), fd, addr, len));
 }
 
 static int r_setsockopt(int fd, int level, int optname, const void *optval, socklen_t optlen)
 {
-	ON_SOCKET(int, remote_setsockopt(session(), fd, level, optname, optval, optlen));
+	return (int)fail(remote_setsockopt(session(), fd, level, optname, optval, optlen));
 }
 
 static int r_getsockopt(int fd, int level, int optname, void *optval, socklen_t *optlen)
 {
-	ON_SOCKET(int, remote_getsockopt(session(), fd, level, optname, optval, optlen));
+	return (int)fail(remote_getsockopt(session(), fd, level, optname, optval, optlen));
 }
 
 static int r_shutdown(int fd, int how)
@@ -173,26 +148,22 @@ static int r_shutdown(int fd, int how)
 	/* ioth_stopstack shuts kernel sockets down as well. */
 	if (!remote_is(session(), fd))
 		return shutdown(fd, how);
-	ON_SOCKET(int, remote_shutdown(session(), fd, how));
+	return (int)fail(remote_shutdown(session(), fd, how));
 }
 
 static int r_ioctl(int fd, unsigned long request, void *arg)
 {
-	ON_SOCKET(int, remote_ioctl(session(), fd, request, arg));
+	return (int)fail(remote_ioctl(session(), fd, request, arg));
 }
 
 static int r_sockatmark(int fd)
 {
-	ON_SOCKET(int, remote_sockatmark(session(), fd));
+	return (int)fail(remote_sockatmark(session(), fd));
 }
 
 static int r_fcntl(int fd, int cmd, long arg)
 {
-	int result = fcntl(fd, cmd, arg);
-
-	while (result < 0 && errno == EBADF && moved_from(&fd))
-		result = fcntl(fd, cmd, arg);
-	return result;
+	return fcntl(fd, cmd, arg);
 }
 
 static ssize_t r_read(int fd, void *buf, size_t len)
@@ -200,47 +171,47 @@ static ssize_t r_read(int fd, void *buf, size_t len)
 	/* Nothing is not waited for. */
 	if (len == 0)
 		return 0;
-	ON_SOCKET(ssize_t, remote_recvfrom(session(), fd, buf, len, 0, NULL, NULL));
+	return fail(remote_recvfrom(session(), fd, buf, len, 0, NULL, NULL));
 }
 
 static ssize_t r_readv(int fd, const struct iovec *iov, int iovcnt)
 {
-	ON_SOCKET(ssize_t, remote_readv(session(), fd, iov, iovcnt));
+	return fail(remote_readv(session(), fd, iov, iovcnt));
 }
 
 static ssize_t r_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *fromlen)
 {
-	ON_SOCKET(ssize_t, remote_recvfrom(session(), fd, buf, len, flags, from, fromlen));
+	return fail(remote_recvfrom(session(), fd, buf, len, flags, from, fromlen));
 }
 
 static ssize_t r_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	ON_SOCKET(ssize_t, remote_recvmsg(session(), fd, msg, flags));
+	return fail(remote_recvmsg(session(), fd, msg, flags));
 }
 
 static int r_recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)
 {
-	ON_SOCKET(int, remote_recvmmsg(session(), fd, msgvec, vlen, flags, timeout));
+	return (int)fail(remote_recvmmsg(session(), fd, msgvec, vlen, flags, timeout));
 }
 
 static ssize_t r_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to, socklen_t tolen)
 {
-	ON_SOCKET(ssize_t, remote_sendto(session(), fd, buf, len, flags, to, tolen));
+	return fail(remote_sendto(session(), fd, buf, len, flags, to, tolen));
 }
 
 static ssize_t r_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	ON_SOCKET(ssize_t, remote_sendmsg(session(), fd, msg, flags));
+	return fail(remote_sendmsg(session(), fd, msg, flags));
 }
 
 static ssize_t r_writev(int fd, const struct iovec *iov, int iovcnt)
 {
-	ON_SOCKET(ssize_t, remote_writev(session(), fd, iov, iovcnt));
+	return fail(remote_writev(session(), fd, iov, iovcnt));
 }
 
 static int r_sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)
 {
-	ON_SOCKET(int, remote_sendmmsg(session(), fd, msgvec, vlen, flags));
+	return (int)fail(remote_sendmmsg(session(), fd, msgvec, vlen, flags));
 }
 
 /** r_close - libioth says so once, and no call is in progress any more */
@@ -262,19 +233,17 @@ static int r_forget(int fd)
 	return 0;
 }
 
+/** r_moved - a number is as good as another */
 static int r_moved(int fd)
 {
-	struct one *one = getsockdata();
-
-	if (one != NULL)
-		atomic_store(&one->fd, fd);
+	(void)fd;
 	return 0;
 }
 
 /** r_kernelfd - what is not a socket of the server's making is the kernel's */
 static int r_kernelfd(int fd)
 {
-	return !remote_is(session(), fd);
+	return remote_is(session(), fd) ? 3 : 1;
 }
 
 static int r_opensockets(void *stackdata)

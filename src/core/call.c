@@ -28,19 +28,45 @@ int ioth__fail(int result)
 
 enum way { PLUGIN, SYSTEM, REFUSED };
 
-/** enter - begin a call that has to go through the plugin, unless the entry turns out to be stale */
-static enum way enter(struct ioth__call *call, int fd)
+void ioth__call_let_go(struct ioth__call *call)
 {
-	struct ioth__sock *sock = ioth__sock_get(fd);
+	int saved = errno;
+
+	close(call->held);
+	call->held = -1;
+	errno = saved;
+}
+
+/** abandon - leave a call in which the thread is cancelled; does nothing after it has ended */
+static void abandon(struct ioth__call *call)
+{
+	if (call->stack == NULL)
+		return;
+	ioth__call_abandon(call);
+	call->stack = NULL;
+	ioth__sock_put(call->sock);
+}
+
+/** enter - begin a call that has to go through the plugin, unless the entry turns out to be stale; @hold: a descriptor, if it wants one */
+static enum way enter(struct ioth__call *call, int fd, bool hold)
+{
+	int held = -1;
+	struct ioth__sock *sock = ioth__sock_get_held(fd, hold ? &held : NULL);
 
 	if (sock == NULL)
 		return SYSTEM;
+	ioth__call_begin(call, sock->stack, sock);
+	call->held = held;
 	if (atomic_load_explicit(&sock->stack->stopped, memory_order_acquire)) {
-		ioth__sock_put(sock);
+		abandon(call);
 		errno = ENETDOWN;
 		return REFUSED;
 	}
-	ioth__call_begin(call, sock->stack, sock);
+	/* Plain, but for the moment in which the number was changing. */
+	if (sock->direct) {
+		abandon(call);
+		return SYSTEM;
+	}
 	return PLUGIN;
 }
 
@@ -50,27 +76,18 @@ static void leave(struct ioth__call *call, bool failed)
 	ioth__sock_put(call->sock);
 }
 
-/** abandon - leave a call in which the thread is cancelled; does nothing after leave */
-static void abandon(struct ioth__call *call)
-{
-	if (call->stack == NULL)
-		return;
-	ioth__call_abandon(call);
-	ioth__sock_put(call->sock);
-}
-
 /*
- * DISPATCH - the body of a call on descriptor `fd`: @system is the expression of the system call, @member the one of the plugin, on
- * the number by which the plugin knows the socket; a kernel socket it knows by any of its numbers.
+ * DISPATCH - the body of a call on descriptor `fd`: @system is the expression of the system call, @member the one of the plugin.
+ * DISPATCH_NUMBER - of a call that may make the socket remember the number, which is therefore not one held for the call
  */
-#define DISPATCH(type, system, member, ...)                                                                            \
+#define DISPATCH_HOLDING(hold, type, system, member, ...)                                                              \
 	do {                                                                                                           \
 		if (ioth__fd_is_plain(fd))                                                                             \
 			return system;                                                                                 \
 		__attribute__((cleanup(abandon))) struct ioth__call call = {.stack = NULL};                            \
 		type result;                                                                                           \
                                                                                                                        \
-		switch (enter(&call, fd)) {                                                                            \
+		switch (enter(&call, fd, hold)) {                                                                      \
 		case SYSTEM:                                                                                           \
 			return system;                                                                                 \
 		case REFUSED:                                                                                          \
@@ -78,10 +95,12 @@ static void abandon(struct ioth__call *call)
 		default:                                                                                               \
 			break;                                                                                         \
 		}                                                                                                      \
-		result = call.stack->f.member(call.sock->kernel ? fd : call.sock->fd __VA_OPT__(, ) __VA_ARGS__);      \
+		result = call.stack->f.member(ioth__call_number(&call, fd) __VA_OPT__(, ) __VA_ARGS__);                \
 		leave(&call, result < 0);                                                                              \
 		return result;                                                                                         \
 	} while (0)
+#define DISPATCH(...) DISPATCH_HOLDING(true, __VA_ARGS__)
+#define DISPATCH_NUMBER(...) DISPATCH_HOLDING(false, __VA_ARGS__)
 
 int ioth_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
 {
@@ -125,7 +144,12 @@ int ioth_shutdown(int fd, int how)
 
 int ioth_ioctl(int fd, unsigned long request, void *arg)
 {
-	DISPATCH(int, ioctl(fd, request, arg), ioctl, request, arg);
+	switch (request) {
+	case FIOASYNC:
+		DISPATCH_NUMBER(int, ioctl(fd, request, arg), ioctl, request, arg);
+	default:
+		DISPATCH(int, ioctl(fd, request, arg), ioctl, request, arg);
+	}
 }
 
 int ioth_fcntl(int fd, int cmd, long arg)
@@ -138,7 +162,7 @@ int ioth_fcntl(int fd, int cmd, long arg)
 	case F_SETFD:
 		return fcntl(fd, cmd, arg); /* of the descriptor, not of the socket */
 	default:
-		DISPATCH(int, fcntl(fd, cmd, arg), fcntl, cmd, arg);
+		DISPATCH_NUMBER(int, fcntl(fd, cmd, arg), fcntl, cmd, arg);
 	}
 }
 

@@ -41,15 +41,27 @@ struct ioth__call {
 	struct ioth *stack;
 	struct ioth__sock *sock;
 	struct ioth__sock *made; /* the socket that socket or accept is making */
+	int held;                /* a descriptor of @sock that is closed with the call; negative: none */
 	struct ioth__call *outer;
 };
 
 extern _Thread_local struct ioth__call *ioth__current __attribute__((tls_model("initial-exec")));
 
+/** ioth__call_let_go - close the descriptor that a call has held; errno stays */
+void ioth__call_let_go(struct ioth__call *call);
+
+/** ioth__call_number - by which the plugin is to know the socket of a call on @fd */
+static inline int ioth__call_number(const struct ioth__call *call, int fd)
+{
+	if (call->held >= 0)
+		return call->held;
+	return call->sock->kernel || call->sock->held ? fd : call->sock->fd;
+}
+
 /** ioth__call_begin - enter a function of @stack's plugin, for @sock or NULL; the caller holds references to both */
 static inline void ioth__call_begin(struct ioth__call *call, struct ioth *stack, struct ioth__sock *sock)
 {
-	*call = (struct ioth__call){.stack = stack, .sock = sock, .outer = ioth__current};
+	*call = (struct ioth__call){.stack = stack, .sock = sock, .held = -1, .outer = ioth__current};
 	ioth__current = call;
 }
 
@@ -62,6 +74,8 @@ static inline void ioth__call_end(struct ioth__call *call, bool failed)
 	call->stack = NULL;
 	if (failed)
 		ioth__plugin_fetch_errno(&stack->plugin);
+	if (call->held >= 0)
+		ioth__call_let_go(call);
 }
 
 /** ioth__fail - the Berkeley way to say a negative errno: -1 and errno; 0 and positive values pass */
@@ -70,8 +84,11 @@ int ioth__fail(int result);
 /** ioth__call_abandon - of a call that has not ended when its block ends: the thread is being cancelled */
 static inline void ioth__call_abandon(struct ioth__call *call)
 {
-	if (call->stack != NULL)
-		ioth__current = call->outer;
+	if (call->stack == NULL)
+		return;
+	ioth__current = call->outer;
+	if (call->held >= 0)
+		ioth__call_let_go(call);
 }
 
 /* ioth__sock_drop, ioth__stack_drop - give back the reference of a variable at the end of its block, whatever ends it */

@@ -13,7 +13,12 @@
  *    a claim, proved by device and inode of the descriptor whenever a call goes through a plugin or the number of open sockets matters.
  *    For plain entries a stale claim is harmless: the system call on whatever the descriptor is now is the right answer.
  *
- * `lock` guards the free list, the socket lists of stacks and the making of chunks. Entries change by atomic exchange.
+ * A descriptor and its entry change one after the other. A call of another thread that comes in between must not take the entry
+ * for stale and make the system call on the descriptor of a plugin's socket, whose bytes are only there to be polled. So both change
+ * with `numbers` held, and who finds that they do not fit looks again with that lock. Where a descriptor that no plugin
+ * knows makes room for one of a plugin, the entry is CHANGING meanwhile, which fits nothing. To find what fits takes no lock.
+ *
+ * `lock` guards the free list, the socket lists of stacks and the making of chunks.
  * A socket may get another file in its life (ioth__sock_renew). Memory: 32 KiB for each 4096 descriptors in use, 96 bytes for each socket, both kept for reuse.
  */
 #include "core.h"
@@ -22,23 +27,30 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 _Atomic(ioth__fdentry *) ioth__fdtable[FDTABLE_CHUNKS];
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* in this order; no plugin's function is called with either */
+static pthread_mutex_t numbers = PTHREAD_MUTEX_INITIALIZER, lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ioth__sock *free_socks;
 
+#define CHANGING FDTABLE_PLUGIN /* an entry that waits for its socket */
+
 #define SOCKS_PER_BLOCK 128
+#define HELD_FROM 768 /* where programs do not look for their descriptors */
 
 static void before_fork(void)
 {
+	pthread_mutex_lock(&numbers);
 	pthread_mutex_lock(&lock);
 }
 
 static void after_fork(void)
 {
 	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&numbers);
 }
 
 __attribute__((constructor)) static void fdtable_init(void)
@@ -63,6 +75,18 @@ static ioth__fdentry *entry_of(int fd)
 	return chunk == NULL ? NULL : &chunk[number & (FDTABLE_CHUNK_SIZE - 1)];
 }
 
+/** entry_swap - make the entry of @fd that of @sock, with a reference of its own, or of nothing; what it was, with its reference */
+static struct ioth__sock *entry_swap(int fd, struct ioth__sock *sock)
+{
+	uintptr_t value = (uintptr_t)sock;
+
+	if (sock != NULL) {
+		atomic_fetch_add_explicit(&sock->refs, 1, memory_order_relaxed);
+		value |= sock->direct ? 0 : FDTABLE_PLUGIN;
+	}
+	return entry_sock(atomic_exchange_explicit(entry_of(fd), value, memory_order_acq_rel));
+}
+
 /** more_socks - put a block of socket objects on the free list; it is never freed, that is what type-stable means */
 static void more_socks(void)
 {
@@ -85,7 +109,7 @@ struct ioth__sock *ioth__sock_new(struct ioth *stack)
 	if (sock != NULL) {
 		free_socks = sock->next;
 		sock->fd = -1;
-		sock->kernel = sock->direct = false;
+		sock->kernel = sock->direct = sock->held = false;
 		sock->stack = stack;
 		atomic_store_explicit(&sock->data, NULL, memory_order_relaxed);
 		sock->next = stack->socks;
@@ -103,6 +127,7 @@ struct ioth__sock *ioth__sock_new(struct ioth *stack)
 
 int ioth__sock_adopt(struct ioth__sock *sock, int fd, enum ioth__kind kind)
 {
+	struct ioth__sock *old;
 	struct stat st;
 	int result;
 
@@ -115,9 +140,14 @@ int ioth__sock_adopt(struct ioth__sock *sock, int fd, enum ioth__kind kind)
 	result = ioth__fd_reserve(fd);
 	if (result < 0)
 		return result;
-	sock->kernel = kind != IOTH__PLUGIN;
+	sock->kernel = kind == IOTH__KERNEL || kind == IOTH__KERNEL_SEEN;
 	sock->direct = kind == IOTH__KERNEL;
-	ioth__fd_set(fd, sock);
+	sock->held = kind == IOTH__HELD;
+	pthread_mutex_lock(&numbers);
+	old = entry_swap(fd, sock);
+	pthread_mutex_unlock(&numbers);
+	if (old != NULL)
+		ioth__sock_put(old);
 	return fd;
 }
 
@@ -153,43 +183,6 @@ bool ioth__sock_owns(const struct ioth__sock *sock, int fd)
 	return same;
 }
 
-/** struct renewal - what ioth__sock_renew tells its visitor */
-struct renewal {
-	struct ioth__sock *sock;
-	int file;
-	int error;
-};
-
-/** renew_one - a visitor of the descriptor table: put the new file under a number of the socket, which keeps its FD_CLOEXEC */
-static void renew_one(int fd, struct ioth__sock *sock, void *arg)
-{
-	struct renewal *renewal = arg;
-	int flags;
-
-	if (sock != renewal->sock || !ioth__sock_owns(sock, fd))
-		return;
-	flags = fcntl(fd, F_GETFD);
-	if (flags < 0 || dup3(renewal->file, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
-		renewal->error = -errno;
-}
-
-int ioth__sock_renew(struct ioth__sock *sock, int fd)
-{
-	struct renewal renewal = {.sock = sock, .file = fd};
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_dev != sock->dev)
-		return -EINVAL;
-	/* Other threads, which look whether the numbers are still the socket's, find first the old file and then the new one. */
-	atomic_store_explicit(&sock->next_ino, st.st_ino, memory_order_seq_cst);
-	ioth__fd_walk(sock->stack, renew_one, &renewal);
-	atomic_store_explicit(&sock->ino, st.st_ino, memory_order_seq_cst);
-	atomic_store_explicit(&sock->next_ino, 0, memory_order_seq_cst);
-	return renewal.error;
-}
-
 /** sock_try_get - take a reference unless the last one is gone */
 static bool sock_try_get(struct ioth__sock *sock)
 {
@@ -219,20 +212,86 @@ static struct ioth__sock *entry_get(ioth__fdentry *entry)
 	}
 }
 
-struct ioth__sock *ioth__sock_get(int fd)
+/** entry_remove - empty the entry of @fd if it is @sock's: whether it was, then its reference is the caller's */
+static bool entry_remove(int fd, const struct ioth__sock *sock)
 {
 	ioth__fdentry *entry = entry_of(fd);
-	struct ioth__sock *sock;
 
-	if (entry == NULL)
-		return NULL;
-	sock = entry_get(entry);
-	if (sock != NULL && !ioth__sock_owns(sock, fd)) {
-		ioth__fd_drop_stale(fd, sock);
+	if (entry == NULL || entry_sock(atomic_load_explicit(entry, memory_order_acquire)) != sock)
+		return false;
+	atomic_store_explicit(entry, 0, memory_order_release);
+	return true;
+}
+
+bool ioth__fd_check(struct ioth__sock *sock, int fd)
+{
+	bool good, removed;
+
+	if (ioth__sock_owns(sock, fd))
+		return true;
+	pthread_mutex_lock(&numbers);
+	good = ioth__sock_owns(sock, fd);
+	removed = !good && entry_remove(fd, sock);
+	pthread_mutex_unlock(&numbers);
+	if (removed)
 		ioth__sock_put(sock);
-		return NULL;
+	return good;
+}
+
+/** hold - a copy of @fd, which is @sock's; -EBADF: it is not; another negative errno: there can be none */
+static int hold(const struct ioth__sock *sock, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, HELD_FROM);
+
+	if (copy < 0 && errno == EINVAL) /* the limit is lower */
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	if (ioth__sock_owns(sock, copy))
+		return copy;
+	close(copy);
+	return -EBADF;
+}
+
+/** is_good - is @fd a number of @sock? *@held, unless NULL: for a call, which may need a descriptor of its own, see hold */
+static bool is_good(struct ioth__sock *sock, int fd, int *held)
+{
+	int saved = errno;
+
+	/* There is nobody whom a thread that is alone would have to fear. */
+	if (held != NULL && sock->held && !__libc_single_threaded) {
+		*held = hold(sock, fd);
+		errno = saved;
+		if (*held >= 0)
+			return true;
+		/* The entry is looked at, too: it may be stale. */
+		return ioth__fd_check(sock, fd) && *held != -EBADF;
 	}
-	return sock;
+	return ioth__fd_check(sock, fd);
+}
+
+struct ioth__sock *ioth__sock_get_held(int fd, int *held)
+{
+	uintptr_t value;
+
+	while ((value = ioth__fd_load(fd)) != 0) {
+		struct ioth__sock *sock = entry_get(entry_of(fd));
+
+		if (sock != NULL && is_good(sock, fd, held))
+			return sock;
+		if (sock != NULL)
+			ioth__sock_put(sock);
+		if (value == CHANGING) {
+			pthread_mutex_lock(&numbers);
+			pthread_mutex_unlock(&numbers);
+		}
+	}
+	return NULL;
+}
+
+struct ioth__sock *ioth__sock_get(int fd)
+{
+	return ioth__sock_get_held(fd, NULL);
 }
 
 int ioth__fd_reserve(int fd)
@@ -259,39 +318,126 @@ int ioth__fd_reserve(int fd)
 	return result;
 }
 
-void ioth__fd_set(int fd, struct ioth__sock *sock)
+int ioth__fd_dup(struct ioth__sock *sock, int fd, int cmd, long min)
 {
-	uintptr_t value = (uintptr_t)sock | (sock->direct ? 0 : FDTABLE_PLUGIN), old;
+	struct ioth__sock *old = NULL;
+	int copy, result;
 
-	atomic_fetch_add_explicit(&sock->refs, 1, memory_order_relaxed);
-	old = atomic_exchange_explicit(entry_of(fd), value, memory_order_acq_rel);
-	if (old != 0)
-		ioth__sock_put(entry_sock(old));
+	pthread_mutex_lock(&numbers);
+	copy = fcntl(fd, cmd, min);
+	result = copy < 0 ? -errno : ioth__fd_reserve(copy);
+	if (result == 0)
+		old = entry_swap(copy, sock);
+	pthread_mutex_unlock(&numbers);
+	if (old != NULL)
+		ioth__sock_put(old);
+	if (result == 0)
+		return copy;
+	if (copy >= 0)
+		close(copy);
+	return result;
 }
 
-struct ioth__sock *ioth__fd_take(int fd)
+int ioth__fd_replace(struct ioth__sock *sock, int fd, int newfd, int flags)
 {
-	ioth__fdentry *entry = entry_of(fd);
-	struct ioth__sock *sock;
+	struct ioth__sock *old;
+	uintptr_t before;
+	int result = ioth__fd_reserve(newfd);
 
-	if (entry == NULL || atomic_load_explicit(entry, memory_order_relaxed) == 0)
-		return NULL;
-	sock = entry_sock(atomic_exchange_explicit(entry, 0, memory_order_acq_rel));
-	if (sock != NULL && !ioth__sock_owns(sock, fd)) {
-		ioth__sock_put(sock);
-		return NULL;
+	if (result < 0)
+		return result == -EMFILE ? -EBADF : result;
+	pthread_mutex_lock(&numbers);
+	before = atomic_exchange_explicit(entry_of(newfd), CHANGING, memory_order_acq_rel);
+	if (dup3(fd, newfd, flags) < 0) {
+		result = -errno;
+		atomic_store_explicit(entry_of(newfd), before, memory_order_release);
+		old = NULL;
+	} else {
+		entry_swap(newfd, sock);
+		old = entry_sock(before);
 	}
-	return sock;
+	pthread_mutex_unlock(&numbers);
+	if (old != NULL)
+		ioth__sock_put(old);
+	return result < 0 ? result : newfd;
 }
 
-void ioth__fd_drop_stale(int fd, struct ioth__sock *sock)
+int ioth__fd_close(struct ioth__sock *sock, int fd)
 {
-	ioth__fdentry *entry = entry_of(fd);
-	uintptr_t value = atomic_load_explicit(entry, memory_order_acquire);
+	bool removed;
+	int result;
 
-	if (entry_sock(value) == sock &&
-	    atomic_compare_exchange_strong_explicit(entry, &value, 0, memory_order_acq_rel, memory_order_relaxed))
+	pthread_mutex_lock(&numbers);
+	result = close(fd) < 0 ? -errno : 0;
+	removed = entry_remove(fd, sock);
+	pthread_mutex_unlock(&numbers);
+	if (removed)
 		ioth__sock_put(sock);
+	return result;
+}
+
+bool ioth__fd_drop(struct ioth__sock *sock, int fd)
+{
+	bool removed;
+
+	pthread_mutex_lock(&numbers);
+	removed = entry_remove(fd, sock);
+	pthread_mutex_unlock(&numbers);
+	if (removed)
+		ioth__sock_put(sock);
+	return removed;
+}
+
+/** renew_number - put the new file under a number of the socket, which keeps its FD_CLOEXEC; 0 or a negative errno */
+static int renew_number(const struct ioth__sock *sock, int fd, int file)
+{
+	int flags;
+
+	if (!ioth__sock_owns(sock, fd))
+		return 0;
+	flags = fcntl(fd, F_GETFD);
+	return flags < 0 || dup3(file, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0 ? -errno : 0;
+}
+
+/** renew_numbers - of those of @sock in a chunk, whose first number is @first */
+static int renew_numbers(const struct ioth__sock *sock, ioth__fdentry *chunk, unsigned int first, int file)
+{
+	int result = 0;
+
+	for (unsigned int i = 0; i < FDTABLE_CHUNK_SIZE; i++) {
+		int error = 0;
+
+		if (entry_sock(atomic_load_explicit(&chunk[i], memory_order_relaxed)) == sock)
+			error = renew_number(sock, (int)(first + i), file);
+		if (error < 0)
+			result = error;
+	}
+	return result;
+}
+
+int ioth__sock_renew(struct ioth__sock *sock, int fd)
+{
+	struct stat st;
+	int result = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != sock->dev)
+		return -EINVAL;
+	pthread_mutex_lock(&numbers);
+	/* Other threads, which look whether the numbers are still the socket's, find first the old file and then the new one. */
+	atomic_store_explicit(&sock->next_ino, st.st_ino, memory_order_seq_cst);
+	for (unsigned int i = 0; i < FDTABLE_CHUNKS; i++) {
+		ioth__fdentry *chunk = atomic_load_explicit(&ioth__fdtable[i], memory_order_acquire);
+		int error = chunk == NULL ? 0 : renew_numbers(sock, chunk, i << FDTABLE_CHUNK_BITS, fd);
+
+		if (error < 0)
+			result = error;
+	}
+	atomic_store_explicit(&sock->ino, st.st_ino, memory_order_seq_cst);
+	atomic_store_explicit(&sock->next_ino, 0, memory_order_seq_cst);
+	pthread_mutex_unlock(&numbers);
+	return result;
 }
 
 void ioth__fd_walk(struct ioth *stack, void (*visit)(int fd, struct ioth__sock *sock, void *arg), void *arg)
@@ -317,9 +463,9 @@ void ioth__fd_walk(struct ioth *stack, void (*visit)(int fd, struct ioth__sock *
 void ioth__fd_through_plugin(int fd, struct ioth__sock *sock)
 {
 	ioth__fdentry *entry = entry_of(fd);
-	uintptr_t value = atomic_load_explicit(entry, memory_order_acquire);
 
-	if (entry_sock(value) == sock)
-		atomic_compare_exchange_strong_explicit(entry, &value, value | FDTABLE_PLUGIN, memory_order_acq_rel,
-		                                        memory_order_relaxed);
+	pthread_mutex_lock(&numbers);
+	if (entry_sock(atomic_load_explicit(entry, memory_order_acquire)) == sock)
+		atomic_fetch_or_explicit(entry, FDTABLE_PLUGIN, memory_order_acq_rel);
+	pthread_mutex_unlock(&numbers);
 }

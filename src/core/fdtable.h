@@ -14,7 +14,12 @@
 struct ioth;
 
 /** enum ioth__kind - what makes a socket, as a plugin's kernelfd says */
-enum ioth__kind { IOTH__PLUGIN = 0, IOTH__KERNEL = 1, IOTH__KERNEL_SEEN = 2 /* whose calls the plugin sees */ };
+enum ioth__kind {
+	IOTH__PLUGIN = 0,
+	IOTH__KERNEL = 1,
+	IOTH__KERNEL_SEEN = 2, /* whose calls the plugin sees */
+	IOTH__HELD = 3         /* the plugin's, which wants to hold a descriptor during a call */
+};
 
 /**
  * struct ioth__sock - a socket of a stack
@@ -27,6 +32,7 @@ struct ioth__sock {
 	_Atomic int fd;            /* the number by which the plugin knows it; -1 till it has one */
 	bool kernel;               /* a kernel socket */
 	bool direct;               /* and every call on it is the system call itself */
+	bool held;                 /* calls hold a descriptor of it */
 	_Atomic dev_t dev;         /* device and inode recognise the descriptor again */
 	_Atomic(ino_t) ino;
 	_Atomic(ino_t) next_ino;         /* while it is getting another file: that is its own as well; else 0 */
@@ -85,6 +91,13 @@ int ioth__sock_renew(struct ioth__sock *sock, int fd);
 /** ioth__sock_get - the socket of @fd with a reference for the caller, NULL when there is none or the entry is stale */
 struct ioth__sock *ioth__sock_get(int fd);
 
+/**
+ * ioth__sock_get_held - the same for a call of its plugin
+ * @held: a descriptor that stays the socket's for the time of the call, whatever becomes of @fd, to be closed; negative: there
+ *        is none, and mostly no need for one
+ */
+struct ioth__sock *ioth__sock_get_held(int fd, int *held);
+
 /** ioth__sock_put - drop a reference; the last one closes the socket in its plugin: 0, or the negative errno of that */
 int ioth__sock_put(struct ioth__sock *sock);
 
@@ -94,14 +107,28 @@ bool ioth__sock_owns(const struct ioth__sock *sock, int fd);
 /** ioth__fd_reserve - make sure that an entry for @fd can be set; 0 or -EMFILE, -ENOMEM */
 int ioth__fd_reserve(int fd);
 
-/** ioth__fd_set - enter @sock for @fd (reserved before), with a reference of its own; a stale entry there is dropped */
-void ioth__fd_set(int fd, struct ioth__sock *sock);
+/**
+ * ioth__fd_dup - fcntl(2) F_DUPFD or F_DUPFD_CLOEXEC with minimum @min; the copy is @sock's as well
+ *
+ * The caller has a reference. Returns the copy, or a negative errno.
+ */
+int ioth__fd_dup(struct ioth__sock *sock, int fd, int cmd, long min);
 
-/** ioth__fd_take - remove the entry of @fd; returns its socket with the reference of the entry, or NULL */
-struct ioth__sock *ioth__fd_take(int fd);
+/**
+ * ioth__fd_replace - dup3(2); @newfd is @sock's then (NULL: foreign), and no more of what it was, whose entry is dropped
+ *
+ * The caller has a reference to @sock. Returns @newfd, or a negative errno and nothing has changed.
+ */
+int ioth__fd_replace(struct ioth__sock *sock, int fd, int newfd, int flags);
 
-/** ioth__fd_drop_stale - remove the entry of @fd if it still is @sock's, whose descriptor was closed behind our back */
-void ioth__fd_drop_stale(int fd, struct ioth__sock *sock);
+/** ioth__fd_close - close(2) a number of @sock, to which the caller has a reference; 0 or a negative errno */
+int ioth__fd_close(struct ioth__sock *sock, int fd);
+
+/** ioth__fd_check - is @fd still a number of @sock, to which the caller has a reference? If not, the entry is removed */
+bool ioth__fd_check(struct ioth__sock *sock, int fd);
+
+/** ioth__fd_drop - remove the entry of @fd if it still is @sock's, to which the caller has a reference; whether it was */
+bool ioth__fd_drop(struct ioth__sock *sock, int fd);
 
 /**
  * ioth__fd_walk - call @visit for each entry of sockets of @stack

@@ -6,8 +6,8 @@
  * that setsockdata has something to keep the pointer in.
  *
  * A socket that the plugin implements is closed in the plugin when its last reference goes: after the last of its descriptors is closed and
- * the last call on it has returned, as the kernel releases a file. Until then it has a number, because the number is what the plugin knows
- * it by: its first one, or another one when the program has closed that and the plugin lets itself be told (moved).
+ * the last call on it has returned, as the kernel releases a file. Until then it has a number: its first one, by which the plugin knows it,
+ * or another one when the program has closed that and the plugin lets itself be told (moved), which knows its sockets by other means.
  */
 #include "core.h"
 
@@ -20,7 +20,7 @@ static enum ioth__kind kind_of(struct ioth *stack, int fd)
 {
 	int kind = stack->f.kernelfd == NULL ? 0 : stack->f.kernelfd(fd);
 
-	return kind == IOTH__KERNEL || kind == IOTH__KERNEL_SEEN ? (enum ioth__kind)kind : IOTH__PLUGIN;
+	return kind >= IOTH__KERNEL && kind <= IOTH__HELD ? (enum ioth__kind)kind : IOTH__PLUGIN;
 }
 
 /** socket_on - ioth_msocket on a stack that is not the native one; a descriptor or a negative errno */
@@ -59,39 +59,42 @@ int ioth_socket(int domain, int type, int protocol)
 	return ioth_msocket(NULL, domain, type, protocol);
 }
 
-/** accept_on - accept on the listening socket @sock; a descriptor or a negative errno */
-static int accept_on(int fd, struct ioth__sock *sock, struct sockaddr *addr, socklen_t *addrlen, int flags)
+/** accept_on - accept on the socket of @call, which is @fd; a descriptor or a negative errno */
+static int accept_on(struct ioth__call *call, int fd, struct sockaddr *addr, socklen_t *addrlen, int flags)
 {
+	struct ioth *stack = call->stack;
+	const struct ioth__sock *sock = call->sock;
 	IOTH__SOCK *made = NULL;
-	IOTH__CALL call = {.stack = NULL};
-	enum ioth__kind kind = sock->direct ? IOTH__KERNEL : sock->kernel ? IOTH__KERNEL_SEEN : IOTH__PLUGIN;
+	enum ioth__kind kind = sock->direct ? IOTH__KERNEL : IOTH__KERNEL_SEEN;
 	int new;
 
-	if (atomic_load_explicit(&sock->stack->stopped, memory_order_acquire))
+	if (atomic_load_explicit(&stack->stopped, memory_order_acquire))
 		return -ENETDOWN;
-	made = ioth__sock_new(sock->stack);
+	call->made = made = ioth__sock_new(stack);
 	if (made == NULL)
 		return -ENOMEM;
 	if (sock->kernel) {
 		new = accept4(fd, addr, addrlen, flags);
 	} else {
-		ioth__call_begin(&call, sock->stack, sock);
-		call.made = made;
-		new = sock->stack->f.accept4(sock->fd, addr, addrlen, flags);
+		new = stack->f.accept4(ioth__call_number(call, fd), addr, addrlen, flags);
 		if (new >= 0)
-			kind = kind_of(sock->stack, new);
-		ioth__call_end(&call, new < 0);
+			kind = kind_of(stack, new);
 	}
+	ioth__call_end(call, !sock->kernel && new < 0);
 	return new < 0 ? -errno : ioth__sock_adopt(made, new, kind);
 }
 
 int ioth_accept4(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags)
 {
-	IOTH__SOCK *sock = ioth__sock_get(fd);
+	int held = -1;
+	IOTH__SOCK *sock = ioth__sock_get_held(fd, &held);
+	IOTH__CALL call = {.stack = NULL};
 
 	if (sock == NULL)
 		return accept4(fd, addr, addrlen, flags);
-	return ioth__fail(accept_on(fd, sock, addr, addrlen, flags));
+	ioth__call_begin(&call, sock->stack, sock);
+	call.held = held;
+	return ioth__fail(accept_on(&call, fd, addr, addrlen, flags));
 }
 
 int ioth_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
@@ -100,42 +103,57 @@ int ioth_accept(int fd, struct sockaddr *addr, socklen_t *addrlen)
 }
 
 /**
- * leave_number - the program closes the number by which the plugin knows @sock, which lives on
+ * leave_number - the program closes the number @fd by which the plugin knows @sock: may that be done at once?
  *
- * As in the kernel the number is free at once, and the socket stays until the calls on it have returned and its copies are closed:
- * under a number of its own. Where the plugin or the system does not let us, the number stays taken.
+ * As in the kernel the number is free at once also when the socket lives on, until the calls on it have returned and its copies
+ * are closed: under a number of its own. Where the plugin or the system does not let us, the number stays taken.
  */
-static void leave_number(struct ioth__sock *sock, int fd)
+static bool leave_number(struct ioth__sock *sock, int fd)
 {
 	struct ioth__call call;
 	int copy, result;
 
-	if (sock->stack->f.moved == NULL)
-		return;
+	/* Without a call in progress and a copy there are two references: the entry's and our caller's. */
+	if (sock->stack->f.moved == NULL || atomic_load_explicit(&sock->refs, memory_order_acquire) <= 2)
+		return false;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
-		return;
+		return false;
 	ioth__call_begin(&call, sock->stack, sock);
 	result = sock->stack->f.moved(copy);
 	ioth__call_end(&call, result < 0);
 	if (result == 0)
 		sock->fd = copy;
-	close(result == 0 ? fd : copy);
+	else
+		close(copy);
+	return result == 0;
+}
+
+/** close_on - ioth_close of a number of @sock; 0 or a negative errno */
+static int close_on(struct ioth__sock *sock, int fd)
+{
+	bool ours;
+
+	/* A kernel socket may linger, and whatever another thread calls on it meanwhile is the system call anyway. */
+	if (sock->kernel) {
+		ioth__fd_drop(sock, fd);
+		return close(fd) < 0 ? -errno : 0;
+	}
+	if (fd != sock->fd || leave_number(sock, fd))
+		return ioth__fd_close(sock, fd);
+	/* The plugin closes the number with the socket; unless another thread was faster, and it is something else by now. */
+	ours = ioth__fd_drop(sock, fd);
+	return ours || close(fd) == 0 ? 0 : -errno;
 }
 
 int ioth_close(int fd)
 {
-	struct ioth__sock *sock = ioth__fd_take(fd);
+	struct ioth__sock *sock = ioth__sock_get(fd);
 	int result, error;
 
 	if (sock == NULL)
 		return close(fd);
-	if (!sock->kernel && fd == sock->fd) {
-		if (atomic_load_explicit(&sock->refs, memory_order_acquire) > 1)
-			leave_number(sock, fd);
-		return ioth__fail(ioth__sock_put(sock));
-	}
-	result = close(fd) < 0 ? -errno : 0;
+	result = close_on(sock, fd);
 	error = ioth__sock_put(sock);
 	return ioth__fail(result < 0 ? result : error);
 }
@@ -185,30 +203,15 @@ int ioth__close_in_plugin(struct ioth__sock *sock)
 
 /* -------------------------------------------------------------------------------------------- descriptors */
 
-/** enter_copy - @copy is a new descriptor of @sock (NULL: of something foreign); @copy, or a negative errno and it is closed */
-static int enter_copy(struct ioth__sock *sock, int copy)
-{
-	int result;
-
-	if (sock == NULL)
-		return copy;
-	result = ioth__fd_reserve(copy);
-	if (result < 0) {
-		close(copy);
-		return result;
-	}
-	ioth__fd_set(copy, sock);
-	return copy;
-}
-
 int ioth__dup_from(int fd, int cmd, long min)
 {
 	struct ioth__sock *sock = ioth__sock_get(fd);
-	int copy = fcntl(fd, cmd, min);
+	int copy;
 
-	copy = copy < 0 ? -errno : enter_copy(sock, copy);
-	if (sock != NULL)
-		ioth__sock_put(sock);
+	if (sock == NULL)
+		return fcntl(fd, cmd, min);
+	copy = ioth__fd_dup(sock, fd, cmd, min);
+	ioth__sock_put(sock);
 	return ioth__fail(copy);
 }
 
@@ -217,33 +220,38 @@ int ioth_dup(int fd)
 	return ioth__dup_from(fd, F_DUPFD, 0);
 }
 
+/**
+ * make_room - what @newfd was is closed by its plugin, if that wants to close the number itself
+ *
+ * A plugin that can forget is told when the number is something else: so it is never free, as in the kernel.
+ */
+static void make_room(int newfd)
+{
+	struct ioth__sock *old = ioth__sock_get(newfd);
+
+	if (old == NULL)
+		return;
+	if (!old->kernel && old->stack->f.forget == NULL)
+		ioth__fd_drop(old, newfd);
+	ioth__sock_put(old);
+}
+
 /** dup_onto - the common part of dup2 and dup3, for two different descriptors and valid flags */
 static int dup_onto(int fd, int newfd, int flags)
 {
-	struct ioth__sock *sock, *old;
-	bool forgets;
-	int copy;
+	struct ioth__sock *sock;
+	int result;
 
 	if (fcntl(fd, F_GETFD) < 0)
 		return -1;
 	sock = ioth__sock_get(fd);
-	/*
-	 * What newfd was is closed first, by its plugin if it has one. A plugin that can forget is told afterwards: so
-	 * the number is never free, as in the kernel.
-	 */
-	old = ioth__fd_take(newfd);
-	forgets = old != NULL && (old->kernel || old->stack->f.forget != NULL);
-	if (old != NULL && !forgets)
-		ioth__sock_put(old);
-	copy = dup3(fd, newfd, flags);
-	copy = copy < 0 ? -errno : enter_copy(sock, copy);
-	if (forgets && copy < 0)
-		ioth__fd_set(newfd, old);
-	if (forgets)
-		ioth__sock_put(old);
+	if (sock == NULL && ioth__fd_load(newfd) == 0)
+		return dup3(fd, newfd, flags);
+	make_room(newfd);
+	result = ioth__fd_replace(sock, fd, newfd, flags);
 	if (sock != NULL)
 		ioth__sock_put(sock);
-	return ioth__fail(copy);
+	return ioth__fail(result);
 }
 
 int ioth_dup2(int fd, int newfd)

@@ -278,10 +278,8 @@ struct ioth *ioth_newstackl(const char *stack, const char *vnl, ...)
 /** count_or_drop - a visitor of the descriptor table: counts real descriptors, drops the stale ones */
 static void count_or_drop(int fd, struct ioth__sock *sock, void *count)
 {
-	if (ioth__sock_owns(sock, fd))
+	if (ioth__fd_check(sock, fd))
 		++*(unsigned int *)count;
-	else
-		ioth__fd_drop_stale(fd, sock);
 }
 
 /**
@@ -333,10 +331,8 @@ static void stop_socket(int fd, struct ioth__sock *sock, void *unused)
 	struct ioth__call call;
 
 	(void)unused;
-	if (!ioth__sock_owns(sock, fd)) {
-		ioth__fd_drop_stale(fd, sock);
+	if (!ioth__fd_check(sock, fd))
 		return;
-	}
 	ioth__fd_through_plugin(fd, sock);
 	ioth__call_begin(&call, sock->stack, sock);
 	sock->stack->f.shutdown(sock->fd, SHUT_RDWR);

@@ -289,20 +289,26 @@ static bool limit_time(int conn, const struct remote__ask *ask)
 	return remote__next->setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) == 0;
 }
 
-/** renew - the socket has got another file, which takes the place of the one that the program has */
+/** renew_number - put @file under a number that is still the file of inode @old; its FD_CLOEXEC stays */
+static void renew_number(int number, ino_t old, int file)
+{
+	int flags = remote__next->fcntl(number, F_GETFD);
+	struct stat there;
+
+	if (flags >= 0 && fstat(number, &there) == 0 && there.st_ino == old)
+		dup3(file, number, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/** renew - the socket has got another file, which takes the place of the one that the program and the call have */
 static void renew(const struct remote__ask *ask, int file)
 {
-	int number = ask->number, flags = remote__next->fcntl(number, F_GETFD);
-	struct stat asked, there;
+	struct stat old;
 
-	/* Unless the program has closed it meanwhile, and the number is of something else. */
-	if (flags >= 0 && fstat(ask->fd, &asked) == 0 && fstat(number, &there) == 0 && asked.st_ino == there.st_ino) {
+	if (fstat(ask->fd, &old) == 0) {
 		if (replace != NULL)
-			replace(number, file);
-		else
-			dup3(file, number, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-		if (ask->fd != number)
-			dup3(file, ask->fd, O_CLOEXEC);
+			replace(ask->number, file);
+		renew_number(ask->number, old.st_ino, file);
+		renew_number(ask->fd, old.st_ino, file);
 	}
 	remote__next->close(file);
 }

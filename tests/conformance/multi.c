@@ -398,8 +398,10 @@ static long look(struct call *call)
 		char byte;
 		ssize_t n = ioth_recv(call->fd, &byte, 1, MSG_DONTWAIT);
 
-		if (n >= 0 || errno != EAGAIN)
+		if (n >= 0)
 			return i + 1;
+		if (errno != EAGAIN)
+			return -1;
 	}
 	return 0;
 }
@@ -417,4 +419,57 @@ CASE(threads, replaced_under, INET,
 	CHECK_CALL(&replacing, 0, 0);
 	for (int i = 0; i < 2; i++)
 		CHECK_CALL(&looking[i], 0, 0);
+}
+
+/** alternate - put now the one and now the other socket under a number that other threads read */
+static long alternate(struct call *call)
+{
+	const struct pair *p = call->arg;
+
+	for (int i = 0; i < 300; i++)
+		if (ioth_dup2(p->a, call->fd) != call->fd || ioth_dup2(p->b, call->fd) != call->fd)
+			return -1;
+	return 0;
+}
+
+/** peek_word - see at each look the word, or nothing; result 0 */
+static long peek_word(struct call *call)
+{
+	for (int i = 0; i < 2000; i++) {
+		char word[32] = "";
+		ssize_t n = ioth_recv(call->fd, word, sizeof(word), MSG_PEEK | MSG_DONTWAIT);
+
+		if (n < 0 && errno != EAGAIN)
+			return -1;
+		if (n >= 0 && (n != 4 || memcmp(word, "word", 4) != 0))
+			return i + 1;
+	}
+	return 0;
+}
+
+CASE(threads, replaced_readable, INET,
+     "whichever of two sockets a number stands for, other threads read what it has, and it stays readable")
+{
+	struct pair p = udp_pair(c);
+	int fd;
+	struct call replacing, looking[2];
+
+	CHECK_LEN(ioth_send(p.a, "word", 4, 0), 4);
+	CHECK_POLL(p.b, POLLIN | POLLOUT);
+	fd = CHECK_GE0(ioth_dup(p.b));
+	replacing = (struct call){.run = alternate, .fd = fd, .arg = &p};
+	call_start(&replacing);
+	for (int i = 0; i < 2; i++) {
+		looking[i] = (struct call){.run = peek_word, .fd = fd};
+		call_start(&looking[i]);
+	}
+	CHECK_CALL(&replacing, 0, 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_CALL(&looking[i], 0, 0);
+	CHECK_POLL(p.b, POLLIN | POLLOUT);
+	recv_text(p.b, "word");
+	CHECK_LEN(ioth_send(p.b, "back", 4, 0), 4);
+	CHECK_POLL(p.a, POLLIN | POLLOUT);
+	recv_text(p.a, "back");
+	CHECK_OK(ioth_close(fd));
 }
