@@ -145,6 +145,9 @@ int ioth_shutdown(int fd, int how)
 int ioth_ioctl(int fd, unsigned long request, void *arg)
 {
 	switch (request) {
+	case FIOCLEX:
+	case FIONCLEX:
+		return ioctl(fd, request, arg); /* of the descriptor, not of the socket */
 	case FIOASYNC:
 		DISPATCH_NUMBER(int, ioctl(fd, request, arg), ioctl, request, arg);
 	default:

@@ -48,7 +48,7 @@ CASE(socket, setfl, INET, "F_SETFL turns O_NONBLOCK on and off, by ioth_fcntl an
 CASE(socket, fionbio, INET, "ioctl FIONBIO is O_NONBLOCK, FIOCLEX and FIONCLEX are FD_CLOEXEC")
 {
 	int fd = sock(c, c->a, SOCK_DGRAM);
-	int on_off = 1;
+	int on_off = 1, copy;
 
 	CHECK_OK(ioth_ioctl(fd, FIONBIO, &on_off));
 	CHECK_INT(ioth_fcntl(fd, F_GETFL, 0) & O_NONBLOCK, O_NONBLOCK);
@@ -59,6 +59,12 @@ CASE(socket, fionbio, INET, "ioctl FIONBIO is O_NONBLOCK, FIOCLEX and FIONCLEX a
 	CHECK_INT(ioth_fcntl(fd, F_GETFD, 0), FD_CLOEXEC);
 	CHECK_OK(ioth_ioctl(fd, FIONCLEX, NULL));
 	CHECK_INT(ioth_fcntl(fd, F_GETFD, 0), 0);
+	/* A flag of the descriptor, not of the socket. */
+	copy = CHECK_GE0(ioth_dup(fd));
+	CHECK_OK(ioth_ioctl(copy, FIOCLEX, NULL));
+	CHECK_INT(ioth_fcntl(copy, F_GETFD, 0), FD_CLOEXEC);
+	CHECK_INT(ioth_fcntl(fd, F_GETFD, 0), 0);
+	CHECK_OK(ioth_close(copy));
 }
 
 CASE(socket, bad_type, ONCE, "socket(2) with wrong arguments: EAFNOSUPPORT, EINVAL, ESOCKTNOSUPPORT, EPROTONOSUPPORT")
