@@ -167,6 +167,7 @@ struct shm_port {
 	uint32_t token; /* what we wrote into `asleep` last */
 	bool noted;     /* it may be there still */
 	bool stirred;   /* when we last lay down the socket was readable */
+	uint32_t burst; /* frames since we last lay down, or waited instead */
 };
 
 /* ---------------------------------------------------------------------------------------------------- place.c */

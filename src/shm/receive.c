@@ -10,7 +10,9 @@
  * note is another number, so that a sender which is slow to take one away leaves the next alone. All this happens when
  * the ring is found empty, never before. So whenever there is a frame either the note is still there, and somebody is
  * just about to wake us, or a datagram is: the socket is readable as long as there is something to receive, and a
- * receiver that finds its ring filled again and again makes no system call. It may be readable for nothing, once.
+ * receiver that finds its ring filled again and again makes no system call. It may be readable for nothing, once. A
+ * receiver that is faster than its sender would sleep after every few frames: while they come in numbers it waits a
+ * moment first (dally).
  *
  * Who says that he looks by himself (VDE_SHM_AWAKE) gets up when he first finds the ring empty: he takes his note back, so
  * that nobody wakes him, and his socket stays as it is. Before he ceases to look he lies down (shm_rest).
@@ -25,6 +27,8 @@
 
 #define POSITION_BITS 32 /* see send.c */
 #define DATAGRAMS 16     /* taken at once */
+#define DALLY_NS 2000    /* that we wait before we lie down, after DALLY_FRAMES since we did last */
+#define DALLY_FRAMES 2
 
 /** private_copy - what was copied from shared memory must not be read from there again */
 static inline void private_copy(const void *copy)
@@ -128,6 +132,7 @@ static void lie_down(struct shm_port *port)
 	char byte;
 
 	port->stirred = false;
+	port->burst = 0;
 	for (int n = 0; n < DATAGRAMS && recv(port->datafd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0; n++)
 		port->stirred = true;
 	put_right(port);
@@ -144,6 +149,25 @@ static void wake_myself(struct shm_port *port)
 	sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len);
 }
 
+/**
+ * dally - frames have been coming one upon the other: wait for the next before we lie down? Whether there is one
+ *
+ * To sleep and to be woken costs both ends several times this wait. The queue is left alone meanwhile: to look at it would
+ * take its lines from the sender.
+ */
+static bool dally(struct shm_port *port)
+{
+	int64_t end;
+
+	if (port->burst < DALLY_FRAMES)
+		return false;
+	port->burst = 0;
+	end = shm_now_ns() + DALLY_NS;
+	while (shm_now_ns() < end)
+		;
+	return shm_waiting(port);
+}
+
 ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *frame, size_t size, unsigned int how)
 {
 	bool awake = how & SHM_AWAKE, ready = awake;
@@ -158,6 +182,8 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 				get_up(port);
 			if (ready)
 				return -EAGAIN;
+			if (dally(port))
+				continue;
 			lie_down(port);
 			ready = true;
 			continue;
@@ -172,6 +198,7 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 		port->head = shm_ring_next(&port->ring, port->head);
 		count_received(port, len);
 		ready = awake;
+		port->burst++;
 		if (len >= 0)
 			return len;
 	}
