@@ -253,21 +253,18 @@ static int hold(const struct ioth__sock *sock, int fd)
 	return -EBADF;
 }
 
-/** is_good - is @fd a number of @sock? *@held, unless NULL: for a call, which may need a descriptor of its own, see hold */
+/** is_good - is @fd a number of @sock? For a call (@held is not NULL) on a socket that wants it a copy is in *@held then */
 static bool is_good(struct ioth__sock *sock, int fd, int *held)
 {
 	int saved = errno;
 
 	/* There is nobody whom a thread that is alone would have to fear. */
-	if (held != NULL && sock->held && !__libc_single_threaded) {
-		*held = hold(sock, fd);
-		errno = saved;
-		if (*held >= 0)
-			return true;
-		/* The entry is looked at, too: it may be stale. */
-		return ioth__fd_check(sock, fd) && *held != -EBADF;
-	}
-	return ioth__fd_check(sock, fd);
+	if (held == NULL || !sock->held || __libc_single_threaded)
+		return ioth__fd_check(sock, fd);
+	*held = hold(sock, fd);
+	errno = saved;
+	/* Where there can be no copy the number must do. Where it is not the socket's, the entry may be stale. */
+	return *held >= 0 || (ioth__fd_check(sock, fd) && *held != -EBADF);
 }
 
 struct ioth__sock *ioth__sock_get_held(int fd, int *held)

@@ -5,8 +5,9 @@
  * A process is on a network once, however many ports it has: one mapping, one descriptor of the memory, one socket to
  * hand it over.
  *
- * Joining and leaving happen with the directory locked, so there is one at a time, and who sees that no port is left
- * knows that none is just coming. Who joins asks the sockets mN of the members in turn. If nobody answers, and no port
+ * Joining and leaving happen with the directory locked, so there is one at a time. Only the traces of the dead are cleared
+ * away without that lock, by who holds the port's: a port that is held and not in use is tried again, for as long
+ * as everything else. Who joins asks the sockets mN of the members in turn. If nobody answers, and no port
  * is locked, the memory has gone with the last process that had it, and is made anew. If a port is locked its process
  * is just ending, or cannot answer (it is stopped): it is tried again, for some seconds.
  *
@@ -31,11 +32,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define JOIN_MS 5000  /* how long to try */
 #define ANSWER_MS 300 /* how long a member may take to answer */
 #define LEAVE_MS 1000
+#define PAUSE_NS 1000000 /* between two attempts */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
@@ -336,7 +339,7 @@ static void forsake(const struct shm_options *options, int lockfd)
 	close(lockfd);
 }
 
-/** attempt - join once; 0, -ESTALE or -EAGAIN: try again, or another negative errno */
+/** attempt - join once; 0, -ESTALE, -EAGAIN or -EBUSY: try again, or another negative errno */
 static int attempt(const struct shm_options *options, struct shm_port *port)
 {
 	int dirfd = shm_place_open(options), err;
@@ -373,18 +376,26 @@ static int attempt(const struct shm_options *options, struct shm_port *port)
 	return 0;
 }
 
+/** again - is it an error of an attempt that another one may not have? */
+static bool again(int err)
+{
+	return err == -ESTALE || err == -EAGAIN || err == -EBUSY;
+}
+
 int shm_net_join(const struct shm_options *options, struct shm_port *out)
 {
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int64_t deadline = shm_now_ns() + (int64_t)JOIN_MS * 1000000;
 	int err;
 
 	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&registry);
-	do
-		err = attempt(options, out);
-	while ((err == -ESTALE || err == -EAGAIN) && shm_now_ns() < deadline);
+	while (again(err = attempt(options, out)) && shm_now_ns() < deadline)
+		nanosleep(&pause, NULL);
 	pthread_mutex_unlock(&registry);
-	return err == -ESTALE || err == -EAGAIN ? -ETIMEDOUT : err;
+	if (err == -EBUSY)
+		return -ENOSPC;
+	return again(err) ? -ETIMEDOUT : err;
 }
 
 void shm_net_leave(struct shm_port *port)

@@ -240,8 +240,12 @@ void shm_answer_child(void);
 
 /* ----------------------------------------------------------------------------------------------------- port.c */
 
-/** shm_port_take - find a free port for @port->lockfd, which holds the lock of joining: number, control, lock; 0,
- * -ENOSPC */
+/**
+ * shm_port_take - find a free port for @port->lockfd, which holds the lock of joining: number, control, lock
+ *
+ * Returns 0; -ENOSPC all are in use; -EBUSY of one it cannot be told yet: somebody clears a dead owner's away, or a new
+ * one has not begun.
+ */
 int shm_port_take(struct shm_port *port);
 
 /** shm_port_begin - the port is ours: make its structures new, and show it; @port->monitor says which kind it is; 0 or

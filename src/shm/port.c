@@ -35,9 +35,10 @@ static void hide(const struct shm_net *net, uint32_t number)
 int shm_port_take(struct shm_port *port)
 {
 	const struct shm_net *net = port->net;
+	int result = -ENOSPC;
 
 	/* Those that look free first; then all of them: owners may have died, and what looks free may have been
-	 * scribbled over. */
+	 * scribbled over. One that looks free and is not will be free soon, or in use. */
 	for (int all = 0; all < 2; all++) {
 		for (uint32_t i = 0; i < net->geometry.ports; i++) {
 			if (!all && (atomic_load(shm_active_of(net, i)) & shm_active_bit(i)))
@@ -46,9 +47,11 @@ int shm_port_take(struct shm_port *port)
 				port->number = i;
 				return 0;
 			}
+			if (!all)
+				result = -EBUSY;
 		}
 	}
-	return -ENOSPC;
+	return result;
 }
 
 /** clear_counters - of one direction */

@@ -254,6 +254,38 @@ static void pauses(pid_t pid)
 	assert_int_equal(call, SYS_clock_nanosleep);
 }
 
+/* Who finds a dead port holds it for as long as he clears it away, and may lose the processor over it. */
+static void a_port_that_is_being_cleared_away_is_waited_for(void **state)
+{
+	static VDECONN *conn[63];
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1 + 63, .l_len = 1};
+	char name[100];
+	int status, fd;
+	pid_t child;
+
+	(void)state;
+	for (int i = 0; i < 63; i++)
+		assert_non_null(conn[i] = join("/ports=64"));
+	snprintf(name, sizeof(name), "%s/lock", shm_net);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	assert_return_code(fd, errno);
+	assert_return_code(fcntl(fd, F_OFD_SETLK, &lock), errno);
+	child = fork();
+	if (child == 0) {
+		VDECONN *last;
+
+		close(fd);
+		last = join("");
+		_exit(last ? vde_close(last) : errno);
+	}
+	pauses(child);
+	close(fd);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 63; i++)
+		vde_close(conn[i]);
+}
+
 /* On a busy machine it may be away for longer than it is to wait. */
 static void who_leaves_late_clears_up_all_the_same(void **state)
 {
@@ -617,6 +649,7 @@ int main(void)
 	        SHM_TEST(a_network_survives_its_creator_and_its_members),
 	        SHM_TEST(a_child_can_only_forget_its_parents_ports),
 	        SHM_TEST(locks_end_with_the_parent),
+	        SHM_TEST(a_port_that_is_being_cleared_away_is_waited_for),
 	        SHM_TEST(who_leaves_late_clears_up_all_the_same),
 	        SHM_TEST(modes_are_as_asked_for),
 	        SHM_TEST(others_join_if_the_mode_lets_them),
