@@ -7,7 +7,8 @@
  *
  * Joining and leaving happen with the directory locked, so there is one at a time. Only the traces of the dead are cleared
  * away without that lock, by who holds the port's: a port that is held and not in use is tried again, for as long
- * as everything else. Who joins asks the sockets mN of the members in turn. If nobody answers, and no port
+ * as everything else. Who joins asks the sockets mN of the members, one
+ * after the other, but does not wait long for one before he asks the next as well. If nobody answers, and no port
  * is locked, the memory has gone with the last process that had it, and is made anew. If a port is locked its process
  * is just ending, or cannot answer (it is stopped): it is tried again, for some seconds.
  *
@@ -36,7 +37,9 @@
 #include <unistd.h>
 
 #define JOIN_MS 5000  /* how long to try */
-#define ANSWER_MS 300 /* how long a member may take to answer */
+#define ANSWER_MS 300 /* how long to wait for an answer when all members were asked */
+#define NEXT_MS 20    /* and before the next is asked */
+#define ASKED_MAX 64  /* whose answers are waited for at a time */
 #define LEAVE_MS 1000
 #define PAUSE_NS 1000000 /* between two attempts */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -130,35 +133,21 @@ static int make(struct shm_net *net, const struct shm_options *o)
 	return map(net, PROT_READ | PROT_WRITE);
 }
 
-/** take_memory - receive the descriptor from a member that was connected to; it or a negative errno */
-static int take_memory(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {
-	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-	struct cmsghdr *cmsg;
-	int memory;
+/** struct asked - members that have not answered yet */
+struct asked {
+	struct pollfd member[ASKED_MAX];
+	unsigned int count;
+};
 
-	if (poll(&p, 1, ANSWER_MS) != 1 || recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
-		return -EAGAIN;
-	if (msg.msg_flags & MSG_CTRUNC)
-		return -EMFILE;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
-	    cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EPROTO;
-	memcpy(&memory, CMSG_DATA(cmsg), sizeof(memory));
-	return memory;
+/** forget - do not wait for an answer of the member at @i any more */
+static void forget(struct asked *asked, unsigned int i)
+{
+	close(asked->member[i].fd);
+	memmove(&asked->member[i], &asked->member[i + 1], (--asked->count - i) * sizeof(asked->member[0]));
 }
 
 /** ask - ask the member mN for the memory; 0, -ECONNREFUSED nobody is there, or another negative errno */
-static int ask(struct shm_net *net, unsigned int number, int protection)
+static int ask(struct shm_net *net, unsigned int number, struct asked *asked)
 {
 	struct sockaddr_un address;
 	socklen_t len = shm_place_address(net, 'm', number, &address);
@@ -171,8 +160,50 @@ static int ask(struct shm_net *net, unsigned int number, int protection)
 		close(fd);
 		return err;
 	}
+	if (asked->count == ASKED_MAX)
+		forget(asked, 0);
+	asked->member[asked->count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	return 0;
+}
+
+/** take_memory - the descriptor that a member has sent, or a negative errno */
+static int take_memory(int fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {
+	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg;
+	int memory;
+
+	if (recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+		return -EAGAIN;
+	if (msg.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
+	    cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -EPROTO;
+	memcpy(&memory, CMSG_DATA(cmsg), sizeof(memory));
+	return memory;
+}
+
+/** is_final - is that how the search ends, unless another member has a better answer? */
+static bool is_final(int err)
+{
+	return err == 0 || err == -EACCES || err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+/** take_answer - of a member that has answered or hung up; 0 or a negative errno */
+static int take_answer(struct shm_net *net, int fd, int protection)
+{
+	int err;
+
 	net->memfd = take_memory(fd);
-	close(fd);
 	if (net->memfd < 0)
 		return net->memfd;
 	err = map(net, protection);
@@ -181,6 +212,28 @@ static int ask(struct shm_net *net, unsigned int number, int protection)
 		net->memfd = -1;
 	}
 	return err;
+}
+
+/** await - wait so long for a good answer; 0, -EAGAIN there was none, or another error that is final */
+static int await(struct shm_net *net, struct asked *asked, int ms, int protection)
+{
+	int64_t deadline = shm_now_ns() + (int64_t)ms * 1000000, left;
+
+	while (asked->count > 0 && (left = deadline - shm_now_ns()) > 0) {
+		if (poll(asked->member, asked->count, (int)((left + 999999) / 1000000)) <= 0)
+			continue;
+		for (unsigned int i = asked->count; i-- > 0;) {
+			int err = -EAGAIN;
+
+			if (asked->member[i].revents == 0)
+				continue;
+			err = take_answer(net, asked->member[i].fd, protection);
+			forget(asked, i);
+			if (is_final(err))
+				return err;
+		}
+	}
+	return -EAGAIN;
 }
 
 /**
@@ -192,6 +245,7 @@ static int ask(struct shm_net *net, unsigned int number, int protection)
 static int ask_all(struct shm_net *net, int protection, bool clear)
 {
 	unsigned char taken[512] = {0};
+	struct asked asked = {.count = 0};
 	int fd = openat(net->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = -ENOENT, free_number = 0;
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
@@ -214,14 +268,23 @@ static int ask_all(struct shm_net *net, int protection, bool clear)
 			taken[n] = 1;
 		if (result == 0)
 			continue;
-		err = ask(net, n, protection);
+		err = ask(net, n, &asked);
 		if (err == -ECONNREFUSED && clear)
 			shm_place_remove(net, 'm', n);
 		if (err == -ECONNREFUSED && clear && n < sizeof(taken))
 			taken[n] = 0;
-		if (err == 0 || err == -EACCES || err == -EMFILE || err == -ENFILE || err == -ENOMEM)
+		if (err == 0)
+			err = await(net, &asked, NEXT_MS, protection);
+		if (is_final(err))
 			result = err;
 	}
+	if (result != 0) {
+		int err = await(net, &asked, ANSWER_MS, protection);
+
+		result = is_final(err) ? err : result;
+	}
+	while (asked.count > 0)
+		forget(&asked, asked.count - 1);
 	closedir(dir);
 	while (free_number < (int)sizeof(taken) && taken[free_number])
 		free_number++;

@@ -254,6 +254,63 @@ static void pauses(pid_t pid)
 	assert_int_equal(call, SYS_clock_nanosleep);
 }
 
+/** member - a process that is on the network until @hold is closed; @ready says that it is */
+static pid_t member(const int ready[2], const int hold[2])
+{
+	pid_t pid = fork();
+	VDECONN *conn;
+	char byte;
+
+	if (pid != 0)
+		return pid;
+	close(hold[1]);
+	conn = join("");
+	if (!conn || write(ready[1], "x", 1) != 1 || read(hold[0], &byte, 1) != 0)
+		_exit(1);
+	_exit(vde_close(conn));
+}
+
+/** change - stop a process or have it continue, and wait until it has */
+static void change(pid_t pid, int signal)
+{
+	int status;
+
+	assert_int_equal(kill(pid, signal), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED | WCONTINUED), pid);
+}
+
+/* Whoever of them is asked first. */
+static void members_that_are_stopped_keep_nobody_out(void **state)
+{
+	int ready[2], hold[2], status;
+	pid_t pid[4];
+	char byte;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(hold), 0);
+	for (int i = 0; i < 4; i++) {
+		pid[i] = member(ready, hold);
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+	}
+	for (int i = 0; i < 4; i++)
+		change(pid[i], SIGSTOP);
+	for (int i = 0; i < 4; i++) {
+		change(pid[i], SIGCONT);
+		vde_close(port());
+		change(pid[i], SIGSTOP);
+	}
+	close(hold[1]);
+	close(hold[0]);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(kill(pid[i], SIGCONT), 0);
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		assert_int_equal(status, 0);
+	}
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* Who finds a dead port holds it for as long as he clears it away, and may lose the processor over it. */
 static void a_port_that_is_being_cleared_away_is_waited_for(void **state)
 {
@@ -649,6 +706,7 @@ int main(void)
 	        SHM_TEST(a_network_survives_its_creator_and_its_members),
 	        SHM_TEST(a_child_can_only_forget_its_parents_ports),
 	        SHM_TEST(locks_end_with_the_parent),
+	        SHM_TEST(members_that_are_stopped_keep_nobody_out),
 	        SHM_TEST(a_port_that_is_being_cleared_away_is_waited_for),
 	        SHM_TEST(who_leaves_late_clears_up_all_the_same),
 	        SHM_TEST(modes_are_as_asked_for),
