@@ -165,40 +165,45 @@ int remote_bind(struct remote *r, int fd, const struct sockaddr *addr, socklen_t
 	return with_addr(r, REMOTE_BIND, fd, addr, addrlen);
 }
 
-/** connect_once - ask for a connection; @fd may be a copy of @number */
-static int connect_once(struct remote *r, int fd, int number, bool go_on, const struct sockaddr *addr, socklen_t len)
+/** connect_once - ask for a connection; @fd may be a copy of @number; *@interrupted: has a signal come meanwhile? */
+static int connect_once(struct remote *r, int fd, int number, bool go_on, const struct sockaddr *addr, socklen_t len,
+                        bool *interrupted)
 {
+	int result;
 	struct remote__ask ask = {.head = {.op = REMOTE_CONNECT, .arg = {(int)r->mode, go_on}, .addr = len},
 	                          .addr = addr,
 	                          .fd = fd,
 	                          .number = number};
 
-	return remote__ask(r, &ask);
+	result = remote__ask(r, &ask);
+	*interrupted = ask.interrupted;
+	return result;
 }
 
 int remote_connect(struct remote *r, int fd, const struct sockaddr *addr, socklen_t addrlen)
 {
+	bool interrupted;
 	int result, copy;
 
 	if (addrlen > REMOTE_ADDR_MAX)
 		return -EINVAL;
 	if (ioth__bad(addr, addrlen))
 		return -EFAULT;
-	result = connect_once(r, fd, fd, false, addr, addrlen);
+	result = connect_once(r, fd, fd, false, addr, addrlen, &interrupted);
 	if ((result != -EINPROGRESS && result != -EALREADY) || remote__nonblocking(fd))
 		return result;
 	copy = remote__hold(fd);
 	if (copy < 0)
 		return copy;
 	do {
-		int waited = remote__wait(r, copy, POLLOUT, SO_SNDTIMEO);
+		int waited = interrupted ? -EINTR : remote__wait(r, copy, POLLOUT, SO_SNDTIMEO);
 
 		if (waited < 0) {
 			/* When the time is up it says what a call that does not wait would have said. */
 			result = waited == -EAGAIN ? result : waited;
 			break;
 		}
-		result = connect_once(r, copy, fd, true, addr, addrlen);
+		result = connect_once(r, copy, fd, true, addr, addrlen, &interrupted);
 	} while (result == -EINPROGRESS || result == -EALREADY);
 	remote__next->close(copy);
 	return result;
@@ -247,7 +252,7 @@ int remote_accept4(struct remote *r, int fd, struct sockaddr *addr, socklen_t *a
 		if (copy < 0)
 			return copy;
 		ask.fd = ask.number = copy;
-		result = remote__wait(r, copy, POLLIN | POLLRDHUP, SO_RCVTIMEO);
+		result = ask.interrupted ? -EINTR : remote__wait(r, copy, POLLIN | POLLRDHUP, SO_RCVTIMEO);
 		if (result < 0)
 			break;
 	}

@@ -161,8 +161,10 @@ static bool rest_skip(struct rest *rest, size_t len)
 
 /** struct patience - of a call that may have to wait */
 struct patience {
-	int fd;   /* on which it asks: the program's, then a copy of it */
-	int copy; /* or -1 */
+	int fd;     /* on which it asks: the program's, then a copy of it */
+	int number; /* the program's */
+	int copy;   /* or -1 */
+	bool interrupted;
 };
 
 /** patience_wait - for events, which it returns, unless the call is not to wait (-EAGAIN) */
@@ -176,6 +178,8 @@ static int patience_wait(struct remote *r, struct patience *patience, int flags,
 			return patience->copy;
 		patience->fd = patience->copy;
 	}
+	if (patience->interrupted)
+		return -EINTR;
 	return remote__wait(r, patience->fd, events, events & POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO);
 }
 
@@ -194,7 +198,7 @@ static bool plain_question(const struct remote *r, const struct msghdr *msg, int
 	       !(flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC));
 }
 
-static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct msghdr *msg, struct rest *rest,
+static ssize_t ask_recv(struct remote *r, struct patience *patience, bool more, struct msghdr *msg, struct rest *rest,
                         size_t room, int flags)
 {
 	struct remote__ask ask = {
@@ -205,14 +209,15 @@ static ssize_t ask_recv(struct remote *r, int fd, int number, bool more, struct 
 	                 .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
 	                                                                                     : REMOTE_CONTROL_MAX),
 	                 .room_data = (uint32_t)(room < REMOTE_DATA_MAX ? room : REMOTE_DATA_MAX)},
-	        .fd = fd,
-	        .number = number,
+	        .fd = patience->fd,
+	        .number = patience->number,
 	        .to_addr = msg->msg_name,
 	        .to_control = msg->msg_control,
 	        .to_iov = rest->iov + rest->first,
 	        .to_iovcnt = rest->count - rest->first};
 	ssize_t len = remote__ask(r, &ask);
 
+	patience->interrupted |= ask.interrupted;
 	if (len < 0)
 		return len;
 	msg->msg_namelen = msg->msg_name == NULL ? 0 : ask.reply.addr_full;
@@ -257,7 +262,7 @@ static ssize_t read_ahead(struct remote *r, int fd, struct msghdr *msg, const st
 }
 
 /** recv_once - what there is now, from where it is; *@ahead: is that the descriptor? */
-static ssize_t recv_once(struct remote *r, int fd, int number, bool *ahead, bool more, struct msghdr *msg,
+static ssize_t recv_once(struct remote *r, struct patience *patience, bool *ahead, bool more, struct msghdr *msg,
                          struct rest *rest, size_t room, int flags)
 {
 	const struct msghdr asked = *msg;
@@ -265,13 +270,13 @@ static ssize_t recv_once(struct remote *r, int fd, int number, bool *ahead, bool
 
 	for (;;) {
 		if (*ahead) {
-			len = read_ahead(r, fd, msg, rest, room, flags);
+			len = read_ahead(r, patience->fd, msg, rest, room, flags);
 			if (len != -ESTALE)
 				return len;
 			*msg = asked;
 		}
 		/* Once more when another thread was faster, or when the way has changed. */
-		len = ask_recv(r, fd, number, more, msg, rest, room, flags);
+		len = ask_recv(r, patience, more, msg, rest, room, flags);
 		if (len != -ESTALE)
 			return len;
 		*ahead = true;
@@ -283,13 +288,13 @@ static ssize_t recv_rest(struct remote *r, int fd, bool ahead, struct msghdr *ms
                          int flags)
 {
 	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)) && remote__is_tcp(fd);
-	struct patience patience = {.fd = fd, .copy = -1};
+	struct patience patience = {.fd = fd, .number = fd, .copy = -1};
 	ssize_t len, total = 0;
 	int events = 0;
 
 	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = recv_once(r, patience.fd, fd, &ahead, total > 0, msg, rest, room - (size_t)total, flags);
+		len = recv_once(r, &patience, &ahead, total > 0, msg, rest, room - (size_t)total, flags);
 		if (len == -EAGAIN && (events & POLLRDHUP)) {
 			len = 0; /* who waits is told that nothing will come */
 			break;
@@ -331,33 +336,35 @@ static ssize_t calls_recv(struct remote *r, int fd, bool ahead, struct msghdr *m
 	return len;
 }
 
-static ssize_t ask_send(struct remote *r, int fd, int number, bool more, const struct msghdr *msg,
+static ssize_t ask_send(struct remote *r, struct patience *patience, bool more, const struct msghdr *msg,
                         const struct rest *rest, int flags)
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_SEND,
 	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL), more},
 	                                   .addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                                   .control = (uint32_t)msg->msg_controllen},
-	                          .fd = fd,
-	                          .number = number,
+	                          .fd = patience->fd,
+	                          .number = patience->number,
 	                          .addr = msg->msg_name,
 	                          .control = msg->msg_control,
 	                          .iov = rest->iov + rest->first,
 	                          .iovcnt = rest->count - rest->first};
+	ssize_t len = remote__ask(r, &ask);
 
-	return remote__ask(r, &ask);
+	patience->interrupted |= ask.interrupted;
+	return len;
 }
 
 /** send_rest - send all of @rest, waiting where the flags let us */
 static ssize_t send_rest(struct remote *r, int fd, const struct msghdr *msg, struct rest *rest, size_t size, int flags)
 {
-	struct patience patience = {.fd = fd, .copy = -1};
+	struct patience patience = {.fd = fd, .number = fd, .copy = -1};
 	bool stream = remote__is_tcp(fd);
 	ssize_t len, total = 0;
 
 	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = ask_send(r, patience.fd, fd, total > 0, msg, rest, flags);
+		len = ask_send(r, &patience, total > 0, msg, rest, flags);
 		if (len > 0 && stream && (size_t)(total + len) < size && rest_skip(rest, (size_t)len))
 			total += len;
 		else if (len != -EAGAIN)

@@ -40,6 +40,7 @@ struct remote__ask {
 	int number;         /* under which the program knows that, when it is a copy */
 	bool patient;       /* the answer may take long: signals and cancellation end the question */
 	int timeout_option; /* patient: SO_RCVTIMEO or SO_SNDTIMEO, whose time of the descriptor limits it; 0 */
+	bool interrupted; /* set: a signal came while we waited for the answer. A call that goes on to wait is to end */
 
 	struct remote_reply reply;
 	void *to_addr, *to_control;

@@ -6,6 +6,9 @@
  * kept for the next. There is no lock and no memory is allocated: a slot is taken by one atomic exchange. So a question
  * may be asked in a signal handler, and a fork at any moment leaves nothing locked.
  *
+ * Only a patient question is one that a signal ends. Others are answered at once, and a signal that comes meanwhile is
+ * noted: a call that would go on to wait ends by it then, as one that sleeps does (EINTR).
+ *
  * After fork the connections are the parent's: the child finds another process number and begins with new ones, in the
  * same session. A child of vfork(2) shares this memory and does the same; the parent then finds its own number missing
  * and does it again. That is why a connection is never used, nor closed, unless the inode under its number is the one
@@ -186,9 +189,11 @@ static int send_message(int fd, struct remote__ask *ask)
 		        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
 		memcpy(CMSG_DATA(cmsg), &ask->fd, sizeof(int));
 	}
-	while (remote__next->sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
+	while (remote__next->sendmsg(fd, &msg, MSG_NOSIGNAL) < 0) {
 		if (errno != EINTR)
 			return -errno;
+		ask->interrupted = true;
+	}
 	return 0;
 }
 
@@ -211,7 +216,7 @@ static int measure(int fd, struct remote__ask *ask)
 	ssize_t len;
 
 	while ((len = remote__next->recv(fd, reply, sizeof(*reply), MSG_PEEK)) < 0 && errno == EINTR && !ask->patient)
-		;
+		ask->interrupted = true;
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len != (ssize_t)sizeof(*reply) || reply->addr > ask->head.room_addr ||
@@ -262,7 +267,7 @@ static int receive_message(int fd, struct remote__ask *ask)
 	/* What was measured is there: only who has still to wait can be interrupted. */
 	while ((len = remote__next->recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR &&
 	       (parts || !ask->patient))
-		;
+		ask->interrupted = true;
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	ask->got = descriptor_of(&msg);

@@ -25,6 +25,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -394,6 +395,83 @@ static void server_killed(void **state)
 	assert_int_equal(ioth_delstack(stack), 0);
 }
 
+static _Atomic int handled;
+
+static void on_signal(int number)
+{
+	(void)number;
+	handled++;
+}
+
+/** struct waiter - a thread in a call that waits */
+struct waiter {
+	pthread_t thread;
+	_Atomic pid_t tid;
+	int fd;
+	ssize_t (*call)(int fd);
+	ssize_t result;
+	int error;
+};
+
+static ssize_t accept_one(int fd)
+{
+	return ioth_accept(fd, NULL, NULL);
+}
+
+static ssize_t receive_one(int fd)
+{
+	char byte;
+
+	return ioth_recv(fd, &byte, 1, 0);
+}
+
+static void *wait_in_call(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	waiter->tid = gettid();
+	waiter->result = waiter->call(waiter->fd);
+	waiter->error = errno;
+	return NULL;
+}
+
+/* A signal that comes before the server has said that there is nothing yet ends the call that is going to wait. */
+static void signal_before_the_answer(void **state)
+{
+	struct ioth *stack = client();
+	struct waiter waiter[2] = {{.fd = bound(stack, SOCK_STREAM, 0), .call = accept_one},
+	                           {.fd = bound(stack, SOCK_DGRAM, 0), .call = receive_one}};
+	struct sigaction action = {.sa_handler = on_signal}, before;
+	int status;
+
+	(void)state;
+	assert_int_equal(ioth_listen(waiter[0].fd, 4), 0);
+	sigaction(SIGUSR1, &action, &before);
+	for (int i = 0; i < 2; i++) {
+		long deadline = wait_now_ms() + WAIT_MS;
+
+		handled = 0;
+		assert_int_equal(kill(server.pid, SIGSTOP), 0);
+		assert_int_equal(waitpid(server.pid, &status, WUNTRACED), server.pid);
+		assert_int_equal(pthread_create(&waiter[i].thread, NULL, wait_in_call, &waiter[i]), 0);
+		while (waiter[i].tid == 0 && wait_again(deadline))
+			;
+		assert_int_equal(wait_call_blocked(waiter[i].tid), 0);
+		assert_int_equal(pthread_kill(waiter[i].thread, SIGUSR1), 0);
+		while (handled == 0 && wait_again(deadline))
+			;
+		assert_int_equal(handled, 1);
+		assert_int_equal(kill(server.pid, SIGCONT), 0);
+		assert_int_equal(pthread_join(waiter[i].thread, NULL), 0);
+		assert_int_equal(waiter[i].result, -1);
+		assert_int_equal(waiter[i].error, EINTR);
+		ioth_close(waiter[i].fd);
+	}
+	sigaction(SIGUSR1, &before, NULL);
+	works(stack);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
 static void server_restarted(void **state)
 {
 	struct ioth *stack = client();
@@ -507,6 +585,7 @@ int main(int argc, char *argv[])
 	        cmocka_unit_test_setup_teardown(no_links, start, stop),
 	        cmocka_unit_test_setup_teardown(client_killed, start, stop),
 	        cmocka_unit_test_setup_teardown(server_killed, start, stop),
+	        cmocka_unit_test_setup_teardown(signal_before_the_answer, start, stop),
 	        cmocka_unit_test_setup_teardown(server_restarted, start, stop),
 	        cmocka_unit_test_setup_teardown(exec_inherits, start, stop),
 	        cmocka_unit_test_setup_teardown(sockets_limited, start, stop),
