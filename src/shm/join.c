@@ -36,7 +36,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define JOIN_MS 5000  /* how long to try */
+#define JOIN_MS 5000  /* how long to try, */
+#define ATTEMPTS 8    /* but so often in any case: a busy machine may be away for all that time */
 #define ANSWER_MS 300 /* how long to wait for an answer when all members were asked */
 #define NEXT_MS 20    /* and before the next is asked */
 #define ASKED_MAX 64  /* whose answers are waited for at a time */
@@ -449,11 +450,12 @@ int shm_net_join(const struct shm_options *options, struct shm_port *out)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int64_t deadline = shm_now_ns() + (int64_t)JOIN_MS * 1000000;
+	unsigned int attempts = 1;
 	int err;
 
 	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&registry);
-	while (again(err = attempt(options, out)) && shm_now_ns() < deadline)
+	while (again(err = attempt(options, out)) && (attempts++ < ATTEMPTS || shm_now_ns() < deadline))
 		nanosleep(&pause, NULL);
 	pthread_mutex_unlock(&registry);
 	if (err == -EBUSY)
