@@ -37,42 +37,44 @@ void ioth__call_let_go(struct ioth__call *call)
 	errno = saved;
 }
 
-/** abandon - leave a call in which the thread is cancelled; does nothing after it has ended */
-static void abandon(struct ioth__call *call)
-{
-	if (call->stack == NULL)
-		return;
-	ioth__call_abandon(call);
-	call->stack = NULL;
-	ioth__sock_put(call->sock);
-}
-
 /** enter - begin a call that has to go through the plugin, unless the entry turns out to be stale; @hold: a descriptor, if it wants one */
 static enum way enter(struct ioth__call *call, int fd, bool hold)
 {
 	int held = -1;
 	struct ioth__sock *sock = ioth__sock_get_held(fd, hold ? &held : NULL);
+	enum way way = PLUGIN;
 
 	if (sock == NULL)
 		return SYSTEM;
-	ioth__call_begin(call, sock->stack, sock);
-	call->held = held;
-	if (atomic_load_explicit(&sock->stack->stopped, memory_order_acquire)) {
-		abandon(call);
+	if (atomic_load_explicit(&sock->stack->stopped, memory_order_acquire))
+		way = REFUSED;
+	else if (sock->direct) /* plain, but for the moment in which the number was changing */
+		way = SYSTEM;
+	if (way == PLUGIN) {
+		ioth__call_begin(call, sock->stack, sock);
+		call->held = held;
+		return way;
+	}
+	if (held >= 0)
+		close(held);
+	ioth__sock_put(sock);
+	if (way == REFUSED)
 		errno = ENETDOWN;
-		return REFUSED;
-	}
-	/* Plain, but for the moment in which the number was changing. */
-	if (sock->direct) {
-		abandon(call);
-		return SYSTEM;
-	}
-	return PLUGIN;
+	return way;
 }
 
 static void leave(struct ioth__call *call, bool failed)
 {
 	ioth__call_end(call, failed);
+	ioth__sock_put(call->sock);
+}
+
+/** abandon - leave a call in which the thread is cancelled; does nothing after leave */
+static void abandon(struct ioth__call *call)
+{
+	if (call->stack == NULL)
+		return;
+	ioth__call_abandon(call);
 	ioth__sock_put(call->sock);
 }
 

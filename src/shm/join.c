@@ -224,7 +224,7 @@ static int await(struct shm_net *net, struct asked *asked, int ms, int protectio
 		if (poll(asked->member, asked->count, (int)((left + 999999) / 1000000)) <= 0)
 			continue;
 		for (unsigned int i = asked->count; i-- > 0;) {
-			int err = -EAGAIN;
+			int err;
 
 			if (asked->member[i].revents == 0)
 				continue;

@@ -107,6 +107,7 @@ static void normalize(char *text)
 	cut(text, "noqueue");
 	blur(text, "sec");
 	blur_times(text, "_life_time\":");
+	blur_times(text, "\"expires\":");
 }
 
 /* ------------------------------------------------------------------------------------------------------- comparison */
