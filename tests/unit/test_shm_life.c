@@ -233,6 +233,20 @@ static void locks_end_with_the_parent(void **state)
 	close(ready[1]);
 }
 
+/** lock_byte - lock what a member locks: 0 the directory, 1 + a number that port; a descriptor that holds it */
+static int lock_byte(off_t byte)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+	char name[100];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/lock", shm_net);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	assert_return_code(fd, errno);
+	assert_return_code(fcntl(fd, F_OFD_SETLK, &lock), errno);
+	return fd;
+}
+
 /** pauses - wait until a process sleeps between two attempts, or has ended */
 static void pauses(pid_t pid)
 {
@@ -315,18 +329,13 @@ static void members_that_are_stopped_keep_nobody_out(void **state)
 static void a_port_that_is_being_cleared_away_is_waited_for(void **state)
 {
 	static VDECONN *conn[63];
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1 + 63, .l_len = 1};
-	char name[100];
 	int status, fd;
 	pid_t child;
 
 	(void)state;
 	for (int i = 0; i < 63; i++)
 		assert_non_null(conn[i] = join("/ports=64"));
-	snprintf(name, sizeof(name), "%s/lock", shm_net);
-	fd = open(name, O_RDWR | O_CLOEXEC);
-	assert_return_code(fd, errno);
-	assert_return_code(fcntl(fd, F_OFD_SETLK, &lock), errno);
+	fd = lock_byte(1 + 63);
 	child = fork();
 	if (child == 0) {
 		VDECONN *last;
@@ -347,9 +356,8 @@ static void a_port_that_is_being_cleared_away_is_waited_for(void **state)
 static void who_leaves_late_clears_up_all_the_same(void **state)
 {
 	const struct timespec away = {.tv_sec = 1, .tv_nsec = 100000000}; /* LEAVE_MS of join.c, and more */
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
 	int ready[2], go[2], status, fd;
-	char name[100], byte;
+	char byte;
 	struct stat st;
 	pid_t child;
 
@@ -365,10 +373,7 @@ static void who_leaves_late_clears_up_all_the_same(void **state)
 		_exit(vde_close(conn));
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	snprintf(name, sizeof(name), "%s/lock", shm_net);
-	fd = open(name, O_RDWR | O_CLOEXEC);
-	assert_return_code(fd, errno);
-	assert_return_code(fcntl(fd, F_OFD_SETLK, &lock), errno);
+	fd = lock_byte(0);
 	assert_int_equal(write(go[1], "x", 1), 1);
 	pauses(child);
 	kill(child, SIGSTOP);
