@@ -437,8 +437,6 @@ int remote_ioctl(struct remote *r, int fd, unsigned long request, void *arg)
 	size_t size;
 
 	switch (request) {
-	case FIOCLEX:
-	case FIONCLEX:
 	case FIONBIO:
 	case FIOASYNC:
 	case FIOSETOWN:

@@ -18,8 +18,6 @@
 static bool of_descriptor(unsigned long request)
 {
 	switch (request) {
-	case FIOCLEX:
-	case FIONCLEX:
 	case FIONBIO:
 	case FIOASYNC:
 	case FIOSETOWN:
