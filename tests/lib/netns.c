@@ -2,11 +2,13 @@
 /* netns.c - private network namespaces for the tests; see netns.h. */
 #include "netns.h"
 #include "nlmsg.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <linux/if.h> /* after <net/if.h> */
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,12 +64,15 @@ int netns_enter(int netns)
 	return setns(netns, CLONE_NEWNET) != 0 ? -errno : 0;
 }
 
-/** talk - send one request to the kernel and read its acknowledgement; 0 or negative errno */
-static int talk(const struct nlmsg *msg)
+/** union answer - the first message with which the kernel answers a request */
+union answer {
+	struct nlmsghdr head;
+	unsigned char byte[4096];
+};
+
+/** ask - send one request to the kernel and read its answer; 0 or negative errno */
+static int ask(const struct nlmsg *msg, union answer *answer)
 {
-	unsigned char answer[4096] __attribute__((aligned(8)));
-	struct nlmsghdr *head;
-	struct nlmsgerr *err;
 	ssize_t len;
 	int ret = 0;
 	int fd;
@@ -79,17 +84,30 @@ static int talk(const struct nlmsg *msg)
 		return -errno;
 	len = send(fd, msg, nlmsg_size(msg), 0);
 	if (len >= 0)
-		len = recv(fd, answer, sizeof(answer), 0);
+		len = recv(fd, answer, sizeof(*answer), 0);
 	if (len < 0)
 		ret = -errno;
+	else if (nlmsg_next(answer, (size_t)len, NULL) == NULL)
+		ret = -EPROTO;
 	close(fd);
-	if (ret != 0)
-		return ret;
-	head = nlmsg_next(answer, (size_t)len, NULL);
-	if (head == NULL || head->nlmsg_type != NLMSG_ERROR)
-		return -EPROTO;
-	err = nlmsg_body(head, sizeof(*err));
-	return err == NULL ? -EPROTO : err->error;
+	return ret;
+}
+
+/** error_of - what an answer that is an acknowledgement says, -EPROTO of another one */
+static int error_of(union answer *answer)
+{
+	struct nlmsgerr *err = nlmsg_body(&answer->head, sizeof(*err));
+
+	return answer->head.nlmsg_type == NLMSG_ERROR && err != NULL ? err->error : -EPROTO;
+}
+
+/** talk - send one request and read its acknowledgement; 0 or negative errno */
+static int talk(const struct nlmsg *msg)
+{
+	union answer answer;
+	int ret = ask(msg, &answer);
+
+	return ret != 0 ? ret : error_of(&answer);
 }
 
 int netns_veth(const char *name, int peer_netns)
@@ -121,6 +139,40 @@ int netns_link_up(const char *name)
 	nlmsg_start(&msg, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, 1, &link, sizeof(link));
 	nlmsg_add(&msg, IFLA_IFNAME, name, strlen(name) + 1);
 	return talk(&msg);
+}
+
+/** operstate - IFLA_OPERSTATE of an interface of this namespace, or negative errno */
+static int operstate(const char *name)
+{
+	struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+	union answer answer;
+	struct rtattr *attr;
+	struct nlmsg msg;
+	int ret;
+
+	nlmsg_start(&msg, RTM_GETLINK, NLM_F_REQUEST, 1, &link, sizeof(link));
+	nlmsg_add(&msg, IFLA_IFNAME, name, strlen(name) + 1);
+	ret = ask(&msg, &answer);
+	if (ret != 0)
+		return ret;
+	if (answer.head.nlmsg_type != RTM_NEWLINK)
+		return error_of(&answer);
+	attr = nlmsg_attr(&answer.head, sizeof(link), IFLA_OPERSTATE);
+	return attr == NULL || RTA_PAYLOAD(attr) < 1 ? -EPROTO : *(unsigned char *)RTA_DATA(attr);
+}
+
+int netns_link_running(const char *name)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+	int state;
+
+	while ((state = operstate(name)) != IF_OPER_UP) {
+		if (state < 0)
+			return state;
+		if (!wait_again(deadline))
+			return -ETIMEDOUT;
+	}
+	return 0;
 }
 
 int netns_addr_add(const char *name, int family, const void *addr, int prefixlen)

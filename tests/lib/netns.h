@@ -30,6 +30,14 @@ int netns_veth(const char *name, int peer_netns);
 /** netns_link_up - set an interface of this namespace up */
 int netns_link_up(const char *name);
 
+/**
+ * netns_link_running - wait till an interface of this namespace carries frames
+ *
+ * The other end of a cable has to be up. What is sent before is lost: the kernel hears of a carrier and makes the queue
+ * of the interface by and by. Returns 0, -ETIMEDOUT, or the error of a request.
+ */
+int netns_link_running(const char *name);
+
 /** netns_addr_add - give an interface of this namespace an address, usable at once (no duplicate detection) */
 int netns_addr_add(const char *name, int family, const void *addr, int prefixlen);
 

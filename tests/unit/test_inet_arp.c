@@ -199,6 +199,8 @@ static int in_place(unsigned char kernel[6])
 		return -1;
 	run("ip link add neigh0 type veth peer name neigh1");
 	run("ip link set neigh0 up && ip link set neigh1 up");
+	assert_int_equal(netns_link_running("neigh0"), 0);
+	assert_int_equal(netns_link_running("neigh1"), 0);
 	assert_int_equal(netns_addr_add("neigh0", AF_INET, &us, 24), 0);
 	fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ARP));
 	assert_true(fd >= 0);

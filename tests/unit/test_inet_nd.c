@@ -736,6 +736,8 @@ static int in_place(void)
 	run("ip link add neigh0 address 02:00:00:00:00:0a type veth peer name neigh1");
 	run("ip link set neigh0 addrgenmode none && ip link set neigh1 addrgenmode none");
 	run("ip link set neigh0 up && ip link set neigh1 up");
+	assert_int_equal(netns_link_running("neigh0"), 0);
+	assert_int_equal(netns_link_running("neigh1"), 0);
 	run("ip addr add fe80::1/64 dev neigh0 nodad && ip addr add 2001:db8::1/64 dev neigh0 nodad");
 	fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_IPV6));
 	assert_true(fd >= 0);

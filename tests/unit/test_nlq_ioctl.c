@@ -471,8 +471,7 @@ static void compare(void (*script)(void))
 		assert_int_equal(unshare(CLONE_NEWNET), 0);
 		output("ip link add v0 address 02:00:00:00:00:01 type veth peer name v1 address 02:00:00:00:00:02 && "
 		       "ip link set v0 up && ip link set v1 up");
-		while (strstr(output("ip -o link show v0"), "state UP") == NULL)
-			; /* IFF_RUNNING comes with it */
+		assert_int_equal(netns_link_running("v0"), 0); /* IFF_RUNNING comes with it */
 		fd4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		fd_packet = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);

@@ -306,5 +306,7 @@ int main(void)
 		printf("no veth pair, or no ip(8), here\n");
 		return 77;
 	}
+	if (netns_link_running("left") != 0 || netns_link_running("right") != 0)
+		return 1;
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
