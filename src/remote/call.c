@@ -72,26 +72,6 @@ bool remote__nonblocking(int fd)
 	return flags < 0 || (flags & O_NONBLOCK);
 }
 
-int remote__hold(int fd)
-{
-	int copy = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, 768);
-
-	if (copy < 0 && errno == EINVAL) /* the limit is lower */
-		copy = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return copy < 0 ? -errno : copy;
-}
-
-int remote__wait(struct remote *r, int fd, int events, int timeout_option)
-{
-	struct remote__ask ask = {.head = {.op = REMOTE_WAIT, .arg = {events}},
-	                          .fd = fd,
-	                          .number = -1,
-	                          .patient = true,
-	                          .timeout_option = timeout_option};
-
-	return remote__ask(r, &ask);
-}
-
 /** place_for - is there a number for one more descriptor? An answer must not be lost for want of one. 0 or a negative
  * errno */
 static int place_for(void)
@@ -165,47 +145,39 @@ int remote_bind(struct remote *r, int fd, const struct sockaddr *addr, socklen_t
 	return with_addr(r, REMOTE_BIND, fd, addr, addrlen);
 }
 
-/** connect_once - ask for a connection; @fd may be a copy of @number; *@interrupted: has a signal come meanwhile? */
-static int connect_once(struct remote *r, int fd, int number, bool go_on, const struct sockaddr *addr, socklen_t len,
-                        bool *interrupted)
+/** connect_once - ask for a connection, for the first time or to go on */
+static int connect_once(struct remote *r, struct remote__waiting *waiting, bool go_on, const struct sockaddr *addr,
+                        socklen_t len)
 {
-	int result;
 	struct remote__ask ask = {.head = {.op = REMOTE_CONNECT, .arg = {(int)r->mode, go_on}, .addr = len},
 	                          .addr = addr,
-	                          .fd = fd,
-	                          .number = number};
+	                          .fd = waiting->fd,
+	                          .number = waiting->number,
+	                          .waiting = waiting};
 
-	result = remote__ask(r, &ask);
-	*interrupted = ask.interrupted;
-	return result;
+	return remote__ask(r, &ask);
 }
 
 int remote_connect(struct remote *r, int fd, const struct sockaddr *addr, socklen_t addrlen)
 {
-	bool interrupted;
-	int result, copy;
+	REMOTE_WAITING(waiting, fd, 0);
+	int result;
 
 	if (addrlen > REMOTE_ADDR_MAX)
 		return -EINVAL;
 	if (ioth__bad(addr, addrlen))
 		return -EFAULT;
-	result = connect_once(r, fd, fd, false, addr, addrlen, &interrupted);
-	if ((result != -EINPROGRESS && result != -EALREADY) || remote__nonblocking(fd))
-		return result;
-	copy = remote__hold(fd);
-	if (copy < 0)
-		return copy;
-	do {
-		int waited = interrupted ? -EINTR : remote__wait(r, copy, POLLOUT, SO_SNDTIMEO);
+	result = connect_once(r, &waiting, false, addr, addrlen);
+	while (result == -EINPROGRESS || result == -EALREADY) {
+		int waited = remote__wait(r, &waiting, POLLOUT);
 
-		if (waited < 0) {
-			/* When the time is up it says what a call that does not wait would have said. */
-			result = waited == -EAGAIN ? result : waited;
+		/* When the time is up it says what a call that does not wait would have said. */
+		if (waited == -EAGAIN)
 			break;
-		}
-		result = connect_once(r, copy, fd, true, addr, addrlen, &interrupted);
-	} while (result == -EINPROGRESS || result == -EALREADY);
-	remote__next->close(copy);
+		if (waited < 0)
+			return waited;
+		result = connect_once(r, &waiting, true, addr, addrlen);
+	}
 	return result;
 }
 
@@ -237,27 +209,23 @@ static int ask_addr(struct remote *r, struct remote__ask *ask, struct sockaddr *
 
 int remote_accept4(struct remote *r, int fd, struct sockaddr *addr, socklen_t *addrlen, int flags)
 {
+	REMOTE_WAITING(waiting, fd, 0);
 	struct remote__ask ask = {
-	        .head = {.op = REMOTE_ACCEPT, .arg = {flags, (int)r->mode}}, .fd = fd, .number = -1, .got = -1};
-	int result = place_for(), copy = -1;
+	        .head = {.op = REMOTE_ACCEPT, .arg = {flags, (int)r->mode}}, .waiting = &waiting, .got = -1};
+	int result = place_for();
 
 	if (result < 0)
 		return result;
 	for (;;) {
+		ask.fd = waiting.fd;
+		ask.number = waiting.number;
 		result = ask_addr(r, &ask, addr, addrlen);
-		if (result != -EAGAIN || (copy < 0 && remote__nonblocking(fd)))
+		if (result != -EAGAIN)
 			break;
-		if (copy < 0)
-			copy = remote__hold(fd);
-		if (copy < 0)
-			return copy;
-		ask.fd = ask.number = copy;
-		result = ask.interrupted ? -EINTR : remote__wait(r, copy, POLLIN | POLLRDHUP, SO_RCVTIMEO);
+		result = remote__wait(r, &waiting, POLLIN | POLLRDHUP);
 		if (result < 0)
 			break;
 	}
-	if (copy >= 0)
-		remote__next->close(copy);
 	return hand_out(&ask, result, flags);
 }
 

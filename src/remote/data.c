@@ -10,7 +10,6 @@
 #include "private.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,38 +158,6 @@ static bool rest_skip(struct rest *rest, size_t len)
 	return false;
 }
 
-/** struct patience - of a call that may have to wait */
-struct patience {
-	int fd;     /* on which it asks: the program's, then a copy of it */
-	int number; /* the program's */
-	int copy;   /* or -1 */
-	bool interrupted;
-};
-
-/** patience_wait - for events, which it returns, unless the call is not to wait (-EAGAIN) */
-static int patience_wait(struct remote *r, struct patience *patience, int flags, int events)
-{
-	if (patience->copy < 0) {
-		if ((flags & MSG_DONTWAIT) || remote__nonblocking(patience->fd))
-			return -EAGAIN;
-		patience->copy = remote__hold(patience->fd);
-		if (patience->copy < 0)
-			return patience->copy;
-		patience->fd = patience->copy;
-	}
-	if (patience->interrupted)
-		return -EINTR;
-	return remote__wait(r, patience->fd, events, events & POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO);
-}
-
-static void patience_end(void *arg)
-{
-	const struct patience *patience = arg;
-
-	if (patience->copy >= 0)
-		remote__next->close(patience->copy);
-}
-
 /** plain_question - could the server answer later ones before they are asked? */
 static bool plain_question(const struct remote *r, const struct msghdr *msg, int flags)
 {
@@ -198,8 +165,8 @@ static bool plain_question(const struct remote *r, const struct msghdr *msg, int
 	       !(flags & ~(MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC));
 }
 
-static ssize_t ask_recv(struct remote *r, struct patience *patience, bool more, struct msghdr *msg, struct rest *rest,
-                        size_t room, int flags)
+static ssize_t ask_recv(struct remote *r, struct remote__waiting *waiting, bool more, struct msghdr *msg,
+                        struct rest *rest, size_t room, int flags)
 {
 	struct remote__ask ask = {
 	        .head = {.op = REMOTE_RECV,
@@ -209,15 +176,15 @@ static ssize_t ask_recv(struct remote *r, struct patience *patience, bool more, 
 	                 .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
 	                                                                                     : REMOTE_CONTROL_MAX),
 	                 .room_data = (uint32_t)(room < REMOTE_DATA_MAX ? room : REMOTE_DATA_MAX)},
-	        .fd = patience->fd,
-	        .number = patience->number,
+	        .fd = waiting->fd,
+	        .number = waiting->number,
+	        .waiting = waiting,
 	        .to_addr = msg->msg_name,
 	        .to_control = msg->msg_control,
 	        .to_iov = rest->iov + rest->first,
 	        .to_iovcnt = rest->count - rest->first};
 	ssize_t len = remote__ask(r, &ask);
 
-	patience->interrupted |= ask.interrupted;
 	if (len < 0)
 		return len;
 	msg->msg_namelen = msg->msg_name == NULL ? 0 : ask.reply.addr_full;
@@ -262,7 +229,7 @@ static ssize_t read_ahead(struct remote *r, int fd, struct msghdr *msg, const st
 }
 
 /** recv_once - what there is now, from where it is; *@ahead: is that the descriptor? */
-static ssize_t recv_once(struct remote *r, struct patience *patience, bool *ahead, bool more, struct msghdr *msg,
+static ssize_t recv_once(struct remote *r, struct remote__waiting *waiting, bool *ahead, bool more, struct msghdr *msg,
                          struct rest *rest, size_t room, int flags)
 {
 	const struct msghdr asked = *msg;
@@ -270,13 +237,13 @@ static ssize_t recv_once(struct remote *r, struct patience *patience, bool *ahea
 
 	for (;;) {
 		if (*ahead) {
-			len = read_ahead(r, patience->fd, msg, rest, room, flags);
+			len = read_ahead(r, waiting->fd, msg, rest, room, flags);
 			if (len != -ESTALE)
 				return len;
 			*msg = asked;
 		}
 		/* Once more when another thread was faster, or when the way has changed. */
-		len = ask_recv(r, patience, more, msg, rest, room, flags);
+		len = ask_recv(r, waiting, more, msg, rest, room, flags);
 		if (len != -ESTALE)
 			return len;
 		*ahead = true;
@@ -288,13 +255,12 @@ static ssize_t recv_rest(struct remote *r, int fd, bool ahead, struct msghdr *ms
                          int flags)
 {
 	bool all = (flags & MSG_WAITALL) && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)) && remote__is_tcp(fd);
-	struct patience patience = {.fd = fd, .number = fd, .copy = -1};
+	REMOTE_WAITING(waiting, fd, flags);
 	ssize_t len, total = 0;
 	int events = 0;
 
-	pthread_cleanup_push(patience_end, &patience);
 	for (;;) {
-		len = recv_once(r, &patience, &ahead, total > 0, msg, rest, room - (size_t)total, flags);
+		len = recv_once(r, &waiting, &ahead, total > 0, msg, rest, room - (size_t)total, flags);
 		if (len == -EAGAIN && (events & POLLRDHUP)) {
 			len = 0; /* who waits is told that nothing will come */
 			break;
@@ -305,11 +271,10 @@ static ssize_t recv_rest(struct remote *r, int fd, bool ahead, struct msghdr *ms
 		} else if (len != -EAGAIN || (flags & (MSG_ERRQUEUE | MSG_OOB))) {
 			break;
 		}
-		len = events = patience_wait(r, &patience, flags, POLLIN | POLLRDHUP);
+		len = events = remote__wait(r, &waiting, POLLIN | POLLRDHUP);
 		if (len < 0)
 			break;
 	}
-	pthread_cleanup_pop(1);
 	if (total > 0)
 		return total + (len > 0 ? len : 0);
 	return len;
@@ -336,44 +301,42 @@ static ssize_t calls_recv(struct remote *r, int fd, bool ahead, struct msghdr *m
 	return len;
 }
 
-static ssize_t ask_send(struct remote *r, struct patience *patience, bool more, const struct msghdr *msg,
+static ssize_t ask_send(struct remote *r, struct remote__waiting *waiting, bool more, const struct msghdr *msg,
                         const struct rest *rest, int flags)
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_SEND,
 	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL), more},
 	                                   .addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                                   .control = (uint32_t)msg->msg_controllen},
-	                          .fd = patience->fd,
-	                          .number = patience->number,
+	                          .fd = waiting->fd,
+	                          .number = waiting->number,
+	                          .waiting = waiting,
 	                          .addr = msg->msg_name,
 	                          .control = msg->msg_control,
 	                          .iov = rest->iov + rest->first,
 	                          .iovcnt = rest->count - rest->first};
-	ssize_t len = remote__ask(r, &ask);
 
-	patience->interrupted |= ask.interrupted;
-	return len;
+	return remote__ask(r, &ask);
 }
 
 /** send_rest - send all of @rest, waiting where the flags let us */
 static ssize_t send_rest(struct remote *r, int fd, const struct msghdr *msg, struct rest *rest, size_t size, int flags)
 {
-	struct patience patience = {.fd = fd, .number = fd, .copy = -1};
+	REMOTE_WAITING(waiting, fd, flags);
 	bool stream = remote__is_tcp(fd);
 	ssize_t len, total = 0;
 
-	pthread_cleanup_push(patience_end, &patience);
+	waiting.late = !stream;
 	for (;;) {
-		len = ask_send(r, &patience, total > 0, msg, rest, flags);
+		len = ask_send(r, &waiting, total > 0, msg, rest, flags);
 		if (len > 0 && stream && (size_t)(total + len) < size && rest_skip(rest, (size_t)len))
 			total += len;
 		else if (len != -EAGAIN)
 			break;
-		len = patience_wait(r, &patience, flags, POLLOUT);
+		len = remote__wait(r, &waiting, POLLOUT);
 		if (len < 0)
 			break;
 	}
-	pthread_cleanup_pop(1);
 	if (total > 0)
 		return total + (len > 0 ? len : 0);
 	if (len == -EPIPE && stream && !(flags & MSG_NOSIGNAL))

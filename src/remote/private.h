@@ -4,6 +4,7 @@
 #define REMOTE_PRIVATE_H
 
 #include "../usock/arguments.h"
+#include "../usock/held.h"
 #include "protocol.h"
 #include "remote.h"
 
@@ -11,6 +12,7 @@
 
 #define REMOTE_SLOTS 8   /* connections that are kept */
 #define REMOTE_PIECES 64 /* of a vector that a question has; more are copied together */
+#define REMOTE_HIGH 768  /* our descriptors have numbers from here on */
 
 /** struct remote__slot - a connection; which one is told by the inode, since the program may close any number */
 struct remote__slot {
@@ -36,11 +38,10 @@ struct remote__ask {
 	const void *addr, *control;
 	const struct iovec *iov;
 	size_t iovcnt;
-	int fd;             /* the descriptor it is about, or -1 */
-	int number;         /* under which the program knows that, when it is a copy */
-	bool patient;       /* the answer may take long: signals and cancellation end the question */
-	int timeout_option; /* patient: SO_RCVTIMEO or SO_SNDTIMEO, whose time of the descriptor limits it; 0 */
-	bool interrupted; /* set: a signal came while we waited for the answer. A call that goes on to wait is to end */
+	int fd;                          /* the descriptor it is about, or -1 */
+	int number;                      /* under which the program knows that, when it is a copy */
+	struct remote__waiting *waiting; /* of a call that may have to; NULL: of another */
+	bool patient; /* of a call that does: the answer may take long, signals, time and cancellation end the question */
 
 	struct remote_reply reply;
 	void *to_addr, *to_control;
@@ -69,12 +70,45 @@ bool remote__is_tcp(int fd);
 /** remote__nonblocking - would a call on @fd not wait? */
 bool remote__nonblocking(int fd);
 
-/** remote__wait - wait for events of @fd, as long as the time of @timeout_option; poll events or -EINTR, -EAGAIN,
- * -ENETDOWN */
-int remote__wait(struct remote *r, int fd, int events, int timeout_option);
+/* --------------------------------------------------------------------------------------------------------- waiting */
 
-/** remote__hold - a copy of @fd for a call that waits: it keeps the socket, whatever becomes of the number; or a
- * negative errno */
-int remote__hold(int fd);
+/** struct remote__waiting - of a call that may have to wait (wait.c) */
+struct remote__waiting {
+	int fd;                /* on which it asks: the program's, then a copy of it */
+	int number;            /* the program's */
+	int copy;              /* or -1 */
+	int flags;             /* of which MSG_DONTWAIT matters */
+	bool late;             /* signals are held back only when it waits */
+	bool decided, allowed; /* to wait */
+	bool timed;
+	bool interrupted; /* a handler has run while it waited for an answer */
+	struct timespec until;
+	struct ioth__held held;
+};
+
+/** REMOTE_WAITING - @name of a call on the descriptor @of, which ends with the block, also when the thread is cancelled */
+#define REMOTE_WAITING(name, of, with_flags)                                                                           \
+	__attribute__((cleanup(remote__waiting_end))) struct remote__waiting name = {                                  \
+	        .fd = (of), .number = (of), .copy = -1, .flags = (with_flags)}
+
+void remote__waiting_end(struct remote__waiting *waiting);
+
+/** remote__waiting_hold - from now on the call holds signals back if it may wait */
+void remote__waiting_hold(struct remote__waiting *waiting);
+
+/**
+ * remote__waiting_sleep - until there is an answer on a connection
+ * @patient: as of the question
+ *
+ * Returns 0 or a negative errno; EAGAIN and EINTR only if @patient. Then a cancellation point.
+ */
+int remote__waiting_sleep(struct remote__waiting *waiting, int conn, bool patient);
+
+/**
+ * remote__wait - wait for events (POLLIN, POLLOUT, ...) of the socket
+ *
+ * Poll events or a negative errno: EAGAIN the call may not wait, or not for longer; EINTR; ENETDOWN; EMFILE.
+ */
+int remote__wait(struct remote *r, struct remote__waiting *waiting, int events);
 
 #endif

@@ -23,6 +23,7 @@
 #define REMOTE_H
 
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -45,6 +46,7 @@ struct remote_next {
 	int (*close)(int fd);
 	int (*fcntl)(int fd, int cmd, ...);
 	int (*poll)(struct pollfd *fds, nfds_t nfds, int timeout);
+	int (*ppoll)(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *mask);
 	int (*shutdown)(int fd, int how);
 	int (*getsockname)(int fd, struct sockaddr *addr, socklen_t *addrlen);
 	int (*getpeername)(int fd, struct sockaddr *addr, socklen_t *addrlen);

@@ -6,8 +6,7 @@
  * kept for the next. There is no lock and no memory is allocated: a slot is taken by one atomic exchange. So a question
  * may be asked in a signal handler, and a fork at any moment leaves nothing locked.
  *
- * Only a patient question is one that a signal ends. Others are answered at once, and a signal that comes meanwhile is
- * noted: a call that would go on to wait ends by it then, as one that sleeps does (EINTR).
+ * Questions are answered at once, but for a patient one, which a signal ends (wait.c).
  *
  * After fork the connections are the parent's: the child finds another process number and begins with new ones, in the
  * same session. A child of vfork(2) shares this memory and does the same; the parent then finds its own number missing
@@ -15,7 +14,7 @@
  * it was: a number may mean something else in the other process, or have been closed by a program that closes
  * everything.
  *
- * The numbers are high, from 768 on, where programs do not look for theirs.
+ * The numbers are high, where programs do not look for theirs.
  */
 #include "private.h"
 
@@ -30,8 +29,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define HIGH 768
-
 enum { SLOT_EMPTY, SLOT_IDLE, SLOT_BUSY };
 
 static const struct remote_next libc = {
@@ -40,6 +37,7 @@ static const struct remote_next libc = {
         .close = close,
         .fcntl = fcntl,
         .poll = poll,
+        .ppoll = ppoll,
         .shutdown = shutdown,
         .getsockname = getsockname,
         .getpeername = getpeername,
@@ -67,8 +65,9 @@ void remote_set_renew(int (*renew)(int fd, int file))
 
 /* ----------------------------------------------------------------------------------------------------- connections */
 
-/** conn_open - connect to the server and say hello; the descriptor; @hello gets the names that it answers with */
-static int conn_open(struct remote *r, char hello[2 * REMOTE_NAME_DIGITS]);
+/** conn_open - connect to the server and say hello, for a call that may have to wait (or NULL); the descriptor; @hello
+ * gets the names that it answers with */
+static int conn_open(struct remote *r, struct remote__waiting *waiting, char hello[2 * REMOTE_NAME_DIGITS]);
 
 /** conn_is - is the connection still what it was? */
 static bool conn_is(int fd, ino_t inode)
@@ -104,7 +103,7 @@ struct conn {
 };
 
 /** conn_take - a connection that is idle, or a new one; 0 or a negative errno */
-static int conn_take(struct remote *r, struct conn *conn)
+static int conn_take(struct remote *r, struct remote__waiting *waiting, struct conn *conn)
 {
 	char hello[2 * REMOTE_NAME_DIGITS];
 	struct stat st;
@@ -127,7 +126,7 @@ static int conn_take(struct remote *r, struct conn *conn)
 		return 0;
 	}
 	conn->fresh = true;
-	conn->fd = conn_open(r, hello);
+	conn->fd = conn_open(r, waiting, hello);
 	if (conn->fd >= 0 && fstat(conn->fd, &st) == 0)
 		conn->inode = st.st_ino;
 	/* A server that was started again has another name; what the old one had made is dead. */
@@ -189,11 +188,9 @@ static int send_message(int fd, struct remote__ask *ask)
 		        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
 		memcpy(CMSG_DATA(cmsg), &ask->fd, sizeof(int));
 	}
-	while (remote__next->sendmsg(fd, &msg, MSG_NOSIGNAL) < 0) {
+	while (remote__next->sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
 		if (errno != EINTR)
 			return -errno;
-		ask->interrupted = true;
-	}
 	return 0;
 }
 
@@ -209,14 +206,24 @@ static int descriptor_of(struct msghdr *msg)
 	return fd;
 }
 
+/** interrupted - a handler has run while the answer was waited for */
+static bool interrupted(struct remote__ask *ask)
+{
+	if (errno != EINTR)
+		return false;
+	if (ask->waiting != NULL)
+		ask->waiting->interrupted = true;
+	return true;
+}
+
 /** measure - how long the parts of the answer are, which stays where it is: 0 or a negative errno */
 static int measure(int fd, struct remote__ask *ask)
 {
 	struct remote_reply *reply = &ask->reply;
 	ssize_t len;
 
-	while ((len = remote__next->recv(fd, reply, sizeof(*reply), MSG_PEEK)) < 0 && errno == EINTR && !ask->patient)
-		ask->interrupted = true;
+	while ((len = remote__next->recv(fd, reply, sizeof(*reply), MSG_PEEK)) < 0 && interrupted(ask))
+		;
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len != (ssize_t)sizeof(*reply) || reply->addr > ask->head.room_addr ||
@@ -256,18 +263,20 @@ static int receive_message(int fd, struct remote__ask *ask)
 	struct iovec iov[PARTS];
 	struct msghdr msg = {
 	        .msg_iov = iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-	int result = parts ? measure(fd, ask) : 0;
+	int result = 0;
 	ssize_t len;
 
+	if (ask->waiting != NULL && ask->waiting->allowed)
+		result = remote__waiting_sleep(ask->waiting, fd, ask->patient);
+	if (result == 0 && parts)
+		result = measure(fd, ask);
 	if (result < 0)
 		return result;
 	iov[0] = (struct iovec){&ask->reply, sizeof(ask->reply)};
 	if (parts)
 		msg.msg_iovlen = places(ask, iov);
-	/* What was measured is there: only who has still to wait can be interrupted. */
-	while ((len = remote__next->recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR &&
-	       (parts || !ask->patient))
-		ask->interrupted = true;
+	while ((len = remote__next->recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0 && interrupted(ask))
+		;
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	ask->got = descriptor_of(&msg);
@@ -278,20 +287,6 @@ static int receive_message(int fd, struct remote__ask *ask)
 		remote__next->close(ask->got);
 	ask->got = -1;
 	return -EPIPE;
-}
-
-/** limit_time - a patient question lasts as long as SO_RCVTIMEO or SO_SNDTIMEO of its descriptor says; whether there is
- * a limit */
-static bool limit_time(int conn, const struct remote__ask *ask)
-{
-	struct timeval time = {.tv_sec = 0};
-	socklen_t len = sizeof(time);
-
-	if (ask->timeout_option == 0 ||
-	    remote__next->getsockopt(ask->fd, SOL_SOCKET, ask->timeout_option, &time, &len) < 0 ||
-	    (time.tv_sec == 0 && time.tv_usec == 0))
-		return false;
-	return remote__next->setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) == 0;
 }
 
 /** renew_number - put @file under a number that is still the file of inode @old; its FD_CLOEXEC stays */
@@ -321,7 +316,6 @@ static void renew(const struct remote__ask *ask, int file)
 /** exchange - a question over a connection, and the answer; whether another connection should be tried in @again */
 static int exchange(const struct conn *conn, struct remote__ask *ask, bool *good, bool *again)
 {
-	bool limited = ask->patient && limit_time(conn->fd, ask);
 	int result;
 
 	*again = false;
@@ -344,11 +338,6 @@ static int exchange(const struct conn *conn, struct remote__ask *ask, bool *good
 
 		*good = receive_message(conn->fd, &closed) == 0;
 	}
-	if (limited) {
-		struct timeval none = {.tv_sec = 0};
-
-		remote__next->setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none));
-	}
 	if (result == -EPIPE)
 		return -ENETDOWN;
 	return result < 0 ? result : ask->reply.result;
@@ -368,10 +357,12 @@ int remote__ask(struct remote *r, struct remote__ask *ask)
 
 	if (ask->number < 0)
 		ask->number = ask->fd;
+	if (ask->waiting != NULL && !ask->waiting->late)
+		remote__waiting_hold(ask->waiting);
 	do {
 		/* Nothing is to be left half done by a thread that is cancelled, except waiting. */
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-		result = conn_take(r, &conn);
+		result = conn_take(r, ask->waiting, &conn);
 		if (result < 0) {
 			pthread_setcancelstate(state, NULL);
 			return result == -ENOENT || result == -ECONNREFUSED ? -ENETDOWN : result;
@@ -402,7 +393,7 @@ int remote__simple(struct remote *r, enum remote_op op, int fd, int a, int b, in
 
 /* -------------------------------------------------------------------------------------------------------- sessions */
 
-static int conn_open(struct remote *r, char hello[2 * REMOTE_NAME_DIGITS])
+static int conn_open(struct remote *r, struct remote__waiting *waiting, char hello[2 * REMOTE_NAME_DIGITS])
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	struct iovec session = {r->session, strlen(r->session)}, names = {hello, 2 * REMOTE_NAME_DIGITS};
@@ -413,13 +404,14 @@ static int conn_open(struct remote *r, char hello[2 * REMOTE_NAME_DIGITS])
 	                          .iovcnt = 1,
 	                          .fd = -1,
 	                          .number = -1,
+	                          .waiting = waiting,
 	                          .to_iov = &names,
 	                          .to_iovcnt = 1};
 	int fd = remote__next->socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), high, result;
 
 	if (fd < 0)
 		return -errno;
-	high = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, HIGH);
+	high = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, REMOTE_HIGH);
 	if (high >= 0) {
 		remote__next->close(fd);
 		fd = high;
@@ -458,7 +450,7 @@ int remote_open(const char *path, struct remote **out)
 	r->pid = getpid();
 	for (int i = 0; i < REMOTE_SLOTS; i++)
 		r->slots[i].fd = -1;
-	fd = conn_open(r, hello);
+	fd = conn_open(r, NULL, hello);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		free(r);
 		return fd < 0 ? fd : -errno;

@@ -61,6 +61,7 @@ static void init(void)
 	        .close = next->close,
 	        .fcntl = next->fcntl,
 	        .poll = next->poll,
+	        .ppoll = ppoll, /* nothing of the stack is polled for here (poll.c) */
 	        .shutdown = next->shutdown,
 	        .getsockname = next->getsockname,
 	        .getpeername = next->getpeername,

@@ -38,6 +38,7 @@
 #ifndef IOTH_USOCK_PRIVATE_H
 #define IOTH_USOCK_PRIVATE_H
 
+#include "held.h"
 #include "usock.h"
 
 #include <link.h>
@@ -145,8 +146,7 @@ void usock__timers_run(struct usock_stack *stack);
 
 /** struct usock__held - the signals that a call holds back while it does not sleep; all zero at first */
 struct usock__held {
-	sigset_t mask; /* what the thread had blocked before */
-	bool any;
+	struct ioth__held signals;
 	bool interrupted; /* one came together with what was waited for: it ends the next sleep, should that be needed */
 };
 

@@ -17,13 +17,12 @@
  * Signals. A handler ends a wait with EINTR, unless it was installed with SA_RESTART and the wait has no timeout:
  * signal(7). The kernel sees to this where a thread waits on its semaphore. epoll_pwait2 is never restarted, and does
  * not say which handlers have run, so a leader looks at those that there are: if one could have run that lacks
- * SA_RESTART, the wait ends. A program that has handlers of both kinds may so get EINTR where Linux would have gone on,
- * which it must expect anyway.
+ * SA_RESTART, the wait ends (held.h).
  *
  * A signal that comes while a thread that waits is awake for a moment, to handle what is another's, must end the wait as
  * well. So from its first sleep on a call holds signals back (struct usock__held) but for the sleeps themselves: the
  * kernel lets them come when epoll_pwait2 sleeps; who has handled events, or is about to sleep on its semaphore, looks
- * whether one is pending. Those that tell of a fault of the thread itself are not held back.
+ * whether one is pending.
  *
  * Cancellation. Cancellation is disabled while the lock is held, as many things that are done under it are cancellation
  * points (the state is kept in the stack), and the clean-up of a cancelled wait takes the lock, gives up the lead, and
@@ -98,56 +97,27 @@ void usock__wait_wake(struct usock *sock, uint32_t events)
 
 /* ------------------------------------------------------------------------------------------------------- signals */
 
-/* What a thread brings upon itself: not held back, and nothing that ends a sleep. */
-static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
-
-/** held_begin - hold signals back, if there is a call that lets them come in the end; what the thread blocks itself */
+/** held_begin - hold signals back, if there is a call that lets them come in the end */
 static void held_begin(struct usock__held *held)
 {
-	sigset_t all;
-
-	if (!held || held->any)
-		return;
-	sigfillset(&all);
-	for (unsigned int i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		sigdelset(&all, faults[i]);
-	pthread_sigmask(SIG_BLOCK, &all, &held->mask);
-	held->any = true;
+	if (held)
+		ioth__held_begin(&held->signals);
 }
 
 void usock__held_end(struct usock__held *held)
 {
-	if (!held->any)
-		return;
-	held->any = false;
-	pthread_sigmask(SIG_SETMASK, &held->mask, NULL);
+	ioth__held_end(&held->signals);
 }
 
-/** handled - has a signal that is not in @blocked a handler? */
-static bool handled(int sig, const sigset_t *blocked, struct sigaction *action)
-{
-	return sigismember(blocked, sig) == 0 && sigaction(sig, NULL, action) == 0 && action->sa_handler != SIG_DFL &&
-	       action->sa_handler != SIG_IGN;
-}
-
-/** handlers_restart - do all handlers that can have run in this thread while it slept have SA_RESTART? */
+/** handlers_restart - is the sleep that a signal has ended to go on, as it is not timed? */
 static bool handlers_restart(const struct usock__held *held)
 {
 	sigset_t blocked;
 
 	if (held)
-		blocked = held->mask;
-	else
-		pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-	for (unsigned int i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		sigaddset(&blocked, faults[i]);
-	for (int sig = 1; sig < NSIG; sig++) {
-		struct sigaction action;
-
-		if (handled(sig, &blocked, &action) && !(action.sa_flags & SA_RESTART))
-			return false;
-	}
-	return true;
+		return ioth__handlers_restart(&held->signals.mask);
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	return ioth__handlers_restart(&blocked);
 }
 
 /** held_come - let those come that have been held back; did one whose handler ends a sleep, which is @timed or not? */
@@ -161,7 +131,7 @@ static bool held_come(struct usock__held *held, bool timed)
 	for (int sig = 1; sig < NSIG && !ends; sig++) {
 		struct sigaction action;
 
-		ends = sigismember(&pending, sig) == 1 && handled(sig, &held->mask, &action) &&
+		ends = sigismember(&pending, sig) == 1 && ioth__handled(sig, &held->signals.mask, &action) &&
 		       (timed || !(action.sa_flags & SA_RESTART));
 	}
 	usock__held_end(held);
@@ -216,7 +186,7 @@ static void wait_cancelled(void *arg)
 /** sleep_on_set - wait on the set until drive->until; the number of events, or a negative errno */
 static int sleep_on_set(const struct usock__drive *drive, struct epoll_event *events, const struct usock__held *held)
 {
-	const sigset_t *mask = held ? &held->mask : NULL;
+	const sigset_t *mask = held ? &held->signals.mask : NULL;
 	struct timespec timeout = {0};
 	int n;
 

@@ -26,6 +26,7 @@
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -409,6 +410,7 @@ struct waiter {
 	_Atomic pid_t tid;
 	int fd;
 	ssize_t (*call)(int fd);
+	int cpu; /* on which it runs when nobody else wants to; -1: it has all */
 	ssize_t result;
 	int error;
 };
@@ -425,51 +427,169 @@ static ssize_t receive_one(int fd)
 	return ioth_recv(fd, &byte, 1, 0);
 }
 
+/** last_cpu - a processor that we may use */
+static int last_cpu(void)
+{
+	cpu_set_t set;
+	int cpu = CPU_SETSIZE - 1;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	while (!CPU_ISSET((size_t)cpu, &set))
+		cpu--;
+	return cpu;
+}
+
+/** settle_on - this thread runs on that processor only, and if it is @idle only when nobody else wants to */
+static void settle_on(int cpu, bool idle)
+{
+	const struct sched_param none = {.sched_priority = 0};
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	if (idle)
+		sched_setscheduler(0, SCHED_IDLE, &none);
+}
+
+static _Atomic bool busy;
+
+static void *keep_busy(void *arg)
+{
+	settle_on(*(int *)arg, false);
+	while (busy)
+		;
+	return NULL;
+}
+
 static void *wait_in_call(void *arg)
 {
 	struct waiter *waiter = arg;
 
+	if (waiter->cpu >= 0)
+		settle_on(waiter->cpu, true);
 	waiter->tid = gettid();
 	waiter->result = waiter->call(waiter->fd);
 	waiter->error = errno;
 	return NULL;
 }
 
+/** runnable - has a thread of this process to wait for nothing but a processor? */
+static bool runnable(pid_t tid)
+{
+	char file[64], state = 0;
+	FILE *stat;
+
+	snprintf(file, sizeof(file), "/proc/self/task/%d/stat", (int)tid);
+	stat = fopen(file, "re");
+	if (stat != NULL) {
+		if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		fclose(stat);
+	}
+	return state == 'R';
+}
+
+/** wait_stopped - call with the server stopped, until the thread sleeps */
+static void wait_stopped(struct waiter *waiter)
+{
+	long deadline = wait_now_ms() + WAIT_MS;
+	int status;
+
+	handled = 0;
+	waiter->tid = 0;
+	assert_int_equal(kill(server.pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(server.pid, &status, WUNTRACED), server.pid);
+	assert_int_equal(pthread_create(&waiter->thread, NULL, wait_in_call, waiter), 0);
+	while (waiter->tid == 0 && wait_again(deadline))
+		;
+	assert_int_equal(wait_call_blocked(waiter->tid), 0);
+}
+
+/** interrupted - the call ends as one that a signal has interrupted */
+static void interrupted(struct waiter *waiter)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += WAIT_MS / 1000;
+	assert_int_equal(pthread_timedjoin_np(waiter->thread, NULL, &end), 0);
+	assert_int_equal(handled, 1);
+	assert_int_equal(waiter->result, -1);
+	assert_int_equal(waiter->error, EINTR);
+}
+
+/** waiters_open, waiters_close - the sockets of two waiters and a handler for SIGUSR1 */
+static void waiters_open(struct ioth *stack, struct waiter waiter[2], int cpu, struct sigaction *before)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	waiter[0] = (struct waiter){.fd = bound(stack, SOCK_STREAM, 0), .call = accept_one, .cpu = cpu};
+	waiter[1] = (struct waiter){.fd = bound(stack, SOCK_DGRAM, 0), .call = receive_one, .cpu = cpu};
+	assert_int_equal(ioth_listen(waiter[0].fd, 4), 0);
+	sigaction(SIGUSR1, &action, before);
+}
+
+static void waiters_close(struct ioth *stack, const struct waiter waiter[2], const struct sigaction *before)
+{
+	sigaction(SIGUSR1, before, NULL);
+	for (int i = 0; i < 2; i++)
+		ioth_close(waiter[i].fd);
+	works(stack);
+	assert_int_equal(ioth_delstack(stack), 0);
+}
+
 /* A signal that comes before the server has said that there is nothing yet ends the call that is going to wait. */
 static void signal_before_the_answer(void **state)
 {
 	struct ioth *stack = client();
-	struct waiter waiter[2] = {{.fd = bound(stack, SOCK_STREAM, 0), .call = accept_one},
-	                           {.fd = bound(stack, SOCK_DGRAM, 0), .call = receive_one}};
-	struct sigaction action = {.sa_handler = on_signal}, before;
-	int status;
+	struct sigaction before;
+	struct waiter waiter[2];
 
 	(void)state;
-	assert_int_equal(ioth_listen(waiter[0].fd, 4), 0);
-	sigaction(SIGUSR1, &action, &before);
+	waiters_open(stack, waiter, -1, &before);
 	for (int i = 0; i < 2; i++) {
 		long deadline = wait_now_ms() + WAIT_MS;
 
-		handled = 0;
-		assert_int_equal(kill(server.pid, SIGSTOP), 0);
-		assert_int_equal(waitpid(server.pid, &status, WUNTRACED), server.pid);
-		assert_int_equal(pthread_create(&waiter[i].thread, NULL, wait_in_call, &waiter[i]), 0);
-		while (waiter[i].tid == 0 && wait_again(deadline))
-			;
-		assert_int_equal(wait_call_blocked(waiter[i].tid), 0);
+		wait_stopped(&waiter[i]);
 		assert_int_equal(pthread_kill(waiter[i].thread, SIGUSR1), 0);
 		while (handled == 0 && wait_again(deadline))
 			;
 		assert_int_equal(handled, 1);
 		assert_int_equal(kill(server.pid, SIGCONT), 0);
-		assert_int_equal(pthread_join(waiter[i].thread, NULL), 0);
-		assert_int_equal(waiter[i].result, -1);
-		assert_int_equal(waiter[i].error, EINTR);
-		ioth_close(waiter[i].fd);
+		interrupted(&waiter[i]);
 	}
-	sigaction(SIGUSR1, &before, NULL);
-	works(stack);
-	assert_int_equal(ioth_delstack(stack), 0);
+	waiters_close(stack, waiter, &before);
+}
+
+/* So does one that comes when the server has said so and the thread has not run since: another one is before it. */
+static void signal_with_the_answer(void **state)
+{
+	struct ioth *stack = client();
+	struct sigaction before;
+	struct waiter waiter[2];
+	int cpu = last_cpu();
+
+	(void)state;
+	waiters_open(stack, waiter, cpu, &before);
+	for (int i = 0; i < 10; i++) {
+		struct waiter *now = &waiter[i % 2];
+		long deadline = wait_now_ms() + 1000;
+		pthread_t other;
+
+		wait_stopped(now);
+		busy = true;
+		assert_int_equal(pthread_create(&other, NULL, keep_busy, &cpu), 0);
+		assert_int_equal(kill(server.pid, SIGCONT), 0);
+		/* If it gets a moment for itself nevertheless it is already asleep again. */
+		while (!runnable(now->tid) && wait_again(deadline))
+			;
+		assert_int_equal(pthread_kill(now->thread, SIGUSR1), 0);
+		busy = false;
+		assert_int_equal(pthread_join(other, NULL), 0);
+		interrupted(now);
+	}
+	waiters_close(stack, waiter, &before);
 }
 
 static void server_restarted(void **state)
@@ -586,6 +706,7 @@ int main(int argc, char *argv[])
 	        cmocka_unit_test_setup_teardown(client_killed, start, stop),
 	        cmocka_unit_test_setup_teardown(server_killed, start, stop),
 	        cmocka_unit_test_setup_teardown(signal_before_the_answer, start, stop),
+	        cmocka_unit_test_setup_teardown(signal_with_the_answer, start, stop),
 	        cmocka_unit_test_setup_teardown(server_restarted, start, stop),
 	        cmocka_unit_test_setup_teardown(exec_inherits, start, stop),
 	        cmocka_unit_test_setup_teardown(sockets_limited, start, stop),
