@@ -75,23 +75,23 @@ static int settle(struct remote__waiting *waiting, int events)
 	return 0;
 }
 
-/** left - until a call gives up; NULL: for ever */
-static const struct timespec *left(const struct remote__waiting *waiting, struct timespec *left)
+/** left - in @time, until a call gives up; NULL: for ever */
+static const struct timespec *left(const struct remote__waiting *waiting, struct timespec *time)
 {
 	struct timespec now;
 
 	if (!waiting->timed)
 		return NULL;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	left->tv_sec = waiting->until.tv_sec - now.tv_sec;
-	left->tv_nsec = waiting->until.tv_nsec - now.tv_nsec;
-	if (left->tv_nsec < 0) {
-		left->tv_sec--;
-		left->tv_nsec += 1000000000;
+	time->tv_sec = waiting->until.tv_sec - now.tv_sec;
+	time->tv_nsec = waiting->until.tv_nsec - now.tv_nsec;
+	if (time->tv_nsec < 0) {
+		time->tv_sec--;
+		time->tv_nsec += 1000000000;
 	}
-	if (left->tv_sec < 0)
-		*left = (struct timespec){.tv_sec = 0};
-	return left;
+	if (time->tv_sec < 0)
+		*time = (struct timespec){.tv_sec = 0};
+	return time;
 }
 
 /** ended - has a signal come that ends the call? */
