@@ -271,18 +271,20 @@ static bool failed(const struct served *sock)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
-static int call_send(struct served *sock, struct serve_request *request)
+static int call_send(struct served *sock, struct serve_request *request, const struct serve_answer *answer)
 {
 	struct iovec iov = {request->data, request->head.data};
 	struct msghdr msg = {.msg_name = request->head.addr > 0 ? request->addr : NULL,
 	                     .msg_namelen = request->head.addr,
 	                     .msg_iov = &iov,
 	                     .msg_iovlen = 1,
-	                     .msg_control = request->head.control > 0 ? request->control : NULL,
+	                     .msg_control = request->head.control > 0 ? answer->control : NULL,
 	                     .msg_controllen = request->head.control};
 	int flags = (request->head.arg[0] & SEND_FLAGS) | MSG_DONTWAIT | MSG_NOSIGNAL, result;
 	bool more = request->head.arg[1] != 0;
 
+	/* In the packet they lie behind an address of any length; here they are aligned. */
+	memcpy(answer->control, request->control, request->head.control);
 	if (!serve_may_send(sock, request->data, request->head.data))
 		return -EPERM;
 	result = kept(sock, more);
@@ -391,7 +393,7 @@ static int call_on(struct serve_conn *conn, struct serve_request *request, struc
 	case REMOTE_IOCTL:
 		return serve_ioctl(sock, request, answer);
 	case REMOTE_SEND:
-		return call_send(sock, request);
+		return call_send(sock, request, answer);
 	case REMOTE_RECV:
 		return call_recv(sock, request, answer);
 	case REMOTE_WAIT:

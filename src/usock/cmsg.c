@@ -29,25 +29,23 @@ void usock__cmsg_put(struct usock__xfer *xfer, int level, int type, const void *
 	xfer->controllen += room < CMSG_SPACE(len) ? room : CMSG_SPACE(len);
 }
 
-int usock__cmsg_next(const struct msghdr *msg, const struct cmsghdr **cmsg)
+int usock__cmsg_next(const struct msghdr *msg, struct usock__cmsg *cmsg)
 {
-	const unsigned char *start = msg->msg_control, *at = start;
-	const struct cmsghdr *head;
-	size_t left;
+	size_t left = msg->msg_control && cmsg->next < msg->msg_controllen ? msg->msg_controllen - cmsg->next : 0;
+	struct cmsghdr head;
 
-	if (*cmsg)
-		at = (const unsigned char *)*cmsg + CMSG_ALIGN((*cmsg)->cmsg_len);
-	*cmsg = NULL;
-	if (!start || (size_t)(at - start) > msg->msg_controllen)
+	if (left < sizeof(head))
 		return 0;
-	left = msg->msg_controllen - (size_t)(at - start);
-	if (left < sizeof(struct cmsghdr))
-		return 0;
-	head = (const struct cmsghdr *)(const void *)at;
-	if (head->cmsg_len < sizeof(struct cmsghdr) || head->cmsg_len > left)
+	cmsg->data = (const unsigned char *)msg->msg_control + cmsg->next;
+	memcpy(&head, cmsg->data, sizeof(head));
+	if (head.cmsg_len < sizeof(head) || head.cmsg_len > left)
 		return -EINVAL;
-	*cmsg = head;
-	return 0;
+	cmsg->level = head.cmsg_level;
+	cmsg->type = head.cmsg_type;
+	cmsg->data += CMSG_LEN(0);
+	cmsg->len = head.cmsg_len - CMSG_LEN(0);
+	cmsg->next += CMSG_ALIGN(head.cmsg_len);
+	return 1;
 }
 
 void usock__name_put(struct usock__xfer *xfer, const struct sockaddr_storage *addr, socklen_t len)

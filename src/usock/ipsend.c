@@ -99,11 +99,11 @@ int usock__send_init(struct usock__inet *sock, struct usock__send *send, int fam
 }
 
 /** cmsg_int - the int in a control message */
-static int cmsg_int(const struct cmsghdr *cmsg, int *value)
+static int cmsg_int(const struct usock__cmsg *cmsg, int *value)
 {
-	if (cmsg->cmsg_len != CMSG_LEN(sizeof(*value)))
+	if (cmsg->len != sizeof(*value))
 		return -EINVAL;
-	memcpy(value, CMSG_DATA(cmsg), sizeof(*value));
+	memcpy(value, cmsg->data, sizeof(*value));
 	return 0;
 }
 
@@ -123,14 +123,14 @@ static bool source_is_ours(const struct usock__inet *sock, int family, const uni
 }
 
 /** cmsg_pktinfo6 - IPV6_PKTINFO: where from, and by which interface */
-static int cmsg_pktinfo6(struct usock__inet *sock, struct usock__send *send, const struct cmsghdr *cmsg)
+static int cmsg_pktinfo6(struct usock__inet *sock, struct usock__send *send, const struct usock__cmsg *cmsg)
 {
 	struct in6_pktinfo info;
 	union inet_ip ip, v4;
 
-	if (cmsg->cmsg_len < CMSG_LEN(sizeof(info)))
+	if (cmsg->len < sizeof(info))
 		return -EINVAL;
-	memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+	memcpy(&info, cmsg->data, sizeof(info));
 	if (info.ipi6_ifindex != 0) {
 		if (sock->sock.options.bound_if != 0 && sock->sock.options.bound_if != info.ipi6_ifindex)
 			return -EINVAL;
@@ -155,22 +155,22 @@ static int cmsg_pktinfo6(struct usock__inet *sock, struct usock__send *send, con
 	return 0;
 }
 
-static int cmsg_ip(struct usock__inet *sock, struct usock__send *send, const struct cmsghdr *cmsg)
+static int cmsg_ip(struct usock__inet *sock, struct usock__send *send, const struct usock__cmsg *cmsg)
 {
 	struct in_pktinfo info;
 	int value, error;
 
-	switch (cmsg->cmsg_type) {
+	switch (cmsg->type) {
 	case IP_RETOPTS:
-		if (cmsg->cmsg_len > CMSG_LEN(40) || ((cmsg->cmsg_len - CMSG_LEN(0)) & 3))
+		if (cmsg->len > 40 || (cmsg->len & 3))
 			return -EINVAL;
-		send->opts = CMSG_DATA(cmsg);
-		send->opts_len = (unsigned int)(cmsg->cmsg_len - CMSG_LEN(0));
+		send->opts = cmsg->data;
+		send->opts_len = (unsigned int)cmsg->len;
 		return 0;
 	case IP_PKTINFO:
-		if (cmsg->cmsg_len != CMSG_LEN(sizeof(info)))
+		if (cmsg->len != sizeof(info))
 			return -EINVAL;
-		memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+		memcpy(&info, cmsg->data, sizeof(info));
 		if (info.ipi_ifindex != 0)
 			send->flow.oif = (unsigned int)info.ipi_ifindex;
 		send->flow.src.v4 = info.ipi_spec_dst;
@@ -182,8 +182,8 @@ static int cmsg_ip(struct usock__inet *sock, struct usock__send *send, const str
 		send->hop_limit = value;
 		return 0;
 	case IP_TOS:
-		if (cmsg->cmsg_len == CMSG_LEN(1))
-			value = *CMSG_DATA(cmsg);
+		if (cmsg->len == 1)
+			value = *cmsg->data;
 		else if (cmsg_int(cmsg, &value) < 0)
 			return -EINVAL;
 		if (value < 0 || value > 255)
@@ -200,13 +200,13 @@ static int cmsg_ip(struct usock__inet *sock, struct usock__send *send, const str
 	}
 }
 
-static int cmsg_ipv6(struct usock__inet *sock, struct usock__send *send, const struct cmsghdr *cmsg)
+static int cmsg_ipv6(struct usock__inet *sock, struct usock__send *send, const struct usock__cmsg *cmsg)
 {
 	int value, error;
 
-	if (send->flow.family == AF_INET && cmsg->cmsg_type != IPV6_PKTINFO && cmsg->cmsg_type != IPV6_2292PKTINFO)
+	if (send->flow.family == AF_INET && cmsg->type != IPV6_PKTINFO && cmsg->type != IPV6_2292PKTINFO)
 		return 0; /* a mapped destination: only this one is listened to */
-	switch (cmsg->cmsg_type) {
+	switch (cmsg->type) {
 	case IPV6_PKTINFO:
 	case IPV6_2292PKTINFO:
 		return cmsg_pktinfo6(sock, send, cmsg);
@@ -230,9 +230,9 @@ static int cmsg_ipv6(struct usock__inet *sock, struct usock__send *send, const s
 		send->dontfrag = value != 0;
 		return 0;
 	case IPV6_FLOWINFO:
-		if (cmsg->cmsg_len < CMSG_LEN(4))
+		if (cmsg->len < 4)
 			return -EINVAL;
-		send->flow_label = usock__get32(CMSG_DATA(cmsg)) & 0xfffff;
+		send->flow_label = usock__get32(cmsg->data) & 0xfffff;
 		return 0;
 	default:
 		return -EINVAL;
@@ -240,11 +240,11 @@ static int cmsg_ipv6(struct usock__inet *sock, struct usock__send *send, const s
 }
 
 /** cmsg_socket - control messages of SOL_SOCKET */
-static int cmsg_socket(const struct cmsghdr *cmsg)
+static int cmsg_socket(const struct usock__cmsg *cmsg)
 {
 	int value;
 
-	switch (cmsg->cmsg_type) {
+	switch (cmsg->type) {
 	case SO_MARK:
 	case SO_PRIORITY:
 		return cmsg_int(cmsg, &value); /* nothing in the stack looks at them */
@@ -258,22 +258,22 @@ static int cmsg_socket(const struct cmsghdr *cmsg)
 
 int usock__send_cmsg(struct usock__inet *sock, struct usock__send *send, const struct msghdr *msg)
 {
-	const struct cmsghdr *cmsg = NULL;
-	int error;
+	struct usock__cmsg cmsg = {.next = 0};
+	int more;
 
-	for (;;) {
-		error = usock__cmsg_next(msg, &cmsg);
-		if (error < 0 || !cmsg)
-			return error;
-		if (cmsg->cmsg_level == SOL_SOCKET)
-			error = cmsg_socket(cmsg);
-		else if (cmsg->cmsg_level == IPPROTO_IPV6 && sock->sock.family == AF_INET6)
-			error = cmsg_ipv6(sock, send, cmsg);
-		else if (cmsg->cmsg_level == IPPROTO_IP && send->flow.family == AF_INET)
-			error = cmsg_ip(sock, send, cmsg);
+	while ((more = usock__cmsg_next(msg, &cmsg)) > 0) {
+		int error = 0;
+
+		if (cmsg.level == SOL_SOCKET)
+			error = cmsg_socket(&cmsg);
+		else if (cmsg.level == IPPROTO_IPV6 && sock->sock.family == AF_INET6)
+			error = cmsg_ipv6(sock, send, &cmsg);
+		else if (cmsg.level == IPPROTO_IP && send->flow.family == AF_INET)
+			error = cmsg_ip(sock, send, &cmsg);
 		if (error < 0)
 			return error;
 	}
+	return more;
 }
 
 /** flow_label - of a flow that the socket lets have one */

@@ -556,8 +556,17 @@ void usock__netlink_notify(struct usock_stack *stack, struct nlq_msg *queue, uin
 
 /** usock__cmsg_put - append a control message to what the program gave room for; sets MSG_CTRUNC when it does not fit */
 void usock__cmsg_put(struct usock__xfer *xfer, int level, int type, const void *data, size_t len);
-/** usock__cmsg_next - step through the control messages of a msghdr to be sent, each checked; -EINVAL malformed. NULL at the end */
-int usock__cmsg_next(const struct msghdr *msg, const struct cmsghdr **cmsg);
+
+/** struct usock__cmsg - a control message that the program sends; all zero: before the first */
+struct usock__cmsg {
+	int level, type;
+	const unsigned char *data; /* of the program, on whatever boundary */
+	size_t len;
+	size_t next; /* where the one after it begins */
+};
+
+/** usock__cmsg_next - step through the control messages of a msghdr to be sent, each checked; 1, 0 at the end, -EINVAL malformed */
+int usock__cmsg_next(const struct msghdr *msg, struct usock__cmsg *cmsg);
 
 /** usock__name_put - give the program a sender's address, cut to the room it gave */
 void usock__name_put(struct usock__xfer *xfer, const struct sockaddr_storage *addr, socklen_t len);

@@ -296,19 +296,19 @@ static int hold_back(struct usock__udp *udp, struct usock__xfer *xfer)
 /** cmsg_segment - UDP_SEGMENT among the control messages */
 static int cmsg_segment(const struct msghdr *msg, int *segment)
 {
-	const struct cmsghdr *cmsg = NULL;
+	struct usock__cmsg cmsg = {.next = 0};
 	uint16_t size;
-	int error;
+	int more;
 
-	while ((error = usock__cmsg_next(msg, &cmsg)) == 0 && cmsg) {
-		if (cmsg->cmsg_level != SOL_UDP)
+	while ((more = usock__cmsg_next(msg, &cmsg)) > 0) {
+		if (cmsg.level != SOL_UDP)
 			continue;
-		if (cmsg->cmsg_type != UDP_SEGMENT || cmsg->cmsg_len != CMSG_LEN(sizeof(size)))
+		if (cmsg.type != UDP_SEGMENT || cmsg.len != sizeof(size))
 			return -EINVAL;
-		memcpy(&size, CMSG_DATA(cmsg), sizeof(size));
+		memcpy(&size, cmsg.data, sizeof(size));
 		*segment = size;
 	}
-	return error;
+	return more;
 }
 
 /** prepare - destination, options and way of a datagram */

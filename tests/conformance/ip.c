@@ -48,6 +48,31 @@ CASE(ip, recv_ttl, INET, "the receiver is told the hop limit that was set, or se
 	CHECK_MEM(in.text, "sent", 4);
 }
 
+CASE(ip, control_anywhere, INET, "the control messages of a datagram may begin at any address")
+{
+	int hops = 9, type = IP_OR_IPV6(c, IP_TTL, IPV6_HOPLIMIT);
+	struct cmsghdr head = {.cmsg_len = CMSG_LEN(sizeof(hops)), .cmsg_level = LEVEL(c), .cmsg_type = type};
+	struct pair p = udp_pair(c);
+	struct iovec iov = {(char[]){"x"}, 1};
+	struct inbox in;
+
+	SETOPT(p.b, LEVEL(c), IP_OR_IPV6(c, IP_RECVTTL, IPV6_RECVHOPLIMIT), 1);
+	for (size_t at = 0; at < 8; at++) {
+		_Alignas(struct cmsghdr) char room[8 + CMSG_SPACE(sizeof(hops))] = {0};
+		struct msghdr msg = {.msg_iov = &iov,
+		                     .msg_iovlen = 1,
+		                     .msg_control = room + at,
+		                     .msg_controllen = CMSG_SPACE(sizeof(hops))};
+
+		memcpy(room + at, &head, sizeof(head));
+		memcpy(room + at + CMSG_LEN(0), &hops, sizeof(hops));
+		CHECK_LEN(ioth_sendmsg(p.a, &msg, 0), 1);
+		receive(p.b, 0, &in);
+		CHECK_INT(control_int(&in, LEVEL(c), type), hops);
+		hops++;
+	}
+}
+
 CASE(ip, tos, INET, "IP_TOS and IPV6_TCLASS are read back and reach the receiver")
 {
 	int option = IP_OR_IPV6(c, IP_TOS, IPV6_TCLASS);
