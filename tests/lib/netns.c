@@ -104,7 +104,7 @@ static int error_of(union answer *answer)
 /** talk - send one request and read its acknowledgement; 0 or negative errno */
 static int talk(const struct nlmsg *msg)
 {
-	union answer answer;
+	union answer answer = {.head = {.nlmsg_len = 0}};
 	int ret = ask(msg, &answer);
 
 	return ret != 0 ? ret : error_of(&answer);
@@ -145,7 +145,7 @@ int netns_link_up(const char *name)
 static int operstate(const char *name)
 {
 	struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
-	union answer answer;
+	union answer answer = {.head = {.nlmsg_len = 0}};
 	struct rtattr *attr;
 	struct nlmsg msg;
 	int ret;
