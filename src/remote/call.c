@@ -65,13 +65,6 @@ bool remote__is_tcp(int fd)
 	return remote__next->getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
 }
 
-bool remote__nonblocking(int fd)
-{
-	int flags = remote__next->fcntl(fd, F_GETFL);
-
-	return flags < 0 || (flags & O_NONBLOCK);
-}
-
 /** place_for - is there a number for one more descriptor? An answer must not be lost for want of one. 0 or a negative
  * errno */
 static int place_for(void)
@@ -151,8 +144,6 @@ static int connect_once(struct remote *r, struct remote__waiting *waiting, bool 
 {
 	struct remote__ask ask = {.head = {.op = REMOTE_CONNECT, .arg = {(int)r->mode, go_on}, .addr = len},
 	                          .addr = addr,
-	                          .fd = waiting->fd,
-	                          .number = waiting->number,
 	                          .waiting = waiting};
 
 	return remote__ask(r, &ask);
@@ -217,8 +208,6 @@ int remote_accept4(struct remote *r, int fd, struct sockaddr *addr, socklen_t *a
 	if (result < 0)
 		return result;
 	for (;;) {
-		ask.fd = waiting.fd;
-		ask.number = waiting.number;
 		result = ask_addr(r, &ask, addr, addrlen);
 		if (result != -EAGAIN)
 			break;

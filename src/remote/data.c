@@ -176,8 +176,6 @@ static ssize_t ask_recv(struct remote *r, struct remote__waiting *waiting, bool 
 	                 .room_control = (uint32_t)(msg->msg_controllen < REMOTE_CONTROL_MAX ? msg->msg_controllen
 	                                                                                     : REMOTE_CONTROL_MAX),
 	                 .room_data = (uint32_t)(room < REMOTE_DATA_MAX ? room : REMOTE_DATA_MAX)},
-	        .fd = waiting->fd,
-	        .number = waiting->number,
 	        .waiting = waiting,
 	        .to_addr = msg->msg_name,
 	        .to_control = msg->msg_control,
@@ -308,8 +306,6 @@ static ssize_t ask_send(struct remote *r, struct remote__waiting *waiting, bool 
 	                                   .arg = {flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL), more},
 	                                   .addr = msg->msg_name == NULL ? 0 : msg->msg_namelen,
 	                                   .control = (uint32_t)msg->msg_controllen},
-	                          .fd = waiting->fd,
-	                          .number = waiting->number,
 	                          .waiting = waiting,
 	                          .addr = msg->msg_name,
 	                          .control = msg->msg_control,
@@ -462,13 +458,7 @@ int remote_recvmmsg(struct remote *r, int fd, struct mmsghdr *msgvec, unsigned i
 	if (timeout != NULL) {
 		if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec > 999999999)
 			return -EINVAL;
-		clock_gettime(CLOCK_MONOTONIC, &end);
-		end.tv_sec += timeout->tv_sec;
-		end.tv_nsec += timeout->tv_nsec;
-		if (end.tv_nsec > 999999999) {
-			end.tv_sec++;
-			end.tv_nsec -= 1000000000;
-		}
+		end = remote__after(timeout->tv_sec, timeout->tv_nsec);
 	}
 	while (count < vlen && count < IOTH__PIECES_MAX) {
 		ssize_t len = remote_recvmsg(r, fd, &msgvec[count].msg_hdr, flags & ~MSG_WAITFORONE);

@@ -38,7 +38,7 @@ struct remote__ask {
 	const void *addr, *control;
 	const struct iovec *iov;
 	size_t iovcnt;
-	int fd;                          /* the descriptor it is about, or -1 */
+	int fd;                          /* the descriptor it is about, or -1; of who may wait, waiting has it */
 	int number;                      /* under which the program knows that, when it is a copy */
 	struct remote__waiting *waiting; /* of a call that may have to; NULL: of another */
 	bool patient; /* of a call that does: the answer may take long, signals, time and cancellation end the question */
@@ -67,19 +67,18 @@ char remote__kind(int fd);
 /** remote__is_tcp - is @fd, of a server, a TCP socket in whatever state? */
 bool remote__is_tcp(int fd);
 
-/** remote__nonblocking - would a call on @fd not wait? */
-bool remote__nonblocking(int fd);
-
 /* --------------------------------------------------------------------------------------------------------- waiting */
+
+/** remote__after - the time of CLOCK_MONOTONIC so much from now; @nsec: less than a second */
+struct timespec remote__after(time_t sec, long nsec);
 
 /** struct remote__waiting - of a call that may have to wait (wait.c) */
 struct remote__waiting {
-	int fd;                /* on which it asks: the program's, then a copy of it */
-	int number;            /* the program's */
-	int copy;              /* or -1 */
-	int flags;             /* of which MSG_DONTWAIT matters */
-	bool late;             /* signals are held back only when it waits */
-	bool decided, allowed; /* to wait */
+	int fd;       /* on which it asks: the program's, then a copy of it */
+	int number;   /* the program's */
+	int flags;    /* of which MSG_DONTWAIT matters */
+	bool late;    /* signals are held back only when it waits */
+	bool decided; /* whether it may wait: only who may has something in held */
 	bool timed;
 	bool interrupted; /* a handler has run while it waited for an answer */
 	struct timespec until;
@@ -89,7 +88,7 @@ struct remote__waiting {
 /** REMOTE_WAITING - @name of a call on the descriptor @of, which ends with the block, also when the thread is cancelled */
 #define REMOTE_WAITING(name, of, with_flags)                                                                           \
 	__attribute__((cleanup(remote__waiting_end))) struct remote__waiting name = {                                  \
-	        .fd = (of), .number = (of), .copy = -1, .flags = (with_flags)}
+	        .fd = (of), .number = (of), .flags = (with_flags)}
 
 void remote__waiting_end(struct remote__waiting *waiting);
 

@@ -266,7 +266,7 @@ static int receive_message(int fd, struct remote__ask *ask)
 	int result = 0;
 	ssize_t len;
 
-	if (ask->waiting != NULL && ask->waiting->allowed)
+	if (ask->waiting != NULL && ask->waiting->held.any)
 		result = remote__waiting_sleep(ask->waiting, fd, ask->patient);
 	if (result == 0 && parts)
 		result = measure(fd, ask);
@@ -355,10 +355,14 @@ int remote__ask(struct remote *r, struct remote__ask *ask)
 	struct conn conn;
 	bool good, again;
 
+	if (ask->waiting != NULL) {
+		ask->fd = ask->waiting->fd;
+		ask->number = ask->waiting->number;
+		if (!ask->waiting->late)
+			remote__waiting_hold(ask->waiting);
+	}
 	if (ask->number < 0)
 		ask->number = ask->fd;
-	if (ask->waiting != NULL && !ask->waiting->late)
-		remote__waiting_hold(ask->waiting);
 	do {
 		/* Nothing is to be left half done by a thread that is cancelled, except waiting. */
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);

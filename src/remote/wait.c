@@ -16,32 +16,50 @@
 #include <errno.h>
 #include <fcntl.h>
 
+/** nonblocking - would a call on @fd not wait? */
+static bool nonblocking(int fd)
+{
+	int flags = remote__next->fcntl(fd, F_GETFL);
+
+	return flags < 0 || (flags & O_NONBLOCK);
+}
+
 void remote__waiting_hold(struct remote__waiting *waiting)
 {
-	if (waiting->decided)
-		return;
-	waiting->decided = true;
-	waiting->allowed = !(waiting->flags & MSG_DONTWAIT) && !remote__nonblocking(waiting->fd);
-	if (waiting->allowed)
+	if (!waiting->decided && !(waiting->flags & MSG_DONTWAIT) && !nonblocking(waiting->fd))
 		ioth__held_begin(&waiting->held);
+	waiting->decided = true;
 }
 
 void remote__waiting_end(struct remote__waiting *waiting)
 {
-	if (waiting->copy >= 0)
-		remote__next->close(waiting->copy);
-	waiting->copy = -1;
+	if (waiting->fd != waiting->number)
+		remote__next->close(waiting->fd);
 	ioth__held_end(&waiting->held);
 }
 
-/** hold - a copy of a descriptor, or a negative errno */
-static int hold(int fd)
+/** copy_of - a copy of a descriptor, or a negative errno */
+static int copy_of(int fd)
 {
 	int copy = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, REMOTE_HIGH);
 
 	if (copy < 0 && errno == EINVAL) /* the limit is lower */
 		copy = remote__next->fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return copy < 0 ? -errno : copy;
+}
+
+struct timespec remote__after(time_t sec, long nsec)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += sec;
+	end.tv_nsec += nsec;
+	if (end.tv_nsec > 999999999) {
+		end.tv_sec++;
+		end.tv_nsec -= 1000000000;
+	}
+	return end;
 }
 
 /** time_of - how long SO_RCVTIMEO or SO_SNDTIMEO lets a call wait; whether there is a limit */
@@ -57,21 +75,14 @@ static bool time_of(int fd, int option, struct timeval *time)
 static int settle(struct remote__waiting *waiting, int events)
 {
 	struct timeval time;
-	int copy = hold(waiting->fd);
+	int copy = copy_of(waiting->fd);
 
 	if (copy < 0)
 		return copy;
-	waiting->fd = waiting->copy = copy;
+	waiting->fd = copy;
 	waiting->timed = time_of(copy, events & POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO, &time);
-	if (waiting->timed) {
-		clock_gettime(CLOCK_MONOTONIC, &waiting->until);
-		waiting->until.tv_sec += time.tv_sec;
-		waiting->until.tv_nsec += time.tv_usec * 1000;
-		if (waiting->until.tv_nsec > 999999999) {
-			waiting->until.tv_sec++;
-			waiting->until.tv_nsec -= 1000000000;
-		}
-	}
+	if (waiting->timed)
+		waiting->until = remote__after(time.tv_sec, time.tv_usec * 1000);
 	return 0;
 }
 
@@ -122,20 +133,18 @@ int remote__waiting_sleep(struct remote__waiting *waiting, int conn, bool patien
 
 int remote__wait(struct remote *r, struct remote__waiting *waiting, int events)
 {
-	struct remote__ask ask = {
-	        .head = {.op = REMOTE_WAIT, .arg = {events}}, .number = -1, .waiting = waiting, .patient = true};
+	struct remote__ask ask = {.head = {.op = REMOTE_WAIT, .arg = {events}}, .waiting = waiting, .patient = true};
 	int result;
 
 	remote__waiting_hold(waiting);
-	if (!waiting->allowed)
+	if (!waiting->held.any)
 		return -EAGAIN;
-	if (waiting->copy < 0) {
+	if (waiting->fd == waiting->number) {
 		result = settle(waiting, events);
 		if (result < 0)
 			return result;
 	}
 	if (ended(waiting))
 		return -EINTR;
-	ask.fd = waiting->fd;
 	return remote__ask(r, &ask);
 }

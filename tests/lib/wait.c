@@ -60,8 +60,8 @@ int wait_revents(int fd, int want)
 	}
 }
 
-/** task_blocked - 1 asleep, 0 not, -ESRCH gone; @switches receives how often it has given up the processor */
-static int task_blocked(const char *path, long *switches)
+/** task_state - R, S, ... as in proc(5), -ESRCH gone; @switches receives how often it has given up the processor */
+static int task_state(const char *path, long *switches)
 {
 	char text[4096];
 	const char *field;
@@ -80,7 +80,7 @@ static int task_blocked(const char *path, long *switches)
 	field = strstr(text, "\nState:\t");
 	if (field == NULL || field[8] == 'Z' || field[8] == 'X')
 		return -ESRCH;
-	return field[8] == 'S';
+	return field[8];
 }
 
 /**
@@ -118,16 +118,28 @@ static int wait_task(const char *dir, bool mutex)
 	snprintf(path, sizeof(path), "%s/status", dir);
 	do {
 		long switches;
-		int blocked = task_blocked(path, &switches);
+		int state = task_state(path, &switches);
 
-		if (blocked < 0)
-			return blocked;
-		steady = blocked && switches == before ? steady + 1 : 0;
+		if (state < 0)
+			return state;
+		steady = state == 'S' && switches == before ? steady + 1 : 0;
 		before = switches;
 		if (steady >= 2 && (mutex || !at_mutex(dir)))
 			return 0;
 	} while (wait_again(deadline));
 	return -ETIMEDOUT;
+}
+
+bool wait_thread_runnable(pid_t tid, long deadline)
+{
+	char path[64];
+	long switches;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", (int)tid);
+	while (task_state(path, &switches) != 'R')
+		if (!wait_again(deadline))
+			return false;
+	return true;
 }
 
 int wait_thread_blocked(pid_t tid)

@@ -26,6 +26,10 @@ bool wait_again(long deadline);
  */
 int wait_revents(int fd, int want);
 
+/** wait_thread_runnable - wait till a thread of this process runs, or only waits for a processor; false when @deadline is
+ * over */
+bool wait_thread_runnable(pid_t tid, long deadline);
+
 /**
  * wait_thread_blocked - wait till a thread of this process sleeps in the kernel and stays asleep
  *

@@ -474,22 +474,6 @@ static void *wait_in_call(void *arg)
 	return NULL;
 }
 
-/** runnable - has a thread of this process to wait for nothing but a processor? */
-static bool runnable(pid_t tid)
-{
-	char file[64], state = 0;
-	FILE *stat;
-
-	snprintf(file, sizeof(file), "/proc/self/task/%d/stat", (int)tid);
-	stat = fopen(file, "re");
-	if (stat != NULL) {
-		if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
-			state = 0;
-		fclose(stat);
-	}
-	return state == 'R';
-}
-
 /** wait_stopped - call with the server stopped, until the thread sleeps */
 static void wait_stopped(struct waiter *waiter)
 {
@@ -574,7 +558,6 @@ static void signal_with_the_answer(void **state)
 	waiters_open(stack, waiter, cpu, &before);
 	for (int i = 0; i < 10; i++) {
 		struct waiter *now = &waiter[i % 2];
-		long deadline = wait_now_ms() + 1000;
 		pthread_t other;
 
 		wait_stopped(now);
@@ -582,8 +565,7 @@ static void signal_with_the_answer(void **state)
 		assert_int_equal(pthread_create(&other, NULL, keep_busy, &cpu), 0);
 		assert_int_equal(kill(server.pid, SIGCONT), 0);
 		/* If it gets a moment for itself nevertheless it is already asleep again. */
-		while (!runnable(now->tid) && wait_again(deadline))
-			;
+		wait_thread_runnable(now->tid, wait_now_ms() + 1000);
 		assert_int_equal(pthread_kill(now->thread, SIGUSR1), 0);
 		busy = false;
 		assert_int_equal(pthread_join(other, NULL), 0);
