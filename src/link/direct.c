@@ -6,7 +6,7 @@
  * where they are; what is left for us is the capture, the counters, and what libvdeplug says by its errors.
  *
  * A connection is alive until its control descriptor says that the switch has gone, or receiving fails again and
- * again. Sending never ends it: a peer that is not there may come back, as in port.c, and until then frames are lost as
+ * again. Sending never ends it: a peer that is not there may come back, as in output.c, and until then frames are lost as
  * on a cable that nobody has plugged in at the other end.
  *
  * A network in shared memory that is full has room again as soon as a receiver has read, and says after a while that it does not

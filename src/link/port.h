@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* port.h - what a port is: for the files that give it turns, port.c and lend.c */
+/*
+ * port.h - what a port is: for the files that give it turns (port.c, lend.c), and those that say what it does with them
+ * (input.c, output.c)
+ */
 #ifndef IOTH_LINK_PORT_H
 #define IOTH_LINK_PORT_H
 
@@ -7,6 +10,9 @@
 #include "private.h"
 
 #include <pthread.h>
+
+#define LINK__FAILURES_MAX                                                                                             \
+	16 /* fruitless turns of a kind that ought to bear fruit, before a port draws the consequence */
 
 struct link__capture;
 
@@ -49,7 +55,24 @@ struct link_port {
 	_Atomic uint64_t output_frames, output_bytes, output_dropped;
 };
 
+/** link__port_count - add to a counter of a port, which only this thread changes now */
+static inline void link__port_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	if (n != 0)
+		atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+		                      memory_order_relaxed);
+}
+
 /* One at a time: in a turn of the loop, or with the lock of a port that is lent. */
+
+/** link__port_batch - the buffers for a turn, for @count frames */
+struct link__batch *link__port_batch(struct link_port *port, unsigned int count);
+
+/** link__port_capture - record frames, if the port captures */
+void link__port_capture(struct link_port *port, const struct link_frame *frames, unsigned int n);
+
+/** link__port_output_begin - what a new port asks of its device at first */
+void link__port_output_begin(struct link_port *port);
 
 /** link__port_input - receive what has come and give it to the device; @events: of the data descriptor; how much it was */
 unsigned int link__port_input(struct link_port *port, uint32_t events);

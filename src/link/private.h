@@ -3,6 +3,8 @@
  * private.h - what the files of the link library share with each other.
  *
  *     port.c     a port: moves frames between a connection and a device
+ *     input.c    from the network to the device
+ *     output.c   from the device to the network
  *     lend.c     ports whose frames a thread of the program moves
  *     conn.c     a connection to a VDE network, made fit for an event loop
  *     direct.c   a connection for a stack that lives in the process
