@@ -5,11 +5,16 @@
  * vde_recv and vde_send promise nothing about blocking: the modules of libvdeplug pass their flags on to nobody. What
  * keeps a loop from being blocked depends on what vde_datafd is:
  *
- *     a socket (ptp, vde, udp, vxlan, slirp, seqpacket) or a device (tap): O_NONBLOCK on it is all that is needed
+ *     a socket (ptp, vde, udp, vxlan, slirp, seqpacket) or a device (tap): O_NONBLOCK on it is all that is needed;
  *     an epoll set (switch, hub, vxvde) or an eventfd (null): vde_recv waits for the set whatever we do, so poll(2)
- * says beforehand whether it would; sending uses other descriptors, which do not block, frames are dropped a pipe
- * (cmd): O_NONBLOCK would tear frames apart, so it is polled too; a program that writes half a frame and stops, or
- * stops reading, does block the loop. Use it with programs that you trust.
+ *         says beforehand whether it would; sending uses other descriptors, which do not block, frames are dropped;
+ *     a pipe (cmd): O_NONBLOCK would tear frames apart, so it is polled too; a program that writes half a frame and
+ *         stops, or stops reading, does block the loop. Use it with programs that you trust.
+ *
+ * Between a switch and its clients, and between the two ends of ptp, a frame is a datagram of the data descriptor, and
+ * nothing else happens when one is sent or received (*plain*). There the kernel takes and gives a burst of frames in
+ * one system call, for which one cannot ask vde_recv and vde_send. What it refuses goes through vde_send, so that the
+ * module finds out.
  *
  * A network in shared memory (shm, src/shm) waits for nothing when it is told not to, and its module has functions for
  * more than finished frames. There is no descriptor that says when there is room again: who has to wait looks again
@@ -35,6 +40,14 @@
 #include <unistd.h>
 
 #define QUEUE_SIZE (512 * 1024) /* of a socket of the network; the kernel doubles it: a batch of the largest frames */
+
+/** struct lane - the message headers of a burst; they belong to the thread */
+struct lane {
+	struct mmsghdr msg[LINK_BURST];
+	struct iovec iov[LINK_BURST];
+};
+
+static _Thread_local struct lane lane;
 
 /** error_of - the negative errno of a libvdeplug call that has failed; errno was cleared before it */
 static int error_of(void)
@@ -71,6 +84,34 @@ static int make_nonblocking(struct link__conn *conn)
 	return 0;
 }
 
+/** socket_option - an option of a socket that is a number; -1: it is none */
+static int socket_option(int fd, int name)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
+}
+
+/** is_plain - is each frame a datagram of the data descriptor, and that is all? By the file of the module, since a locator may
+ * name it in several ways */
+static bool is_plain(const struct link__conn *conn)
+{
+	static const char *const modules[] = {"libvdeplug_ptp.so", "libvdeplug_vde.so"};
+	const char *name;
+	Dl_info info;
+
+	if (socket_option(conn->datafd, SO_DOMAIN) != AF_UNIX || socket_option(conn->datafd, SO_TYPE) != SOCK_DGRAM ||
+	    !dladdr((void *)(uintptr_t)conn->vde->module->vde_recv, &info) || !info.dli_fname)
+		return false;
+	name = strrchr(info.dli_fname, '/');
+	name = name ? name + 1 : info.dli_fname;
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+		if (strcmp(name, modules[i]) == 0)
+			return true;
+	return false;
+}
+
 /** find_shm - the functions that only a module for shared memory has; NULL: it is another */
 static const struct vde_shm_ops *find_shm(const VDECONN *vde)
 {
@@ -99,6 +140,8 @@ int link__conn_open(struct link__conn *conn, const char *vnl, const char *descri
 	err = conn->datafd < 0 ? -EOPNOTSUPP : make_nonblocking(conn);
 	if (err)
 		link__conn_close(conn);
+	else
+		conn->plain = is_plain(conn);
 out:
 	free(url);
 	free(descr);
@@ -195,6 +238,68 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len)
 {
 	errno = 0;
 	return vde_send(conn->vde, frame, len, MSG_DONTWAIT) < 0 ? error_of() : 0;
+}
+
+/** lane_fill - message headers for these frames; @size: bytes of each, 0: its length */
+static void lane_fill(const struct link_frame *frames, unsigned int count, size_t size)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		lane.iov[i] = (struct iovec){frames[i].data, size ? size : frames[i].len};
+		lane.msg[i].msg_hdr = (struct msghdr){.msg_iov = &lane.iov[i], .msg_iovlen = 1};
+	}
+}
+
+/** recv_burst - see link__conn_recv_frames; of a plain network */
+static int recv_burst(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready)
+{
+	int got;
+
+	if (conn->drained && !ready)
+		return -EAGAIN;
+	count = count < LINK_BURST ? count : LINK_BURST;
+	lane_fill(frames, count, LINK_FRAME_MAX + 1);
+	got = recvmmsg(conn->datafd, lane.msg, count, MSG_DONTWAIT, NULL);
+	conn->drained = got >= 0 && (unsigned int)got < count;
+	if (got < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	for (int i = 0; i < got; i++)
+		frames[i].len = lane.msg[i].msg_len;
+	return got;
+}
+
+int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready)
+{
+	int len;
+
+	if (conn->plain)
+		return recv_burst(conn, frames, count, ready);
+	if (conn->offload)
+		len = link__conn_recv_frame(conn, frames);
+	else
+		len = link__conn_recv(conn, frames->data, LINK_FRAME_MAX + 1, ready);
+	if (len < 0)
+		return len;
+	frames->len = (uint32_t)len;
+	return 1;
+}
+
+int link__conn_send_frames(struct link__conn *conn, const struct link_frame *frames, unsigned int count)
+{
+	int err;
+
+	if (conn->plain && count > 1) {
+		int sent;
+
+		count = count < LINK_BURST ? count : LINK_BURST;
+		lane_fill(frames, count, 0);
+		sent = sendmmsg(conn->datafd, lane.msg, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent > 0)
+			return sent;
+		if (errno == EAGAIN)
+			return -EAGAIN;
+	}
+	err = link__conn_send(conn, frames->data, frames->len);
+	return err ? err : 1;
 }
 
 void link__conn_offload(struct link__conn *conn, bool trains)

@@ -174,15 +174,3 @@ uint32_t link__finish_next(struct link__finisher *f, unsigned char *room, const 
 	*out = room;
 	return f->headers + payload;
 }
-
-void link__finish_back(struct link__finisher *f)
-{
-	uint32_t last;
-
-	if (f->headers == 0) {
-		f->done = 0;
-		return;
-	}
-	last = f->done % f->size; /* only the end of the segment is not a multiple */
-	f->done -= last != 0 ? last : f->size;
-}

@@ -2,9 +2,9 @@
 /*
  * input.c - frames of the network go to the device of a port.
  *
- * Frames are received one by one until none is left, and are given to the device in one batch. On a
- * port whose wake-ups bring one frame each, as with a request and its response, the last, fruitless attempt to receive
- * is saved: such a *solo* port takes one frame and lets epoll say whether there is another.
+ * Frames are received until none is left, in bursts where the network has some (conn.c), and are given to the device in
+ * one batch. Where they come one by one, and wake-ups bring one frame each, as with a request and its response, the last,
+ * fruitless attempt to receive is saved: such a *solo* port takes one frame and lets epoll say whether there is another.
  */
 #include "offload.h"
 #include "port.h"
@@ -21,8 +21,9 @@ static unsigned int port_limit(struct link_port *port)
 {
 	uint32_t round;
 
-	/* In shared memory looking for another costs nothing, and has to be done before it is quiet. */
-	if (port->conn.shm)
+	/* In shared memory looking for another costs nothing, and has to be done before it is quiet. A burst is one
+	 * system call, whatever it brings. */
+	if (port->conn.shm || port->conn.plain)
 		return LINK_BATCH;
 	round = link__loop_round(&port->member);
 	if (round == port->round + 1)
@@ -31,46 +32,58 @@ static unsigned int port_limit(struct link_port *port)
 	return port->solo ? 1 : port->conn.guarded ? GUARDED_ATTEMPTS : LINK_BATCH;
 }
 
-unsigned int link__port_input(struct link_port *port, uint32_t events)
+/** port_keep - the frames that are some, in their order; how many */
+static unsigned int port_keep(struct link_port *port, struct link_frame *frames, unsigned int n)
 {
-	struct link__batch *batch = link__port_batch(port, LINK_BATCH);
-	unsigned int n = 0, attempts = 0, limit;
-	uint64_t bytes = 0, dropped = 0;
-	int len = 0;
+	uint32_t most = port->conn.offload ? LINK_SEGMENT_MAX : LINK_FRAME_MAX;
+	unsigned int kept = 0, dropped = 0;
+	uint64_t bytes = 0;
 
-	limit = port_limit(port);
-	while (attempts < limit && (!port->lending.lent || bytes < LENT_BYTES)) {
-		struct link_frame *frame = &batch->frame[n];
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t len = frames[i].len;
 
-		if (port->conn.offload)
-			len = link__conn_recv_frame(&port->conn, frame);
-		else
-			len = link__conn_recv(&port->conn, frame->data, LINK_FRAME_MAX + 1, attempts == 0);
-		if (len < 0 && !link__peer_error(len))
-			break;
-		attempts++;
-		if (len < LINK_FRAME_MIN || (len > LINK_FRAME_MAX && !port->conn.offload)) {
-			dropped += len >= 0 && len != 1; /* 1: the module has dealt with the frame itself */
+		if (len < LINK_FRAME_MIN || len > most) {
+			dropped += len != 1; /* the module has dealt with the frame itself */
 			continue;
 		}
-		frame->len = (uint32_t)len;
-		bytes += frame->len;
-		n++;
+		bytes += len;
+		frames[kept++] = frames[i];
 	}
-	if (len == -EAGAIN)
-		port->solo = n == 1;
 	link__port_count(&port->input_dropped, dropped);
-	if (n > 0) {
-		link__port_count(&port->input_frames, n);
-		link__port_count(&port->input_bytes, bytes);
-		link__port_capture(port, batch->frame, n);
-		if (n > 1 && port->ops->offload)
-			n = link__coalesce(batch->frame, n);
-		port->ops->input(port->device, batch->frame, n);
+	link__port_count(&port->input_frames, kept);
+	link__port_count(&port->input_bytes, bytes);
+	return kept;
+}
+
+unsigned int link__port_input(struct link_port *port, uint32_t events)
+{
+	struct link__batch *batch = link__port_batch(port);
+	struct link_frame *frame = batch->frame;
+	unsigned int n = 0, attempts = 0, limit = port_limit(port);
+	uint64_t bytes = 0;
+	int got = 0;
+
+	link__batch_for(batch, LINK_BATCH);
+	while (attempts < limit && (!port->lending.lent || bytes < LENT_BYTES)) {
+		got = link__conn_recv_frames(&port->conn, &frame[n], limit - attempts, attempts == 0);
+		if (got < 0 && !link__peer_error(got))
+			break;
+		attempts += got > 0 ? (unsigned int)got : 1;
+		for (int i = 0; i < got; i++)
+			bytes += frame[n++].len;
 	}
-	if (n > 0 || (len == -EAGAIN && !(events & EPOLLHUP)))
+	if (got == -EAGAIN)
+		port->solo = n == 1;
+	n = port_keep(port, frame, n);
+	if (n > 0) {
+		link__port_capture(port, frame, n);
+		if (n > 1 && port->ops->offload)
+			n = link__coalesce(frame, n);
+		port->ops->input(port->device, frame, n);
+	}
+	if (n > 0 || (got == -EAGAIN && !(events & EPOLLHUP)))
 		port->failures = 0;
-	else if ((len < 0 || (events & EPOLLHUP)) && ++port->failures >= LINK__FAILURES_MAX)
+	else if ((got < 0 || (events & EPOLLHUP)) && ++port->failures >= LINK__FAILURES_MAX)
 		link__port_die(port, -ENETDOWN);
 	return attempts;
 }

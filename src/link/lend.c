@@ -73,7 +73,7 @@ static int take_back(struct link_port *port)
 	link__loop_deadline(&port->member, INT64_MAX);
 	if (port->dead)
 		return 0;
-	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, link__port_data_events(port), true);
+	err = link__port_watch_data(port, true);
 	if (port->pending)
 		link__port_look_again(port);
 	else if (!err)

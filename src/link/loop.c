@@ -611,11 +611,6 @@ struct link__batch *link__loop_batch(struct link__member *member)
 	return member->loop->batch;
 }
 
-unsigned char *link__loop_cut(struct link__member *member)
-{
-	return member->loop->batch->cut;
-}
-
 uint32_t link__loop_round(const struct link__member *member)
 {
 	return member->loop->round;

@@ -40,7 +40,7 @@ static inline uint16_t link__network_header(const unsigned char *data, uint32_t 
 struct link__finisher {
 	unsigned char *data; /* of the frame */
 	uint32_t len;
-	uint32_t done;       /* bytes of the payload that have been cut; all of it: nothing is left */
+	uint32_t done;       /* bytes of the payload that have been cut, a multiple of size or all; may be set back */
 	uint32_t payload;    /* bytes behind the headers */
 	uint16_t headers;    /* bytes up to and including the TCP or UDP header; 0: nothing to cut */
 	uint16_t transport;  /* offset of that header */
@@ -68,9 +68,6 @@ unsigned int link__finish(struct link__finisher *finisher, struct link_frame *fr
  * Returns its length, 0 when there is no more. The order is that of the bytes.
  */
 uint32_t link__finish_next(struct link__finisher *finisher, unsigned char *room, const unsigned char **out);
-
-/** link__finish_back - the last finished frame was not sent: it will be the next again */
-void link__finish_back(struct link__finisher *finisher);
 
 /** link__finish_headers - the headers in @out, a copy of the segment's, become those of its next part, of @payload bytes,
  * but for the checksum; returns the bytes from the transport header on */

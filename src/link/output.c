@@ -2,11 +2,14 @@
 /*
  * output.c - frames of the device of a port go to the network.
  *
- * When the network has no room the frames left over are kept (*pending*), the device is no longer
- * watched, so that its queue fills up and its stack notices, and the network's descriptor is watched for room. The
- * other direction goes on meanwhile: two ports of one loop that face each other cannot block each other. A peer that is
- * not there (a ptp network whose other end is closed, a switch gone) is no reason to wait: frames for it are dropped,
- * as on a cable that is unplugged.
+ * What the device gives is cut to finished frames (*pieces*), which are sent in bursts, as many in one system call as
+ * the network can take. Of each it is known where it was cut, so that what a burst had no room for is cut again later.
+ *
+ * When the network has no room the frames of the device that are left over are kept (*pending*), the device is no longer
+ * watched, so that its queue fills up and its stack notices, and the network's descriptor is watched for room. The other
+ * direction goes on meanwhile: two ports of one loop that face each other cannot block each other. A peer that is not
+ * there (a ptp network whose other end is closed, a switch gone) is no reason to wait: frames for it are dropped, as on
+ * a cable that is unplugged.
  *
  * A network in shared memory never says that there is room again. There a port with pending frames looks every ROOM_NS;
  * the network itself sees to it that this comes to an end.
@@ -36,36 +39,117 @@ void link__port_output_begin(struct link_port *port)
 	port->most = port->conn.offload ? LARGE_FRAMES : LINK_BATCH;
 }
 
-/** pending_new - keep frames, of the first of which @done bytes have been sent; NULL when there is no memory */
-static struct link__pending *pending_new(const struct link_frame *frames, unsigned int n, uint32_t done)
-{
-	struct link__pending *pending;
-	size_t size = 0;
-	unsigned char *at;
+/* --------------------------------------------------------------------------------------------- finished frames */
 
-	for (unsigned int i = 0; i < n; i++)
-		size += frames[i].len;
-	pending = malloc(sizeof(*pending) + size);
-	if (!pending)
-		return NULL;
-	pending->count = n;
-	pending->next = 0;
-	pending->done = done;
-	at = pending->data;
-	for (unsigned int i = 0; i < n; i++) {
-		pending->frame[i] = (struct link_frame){.vnet = frames[i].vnet, .data = at, .len = frames[i].len};
-		memcpy(at, frames[i].data, frames[i].len);
-		at += frames[i].len;
+/** struct source - frames of the device, from which finished frames are cut */
+struct source {
+	struct link_frame *frame;
+	unsigned int count, next;       /* the first that is not cut to its end */
+	struct link__finisher finisher; /* of that one */
+	unsigned int cut;               /* finished frames of all that have been begun */
+	uint32_t largest;               /* bytes of one of them at most */
+};
+
+/** struct mark - where in its source a finished frame begins */
+struct mark {
+	unsigned int frame;
+	uint32_t done;
+};
+
+/** source_begin - cut the next frame of the device, of which @done bytes have been sent. One that makes no sense is dropped */
+static void source_begin(struct link_port *port, struct source *source, uint32_t done)
+{
+	struct link__finisher *finisher = &source->finisher;
+
+	for (; source->next < source->count; source->next++) {
+		unsigned int pieces = link__finish(finisher, &source->frame[source->next]);
+		uint32_t len = finisher->headers ? (uint32_t)finisher->headers + finisher->size : finisher->len;
+
+		if (pieces > 0) {
+			finisher->done = done;
+			source->cut += pieces;
+			source->largest = len > source->largest ? len : source->largest;
+			return;
+		}
+		link__port_count(&port->output_dropped, 1);
 	}
-	return pending;
 }
 
-/** port_send - send one frame, which the network takes, capture it and count it; returns false when there is no room
- * for it now */
+/** source_cut - the next finished frames, and their marks; how many, 0: there are no more */
+static unsigned int source_cut(struct link_port *port, struct source *source, struct link_frame *piece,
+                               struct mark *mark)
+{
+	struct link__batch *batch = link__port_batch(port);
+	unsigned int n = 0;
+
+	while (n < LINK_BURST && source->next < source->count) {
+		uint32_t done = source->finisher.done;
+		const unsigned char *data;
+		uint32_t len = link__finish_next(&source->finisher, batch->cut[n], &data);
+
+		if (len == 0) {
+			source->next++;
+			source_begin(port, source, 0);
+			continue;
+		}
+		piece[n] = (struct link_frame){.data = (unsigned char *)(uintptr_t)data, .len = len};
+		mark[n++] = (struct mark){source->next, done};
+	}
+	return n;
+}
+
+/** port_send_burst - send finished frames; how many have been dealt with, fewer than @n: there is no room now for more */
+static unsigned int port_send_burst(struct link_port *port, const struct link_frame *piece, unsigned int n)
+{
+	unsigned int done = 0;
+
+	while (done < n) {
+		int sent = link__conn_send_frames(&port->conn, piece + done, n - done);
+		unsigned int dealt = sent > 0 ? (unsigned int)sent : 1;
+		uint64_t bytes = 0;
+
+		if (sent == -EAGAIN)
+			break;
+		link__port_capture(port, piece + done, dealt);
+		if (sent < 0) {
+			link__port_count(&port->output_dropped, 1);
+		} else {
+			for (unsigned int i = 0; i < dealt; i++)
+				bytes += piece[done + i].len;
+			link__port_count(&port->output_frames, dealt);
+			link__port_count(&port->output_bytes, bytes);
+		}
+		done += dealt;
+	}
+	return done;
+}
+
+/** port_finish - cut and send all that is left of the source; false: there is no room now for what is left afterwards, with
+ * source->finisher.done bytes of its first frame sent */
+static bool port_finish(struct link_port *port, struct source *source)
+{
+	struct link_frame piece[LINK_BURST];
+	struct mark mark[LINK_BURST];
+	unsigned int n;
+
+	while ((n = source_cut(port, source, piece, mark)) > 0) {
+		unsigned int sent = port_send_burst(port, piece, n);
+
+		if (sent < n) {
+			source->next = mark[sent].frame;
+			source->finisher.done = mark[sent].done;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------- segments */
+
+/** port_send - send a frame to a network that takes segments, capture it and count it; false: there is no room for it now */
 static bool port_send(struct link_port *port, const struct link_frame *frame)
 {
-	int err = port->conn.offload ? link__conn_send_frame(&port->conn, frame)
-	                             : link__conn_send(&port->conn, frame->data, frame->len);
+	int err = link__conn_send_frame(&port->conn, frame);
 
 	if (err == -EAGAIN)
 		return false;
@@ -75,24 +159,6 @@ static bool port_send(struct link_port *port, const struct link_frame *frame)
 	} else {
 		link__port_count(&port->output_frames, 1);
 		link__port_count(&port->output_bytes, frame->len);
-	}
-	return true;
-}
-
-/** port_send_all - send all that is left of a frame of the device; returns false when there is no room for more now */
-static bool port_send_all(struct link_port *port, struct link__finisher *finisher)
-{
-	unsigned char *room = port->lending.lent ? port->lending.batch->cut : link__loop_cut(&port->member);
-	const unsigned char *data;
-	uint32_t len;
-
-	while ((len = link__finish_next(finisher, room, &data)) > 0) {
-		struct link_frame piece = {.data = (unsigned char *)(uintptr_t)data, .len = len};
-
-		if (!port_send(port, &piece)) {
-			link__finish_back(finisher);
-			return false;
-		}
 	}
 	return true;
 }
@@ -128,19 +194,46 @@ void link__port_look_again(struct link_port *port)
 	link__loop_deadline(&port->member, link__now() + ROOM_NS);
 }
 
-/** port_send_pending - send what is left of the first pending frame; as port_send_all */
-static bool port_send_pending(struct link_port *port, struct link__pending *pending)
-{
-	struct link__finisher finisher;
-	bool sent;
+/* --------------------------------------------------------------------------------------------- what is pending */
 
-	if (port->conn.offload)
-		return port_pass_one(port, &pending->frame[pending->next]);
-	link__finish(&finisher, &pending->frame[pending->next]);
-	finisher.done = pending->done;
-	sent = port_send_all(port, &finisher);
-	pending->done = sent ? 0 : finisher.done;
-	return sent;
+/** pending_new - keep frames, of the first of which @done bytes have been sent; NULL when there is no memory */
+static struct link__pending *pending_new(const struct link_frame *frames, unsigned int n, uint32_t done)
+{
+	struct link__pending *pending;
+	size_t size = 0;
+	unsigned char *at;
+
+	for (unsigned int i = 0; i < n; i++)
+		size += frames[i].len;
+	pending = malloc(sizeof(*pending) + size);
+	if (!pending)
+		return NULL;
+	pending->count = n;
+	pending->next = 0;
+	pending->done = done;
+	at = pending->data;
+	for (unsigned int i = 0; i < n; i++) {
+		pending->frame[i] = (struct link_frame){.vnet = frames[i].vnet, .data = at, .len = frames[i].len};
+		memcpy(at, frames[i].data, frames[i].len);
+		at += frames[i].len;
+	}
+	return pending;
+}
+
+/** port_send_pending - send what is left of the pending frames, as far as there is room */
+static void port_send_pending(struct link_port *port, struct link__pending *pending)
+{
+	struct source source = {.frame = pending->frame, .count = pending->count, .next = pending->next};
+
+	if (port->conn.offload) {
+		while (pending->next < pending->count && port_pass_one(port, &pending->frame[pending->next]))
+			pending->next++;
+		return;
+	}
+	source_begin(port, &source, pending->done);
+	port_finish(port, &source);
+	pending->next = source.next;
+	pending->done = source.finisher.done;
 }
 
 /**
@@ -154,15 +247,15 @@ static void port_throttle(struct link_port *port, const struct link_frame *frame
 	/* An epoll set never says that there is room. */
 	if (!port->conn.guarded)
 		pending = pending_new(frames, n, done);
-	if (!pending || (!port->conn.shm && link__loop_watch(&port->member, LINK_DATA, port->conn.datafd,
-	                                                     EPOLLIN | EPOLLOUT, false) != 0)) {
+	port->pending = pending;
+	if (!pending || (!port->conn.shm && link__port_watch_data(port, false) != 0)) {
+		port->pending = NULL;
 		free(pending);
 		link__port_count(&port->output_dropped, n);
 		return;
 	}
 	if (!port->lending.lent)
 		link__loop_unwatch(&port->member, port->device_fd);
-	port->pending = pending;
 	port->stalls = 0;
 	if (port->conn.shm && !port->lending.lent)
 		link__port_look_again(port);
@@ -174,8 +267,7 @@ void link__port_unthrottle(struct link_port *port)
 	struct link__pending *pending = port->pending;
 	int err;
 
-	while (pending->next < pending->count && port_send_pending(port, pending))
-		pending->next++;
+	port_send_pending(port, pending);
 	if (pending->next < pending->count && port->conn.shm) {
 		if (!port->lending.lent)
 			link__port_look_again(port);
@@ -189,12 +281,14 @@ void link__port_unthrottle(struct link_port *port)
 	free(pending);
 	if (port->lending.lent)
 		return;
-	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, link__port_data_events(port), false);
+	err = link__port_watch_data(port, false);
 	if (!err)
 		err = link__loop_watch(&port->member, LINK_DEVICE, port->device_fd, EPOLLIN, true);
 	if (err)
 		link__port_die(port, err);
 }
+
+/* ---------------------------------------------------------------------------------------------------- the device */
 
 /**
  * port_appetite - how many frames to take from the device next time
@@ -256,11 +350,13 @@ static int port_take(struct link_port *port, struct link_frame *frames)
 
 unsigned int link__port_output(struct link_port *port, uint32_t events)
 {
-	struct link_frame *frame = link__port_batch(port, port->appetite)->frame;
-	unsigned int cut = 0;
-	uint32_t largest = 0;
-	int got = port_take(port, frame);
+	struct link__batch *batch = link__port_batch(port);
+	struct link_frame *frame = batch->frame;
+	struct source source;
+	int got;
 
+	link__batch_for(batch, port->appetite);
+	got = port_take(port, frame);
 	if (got < 0) {
 		link__port_die(port, got);
 		return 0;
@@ -277,23 +373,11 @@ unsigned int link__port_output(struct link_port *port, uint32_t events)
 			port_pass(port, frame, (unsigned int)got);
 		return (unsigned int)got;
 	}
-	for (int i = 0; i < got; i++) {
-		struct link__finisher finisher;
-		unsigned int pieces = link__finish(&finisher, &frame[i]);
-		uint32_t len = finisher.headers ? (uint32_t)finisher.headers + finisher.size : finisher.len;
-
-		if (pieces == 0) {
-			link__port_count(&port->output_dropped, 1);
-			continue;
-		}
-		cut += pieces;
-		largest = len > largest ? len : largest;
-		if (!port_send_all(port, &finisher)) {
-			port_throttle(port, frame + i, (unsigned int)(got - i), finisher.done);
-			break;
-		}
-	}
-	if (cut > 0)
-		port->appetite = port_appetite(port, (unsigned int)got, cut, largest);
+	source = (struct source){.frame = frame, .count = (unsigned int)got};
+	source_begin(port, &source, 0);
+	if (!port_finish(port, &source))
+		port_throttle(port, frame + source.next, source.count - source.next, source.finisher.done);
+	if (source.cut > 0)
+		port->appetite = port_appetite(port, source.count, source.cut, source.largest);
 	return (unsigned int)got;
 }

@@ -48,12 +48,9 @@ static int port_fd(const struct link_port *port, enum link__source source)
 	}
 }
 
-struct link__batch *link__port_batch(struct link_port *port, unsigned int count)
+struct link__batch *link__port_batch(struct link_port *port)
 {
-	struct link__batch *batch = port->lending.lent ? port->lending.batch : link__loop_batch(&port->member);
-
-	link__batch_for(batch, count);
-	return batch;
+	return port->lending.lent ? port->lending.batch : link__loop_batch(&port->member);
 }
 
 void link__port_capture(struct link_port *port, const struct link_frame *frames, unsigned int n)
@@ -62,9 +59,17 @@ void link__port_capture(struct link_port *port, const struct link_frame *frames,
 		link__capture_write(port->capture, frames, n);
 }
 
-uint32_t link__port_data_events(const struct link_port *port)
+int link__port_watch_data(struct link_port *port, bool add)
 {
-	return port->conn.shm ? EPOLLIN | EPOLLET : EPOLLIN;
+	uint32_t events = EPOLLIN;
+
+	/* That of a network in shared memory stays readable while the port is awake, which is to be heard once. It never
+	 * says that there is room. */
+	if (port->conn.shm)
+		events |= EPOLLET;
+	else if (port->pending)
+		events |= EPOLLOUT;
+	return link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, events, add);
 }
 
 void link__port_die(struct link_port *port, int error)
@@ -192,7 +197,7 @@ static int port_join(struct link_port *port, const char *vnl)
 	err = link__loop_join(&port->member);
 	if (err)
 		return err;
-	err = link__loop_watch(&port->member, LINK_DATA, port->conn.datafd, link__port_data_events(port), true);
+	err = link__port_watch_data(port, true);
 	if (!err && port->conn.ctlfd >= 0)
 		err = link__loop_watch(&port->member, LINK_CTL, port->conn.ctlfd, EPOLLIN | EPOLLRDHUP, true);
 	if (!err)

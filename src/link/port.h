@@ -65,8 +65,8 @@ static inline void link__port_count(_Atomic uint64_t *counter, uint64_t n)
 
 /* One at a time: in a turn of the loop, or with the lock of a port that is lent. */
 
-/** link__port_batch - the buffers for a turn, for @count frames */
-struct link__batch *link__port_batch(struct link_port *port, unsigned int count);
+/** link__port_batch - the buffers for a turn */
+struct link__batch *link__port_batch(struct link_port *port);
 
 /** link__port_capture - record frames, if the port captures */
 void link__port_capture(struct link_port *port, const struct link_frame *frames, unsigned int n);
@@ -86,9 +86,9 @@ void link__port_unthrottle(struct link_port *port);
 /** link__port_look_again - have the loop try to send the frames that are pending, after a while */
 void link__port_look_again(struct link_port *port);
 
-/** link__port_data_events - what the data descriptor is watched for. That of a network in shared memory stays readable
- * while the port is awake, which is to be heard once */
-uint32_t link__port_data_events(const struct link_port *port);
+/** link__port_watch_data - watch the data descriptor for what the port waits for; @add: it is not watched yet; 0 or a
+ * negative errno */
+int link__port_watch_data(struct link_port *port, bool add);
 
 /** link__port_die - the port stops for good; @error is for the device */
 void link__port_die(struct link_port *port, int error);

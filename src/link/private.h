@@ -42,6 +42,10 @@
 #define LINK_BUFFER_SIZE (1025 * 64)
 _Static_assert(LINK_BUFFER_SIZE >= LINK_SEGMENT_MAX, "a segment must fit");
 
+#define LINK_BURST 16 /* frames in a system call to a network that takes several */
+#define LINK_CUT_SIZE (145 * 64)
+_Static_assert(LINK_CUT_SIZE >= LINK_FRAME_MAX, "a frame must fit");
+
 /** link__ifname_valid - may @name be the name of an interface? */
 bool link__ifname_valid(const char *name);
 
@@ -107,7 +111,7 @@ bool link__awake_rest(struct link__awake *awake);
 struct link__batch {
 	struct link_frame frame[LINK_BATCH];
 	unsigned char buffer[LINK_BATCH][LINK_BUFFER_SIZE];
-	unsigned char cut[LINK_FRAME_MAX]; /* a frame that is cut out of a segment */
+	unsigned char cut[LINK_BURST][LINK_CUT_SIZE]; /* frames that are cut out of a segment */
 };
 
 /** link__batch_new - buffers for one who moves frames; NULL when there is no memory; to be freed */
@@ -150,9 +154,6 @@ void link__loop_resume(struct link__member *member);
 /** link__loop_batch - the buffers of the member's loop; to be used during one turn */
 struct link__batch *link__loop_batch(struct link__member *member);
 
-/** link__loop_cut - LINK_FRAME_MAX bytes, lent likewise */
-unsigned char *link__loop_cut(struct link__member *member);
-
 /** link__now - CLOCK_MONOTONIC, in nanoseconds */
 int64_t link__now(void);
 
@@ -191,6 +192,8 @@ struct link__conn {
 	int datafd;
 	int ctlfd;    /* -1 when the network has none */
 	bool guarded; /* vde_recv blocks whatever flags one gives it: poll first */
+	bool plain;   /* each frame is a datagram of the data descriptor, and that is all */
+	bool drained; /* a burst has left nothing there, as far as it could see */
 	bool offload; /* frames with work left to do pass as they are */
 	bool awake;   /* in shared memory: whoever receives looks again soon, its descriptor may keep still */
 	const struct vde_shm_ops *shm; /* the network is in shared memory; NULL: it is not */
@@ -220,6 +223,24 @@ int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool read
 
 /** link__conn_send - send one frame without blocking; 0, or -EAGAIN when there is no room now, or a negative errno */
 int link__conn_send(struct link__conn *conn, const void *frame, size_t len);
+
+/**
+ * link__conn_recv_frames - receive frames without blocking, as many as can be had at once
+ * @frames: of those that come, the lengths are set, which may be anything up to LINK_FRAME_MAX + 1, or LINK_SEGMENT_MAX with
+ *          offload; so much room must be there
+ * @ready: as above
+ *
+ * Returns how many, at least one; or -EAGAIN when nothing has come; or a negative errno.
+ */
+int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready);
+
+/**
+ * link__conn_send_frames - send finished frames without blocking, as many as can be sent at once
+ *
+ * Returns how many, at least one, from the first on: when it is not all there may be no room for the next; or as
+ * link__conn_send, about the first.
+ */
+int link__conn_send_frames(struct link__conn *conn, const struct link_frame *frames, unsigned int count);
 
 /**
  * link__conn_offload - from now on frames with work left to do pass as they are, if the network can: conn->offload

@@ -21,6 +21,7 @@ static char directory[32];
 static void input(void *device, struct link_frame *frames, unsigned int count)
 {
 	struct fake *fake = device;
+	unsigned int pass;
 
 	pthread_mutex_lock(&fake->lock);
 	fake->largest_batch = count > fake->largest_batch ? count : fake->largest_batch;
@@ -38,7 +39,7 @@ static void input(void *device, struct link_frame *frames, unsigned int count)
 	}
 	fake->holding = fake->held;
 	pthread_cond_broadcast(&fake->changed);
-	while (fake->held)
+	for (pass = fake->passes; fake->held && fake->passes == pass;)
 		pthread_cond_wait(&fake->changed, &fake->lock);
 	fake->holding = false;
 	pthread_mutex_unlock(&fake->lock);
@@ -52,12 +53,14 @@ static int output(void *device, struct link_frame *frames, unsigned int count)
 	if (fake->output_error)
 		return fake->output_error;
 	for (; n < (int)count; n++) {
-		/* With MSG_TRUNC the length is that of the frame, even when it is too large for the buffer. */
-		ssize_t len = recv(fake->fd, frames[n].data, LINK_FRAME_MAX, MSG_DONTWAIT | MSG_TRUNC);
+		size_t vnet = fake->vnet ? sizeof(frames[n].vnet) : 0;
+		struct iovec iov[2] = {{&frames[n].vnet, vnet}, {frames[n].data, LINK_SEGMENT_MAX}};
+		struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+		ssize_t len = recvmsg(fake->fd, &msg, MSG_DONTWAIT);
 
 		if (len <= 0)
 			break;
-		frames[n].len = (uint32_t)len;
+		frames[n].len = (uint32_t)len - (uint32_t)vnet;
 		if (fake->offload > 0) {
 			fake->offload--;
 			frames[n].vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
@@ -223,6 +226,15 @@ void fake_held(struct fake *fake)
 	holding = fake->holding;
 	pthread_mutex_unlock(&fake->lock);
 	assert_true(holding);
+}
+
+void fake_pass(struct fake *fake)
+{
+	pthread_mutex_lock(&fake->lock);
+	fake->passes++;
+	fake->holding = false;
+	pthread_cond_broadcast(&fake->changed);
+	pthread_mutex_unlock(&fake->lock);
 }
 
 void fake_release(struct fake *fake)

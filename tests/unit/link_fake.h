@@ -32,6 +32,7 @@ struct fake {
 	int fd;                 /* the device's descriptor */
 	int stack_fd;           /* the test's end */
 	bool segments;          /* to be set before fake_open: the device takes large ones */
+	bool vnet;              /* likewise: what the stack sends begins with a struct virtio_net_hdr */
 	pthread_mutex_t lock;   /* of what follows */
 	pthread_cond_t changed;
 	struct fake_frame *first, **last;
@@ -39,6 +40,7 @@ struct fake {
 	unsigned int largest_batch;   /* ever given to input at once */
 	bool held;                    /* input waits until it is released */
 	bool holding;                 /* input is waiting */
+	unsigned int passes;          /* calls of input that were let go, and no other */
 	unsigned int downs;           /* calls of down */
 	int down_error;               /* of the last of them */
 	_Atomic int output_error;     /* what output is to return, when it is negative */
@@ -78,9 +80,11 @@ ssize_t fake_receive(struct fake *fake, void *frame, size_t size);
 /** fake_frames - wait until at least @count frames are waiting; how many there are */
 unsigned int fake_frames(struct fake *fake, unsigned int count);
 
-/** fake_hold - let the next call of input wait; fake_held waits for it; fake_release ends it */
+/** fake_hold - let the next call of input wait; fake_held waits for it; fake_pass lets it go, and the next wait; fake_release
+ * ends it */
 void fake_hold(struct fake *fake);
 void fake_held(struct fake *fake);
+void fake_pass(struct fake *fake);
 void fake_release(struct fake *fake);
 
 /** fake_down - wait until the port has died; the error it told */

@@ -6,7 +6,9 @@
  * The networks are ptp:// and a switch:// with vde:// clients, in a directory of their own. Devices are those of
  * link_fake.h. Where a test needs a peer of which it controls every move, it is libvdeplug itself or a plain socket.
  */
+#include "checksum.h"
 #include "link_fake.h"
+#include "port.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +37,22 @@ static void open_pair(struct fake *a, struct fake *b, const char *kind)
 	assert_int_equal(fake_open(a, fake_vnl(kind, "net"), "vde0", NULL), 0);
 	assert_int_equal(fake_open(b, fake_vnl(ptp ? "ptp" : "vde", "net"), "vde1", NULL), 0);
 	fake_exchange(a, b);
+}
+
+/** open_end - a port on one end of a ptp network, the other end of which is the test's; @vnet: see struct fake */
+static VDECONN *open_end(struct fake *a, bool vnet)
+{
+	char *url = strdup(fake_vnl("ptp", "net"));
+	VDECONN *peer;
+
+	assert_non_null(url);
+	fake_init(a);
+	a->vnet = vnet;
+	assert_int_equal(fake_open(a, url, "vde0", NULL), 0);
+	peer = vde_open(url, (char *)(uintptr_t) "peer", NULL);
+	assert_non_null(peer);
+	free(url);
+	return peer;
 }
 
 /** wait_stats - wait until @done holds for the counters of the port */
@@ -173,23 +191,22 @@ static void malformed_frames_from_the_network_are_dropped(void **state)
 	fake_close(&a);
 }
 
+/** hold_first - a frame comes, and the port is held in the turn that brought it */
+static void hold_first(struct fake *fake, VDECONN *peer)
+{
+	fake_pattern(frame, 60, 0);
+	fake_hold(fake);
+	assert_int_equal(vde_send(peer, frame, 60, 0), 60);
+	fake_held(fake);
+}
+
 static void frames_that_arrive_together_are_one_batch(void **state)
 {
-	VDECONN *peer;
 	struct fake a;
-	char *url;
+	VDECONN *peer = open_end(&a, false);
 
 	(void)state;
-	fake_init(&a);
-	url = strdup(fake_vnl("ptp", "net"));
-	assert_int_equal(fake_open(&a, url, "vde0", NULL), 0);
-	peer = vde_open(url, (char *)(uintptr_t) "peer", NULL);
-	assert_non_null(peer);
-	free(url);
-	fake_pattern(frame, 60, 0);
-	fake_hold(&a);
-	assert_int_equal(vde_send(peer, frame, 60, 0), 60);
-	fake_held(&a);
+	hold_first(&a, peer);
 	/* The answer connects the port to its peer: from now on its queue is not limited to a few frames. */
 	fake_send_all(&a, frame, 60);
 	for (unsigned int i = 1; i < 8; i++) {
@@ -205,6 +222,60 @@ static void frames_that_arrive_together_are_one_batch(void **state)
 	assert_int_equal(a.largest_batch, 7);
 	vde_close(peer);
 	fake_close(&a);
+}
+
+/* The kernel gives a burst in one system call. */
+static void what_is_malformed_in_a_burst_takes_nothing_with_it(void **state)
+{
+	static const size_t sizes[] = {61, 13, 62, 1, LINK_FRAME_MAX + 1, 63, 64, 2};
+	struct fake a;
+	VDECONN *peer = open_end(&a, false);
+
+	(void)state;
+	hold_first(&a, peer);
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		fake_pattern(frame, sizeof(frame), i);
+		assert_int_equal(vde_send(peer, frame, sizes[i], 0), sizes[i]);
+	}
+	fake_release(&a);
+	assert_int_equal(fake_receive(&a, got, sizeof(got)), 60);
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		if (sizes[i] < LINK_FRAME_MIN || sizes[i] > LINK_FRAME_MAX)
+			continue;
+		fake_pattern(frame, sizeof(frame), i);
+		assert_int_equal(fake_receive(&a, got, sizeof(got)), sizes[i]);
+		assert_memory_equal(got, frame, sizes[i]);
+	}
+	assert_int_equal(a.largest_batch, 4);
+	assert_true(wait_stats(&a, input_dropped_is, 3)); /* all but that of one byte */
+	vde_close(peer);
+	fake_close(&a);
+}
+
+#define HEADERS (14 + 20 + 20)
+#define SEGMENT 30000 /* bytes of payload that a stack hands over in one */
+#define PIECE 1460    /* that a frame takes of it */
+#define SEGMENTS 120u
+
+enum { ACK = 0x10 };
+
+/** segment - a TCP segment of @payload bytes from @seq on, without its checksum; its length */
+static size_t segment(unsigned char *out, uint32_t seq, uint8_t flags, size_t payload)
+{
+	memset(out, 0, HEADERS);
+	out[0] = out[6] = 2;
+	out[12] = 8; /* IPv4 */
+	out[14] = 0x45;
+	link__put16(out + 16, (uint16_t)(HEADERS - 14 + payload));
+	out[22] = 64;
+	out[23] = 6;
+	link__put_check(out + 24, link__sum(0, out + 14, 20));
+	link__put32(out + 38, seq);
+	out[46] = 5 << 4;
+	out[47] = flags;
+	for (size_t i = 0; i < payload; i++)
+		out[HEADERS + i] = (unsigned char)((seq + i) * 31 >> 3);
+	return HEADERS + payload;
 }
 
 /* ------------------------------------------------------------------------------------------------- back-pressure */
@@ -256,18 +327,11 @@ static void a_slow_peer_slows_the_device(void **state)
 {
 	struct link_port_stats stats;
 	unsigned int sent = 0, seen;
-	VDECONN *peer;
-	pid_t loop;
 	struct fake a;
-	char *url;
+	VDECONN *peer = open_end(&a, false);
+	pid_t loop;
 
 	(void)state;
-	fake_init(&a);
-	url = strdup(fake_vnl("ptp", "net"));
-	assert_int_equal(fake_open(&a, url, "vde0", NULL), 0);
-	peer = vde_open(url, (char *)(uintptr_t) "peer", NULL);
-	assert_non_null(peer);
-	free(url);
 	fake_pattern(frame, 1514, 0);
 	assert_int_equal(vde_send(peer, frame, 1514, 0), 1514);
 	assert_int_equal(fake_receive(&a, got, sizeof(got)), 1514);
@@ -294,6 +358,59 @@ static void a_slow_peer_slows_the_device(void **state)
 	}
 	link_port_stats(a.port, &stats);
 	assert_int_equal(stats.output_dropped, 0);
+	vde_close(peer);
+	fake_close(&a);
+}
+
+/** send_segment - the stack sends a TCP segment that has to be cut; false when the queue is full */
+static bool send_segment(struct fake *fake, uint32_t seq)
+{
+	static unsigned char large[sizeof(struct virtio_net_hdr) + HEADERS + SEGMENT];
+	struct virtio_net_hdr vnet = {
+	        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+	        .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+	        .hdr_len = HEADERS,
+	        .gso_size = PIECE,
+	        .csum_start = HEADERS - 20,
+	        .csum_offset = 16,
+	};
+
+	memcpy(large, &vnet, sizeof(vnet));
+	segment(large + sizeof(vnet), seq, ACK, SEGMENT);
+	return fake_send(fake, large, sizeof(large));
+}
+
+/* Room may be for a part of a burst, and a burst may end within a segment. */
+static void segments_are_cut_for_a_slow_peer_without_loss(void **state)
+{
+	uint32_t sent = 0, seen = 0;
+	struct link_port_stats stats;
+	struct fake a;
+	VDECONN *peer = open_end(&a, true);
+	struct pollfd p = {.fd = vde_datafd(peer), .events = POLLIN};
+
+	(void)state;
+	for (uint32_t turn = 0; seen < SEGMENTS * SEGMENT; turn++) {
+		while (sent < SEGMENTS * SEGMENT && send_segment(&a, sent))
+			sent += SEGMENT;
+		/* A few at a time. */
+		for (uint32_t i = 0; i < 1 + turn % 40 && seen < sent; i++) {
+			uint32_t left = SEGMENT - seen % SEGMENT;
+			size_t len = HEADERS + (left < PIECE ? left : PIECE);
+
+			assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+			assert_int_equal(vde_recv(peer, got, sizeof(got), 0), len);
+			assert_int_equal(link__get32(got + 38), seen);
+			segment(frame, seen, ACK, len - HEADERS);
+			assert_memory_equal(got + HEADERS, frame + HEADERS, len - HEADERS);
+			seen += (uint32_t)(len - HEADERS);
+		}
+	}
+	assert_int_equal(poll(&p, 1, 0), 0);
+	link_port_stats(a.port, &stats);
+	assert_int_equal(stats.output_dropped, 0);
+	assert_true(wait_stats(&a, output_bytes_is,
+	                       SEGMENTS * (SEGMENT + (uint64_t)HEADERS * ((SEGMENT + PIECE - 1) / PIECE))));
 	vde_close(peer);
 	fake_close(&a);
 }
@@ -443,8 +560,10 @@ int main(void)
 	        TEST(frames_the_network_cannot_carry_are_dropped),
 	        TEST(malformed_frames_from_the_network_are_dropped),
 	        TEST(frames_that_arrive_together_are_one_batch),
+	        TEST(what_is_malformed_in_a_burst_takes_nothing_with_it),
 	        TEST(a_ptp_network_loses_nothing),
 	        TEST(a_slow_peer_slows_the_device),
+	        TEST(segments_are_cut_for_a_slow_peer_without_loss),
 	        TEST(a_peer_may_come_and_go),
 	        TEST(a_dead_switch_is_told_once),
 	        TEST(a_device_that_fails_takes_its_port_down),
