@@ -61,7 +61,7 @@ void link__port_capture(struct link_port *port, const struct link_frame *frames,
 
 int link__port_watch_data(struct link_port *port, bool add)
 {
-	uint32_t events = EPOLLIN;
+	uint32_t events = port->pause > 0 ? 0 : EPOLLIN;
 
 	/* That of a network in shared memory stays readable while the port is awake, which is to be heard once. It never
 	 * says that there is room. */
@@ -148,8 +148,10 @@ static void port_event(struct link__member *member, enum link__source source, ui
 		port_control(port, events);
 		break;
 	case LINK_ALARM:
-		if (port->pending)
+		if (port->conn.shm && port->pending)
 			link__port_unthrottle(port);
+		else if (port->pause > 0)
+			link__port_input(port, EPOLLIN);
 		break;
 	case LINK_REST:
 		port_receive(port, false);
@@ -190,10 +192,10 @@ static int port_join(struct link_port *port, const char *vnl)
 
 	port->member.event = port_event;
 	port->member.network = network_id(vnl);
-	if (port->conn.shm) {
+	if (port->conn.shm || port->conn.plain)
 		port->member.alarm = &port->alarm;
+	if (port->conn.shm)
 		port->member.waiting = port_waiting;
-	}
 	err = link__loop_join(&port->member);
 	if (err)
 		return err;

@@ -35,13 +35,15 @@ struct link__pending {
 /** struct link_port - a port; all of it belongs to its turns but for what is said to be otherwise */
 struct link_port {
 	struct link__member member;
-	struct link__alarm alarm; /* only for networks in shared memory */
+	struct link__alarm alarm;
 	struct link__conn conn;
 	const struct link_device *ops;
 	void *device;
 	int device_fd;
 	bool dead;
-	bool solo;             /* wake-ups bring one frame each, these days */
+	int64_t pause;        /* ns for which it leaves the network alone between its turns, 0: it does not (input.c) */
+	unsigned int trickle; /* turns in a row that have brought few frames of a stream */
+	bool solo;            /* wake-ups bring one frame each, these days */
 	unsigned int failures; /* of receiving, in a row */
 	unsigned int idle;     /* turns of a device in error that gave no frame, in a row */
 	unsigned int stalls;   /* times there was room said to be, and was not, in a row */

@@ -252,12 +252,14 @@ static void what_is_malformed_in_a_burst_takes_nothing_with_it(void **state)
 	fake_close(&a);
 }
 
+/* ----------------------------------------------------------------------------------------------------- moderation */
+
 #define HEADERS (14 + 20 + 20)
 #define SEGMENT 30000 /* bytes of payload that a stack hands over in one */
 #define PIECE 1460    /* that a frame takes of it */
 #define SEGMENTS 120u
 
-enum { ACK = 0x10 };
+enum { ACK = 0x10, PSH = 0x08 };
 
 /** segment - a TCP segment of @payload bytes from @seq on, without its checksum; its length */
 static size_t segment(unsigned char *out, uint32_t seq, uint8_t flags, size_t payload)
@@ -276,6 +278,94 @@ static size_t segment(unsigned char *out, uint32_t seq, uint8_t flags, size_t pa
 	for (size_t i = 0; i < payload; i++)
 		out[HEADERS + i] = (unsigned char)((seq + i) * 31 >> 3);
 	return HEADERS + payload;
+}
+
+/** next_turn - the port, which is held, has another turn, which finds @count segments, and is held there */
+static void next_turn(struct fake *fake, VDECONN *peer, unsigned int count, uint8_t flags)
+{
+	size_t len = segment(frame, 0, flags, 1000);
+
+	fake->largest_batch = 0;
+	for (unsigned int i = 0; i < count; i++)
+		assert_int_equal(vde_send(peer, frame, len, 0), len);
+	fake_pass(fake);
+	fake_held(fake);
+	assert_int_equal(fake->largest_batch, count);
+}
+
+/** turns - @turns turns that find a segment each */
+static void turns(struct fake *fake, VDECONN *peer, unsigned int count, uint8_t flags)
+{
+	for (unsigned int i = 0; i < count; i++)
+		next_turn(fake, peer, 1, flags);
+}
+
+static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
+{
+	long end = wait_now_ms() + WAIT_MS;
+	struct fake a;
+	VDECONN *peer = open_end(&a, false);
+	int64_t first;
+
+	(void)state;
+	hold_first(&a, peer);
+	turns(&a, peer, 7, ACK);
+	assert_int_equal(a.port->pause, 0);
+	turns(&a, peer, 1, ACK);
+	first = a.port->pause;
+	assert_true(first > 0);
+	next_turn(&a, peer, 3, ACK); /* few: pauses get longer */
+	assert_int_equal(a.port->pause, 2 * first);
+	next_turn(&a, peer, 9, ACK); /* enough */
+	assert_int_equal(a.port->pause, 2 * first);
+	for (unsigned int i = 0; i < 10; i++)
+		next_turn(&a, peer, 2, ACK);
+	assert_true(a.port->pause <= 4 * first); /* not any length */
+	turns(&a, peer, 1, ACK | PSH);           /* the sender has no more for now */
+	assert_int_equal(a.port->pause, 0);
+	turns(&a, peer, 8, ACK);
+	assert_int_equal(a.port->pause, first);
+	/* A pause that brings nothing is the last. */
+	do {
+		fake_release(&a);
+		wait_again(end);
+		fake_hold(&a);
+		assert_int_equal(vde_send(peer, frame, segment(frame, 0, ACK, 1000), 0), HEADERS + 1000);
+		fake_held(&a);
+	} while (a.port->pause != 0 && wait_now_ms() < end);
+	assert_int_equal(a.port->pause, 0);
+	fake_release(&a);
+	vde_close(peer);
+	fake_close(&a);
+}
+
+/* Questions and answers, and datagrams, do not wait; nor does what comes in bursts by itself. */
+static void what_does_not_trickle_is_not_moderated(void **state)
+{
+	struct fake a;
+	VDECONN *peer = open_end(&a, false);
+
+	(void)state;
+	hold_first(&a, peer);
+	for (unsigned int i = 0; i < 10; i++) {
+		turns(&a, peer, 5, ACK);
+		turns(&a, peer, 1, ACK | PSH);
+		assert_int_equal(a.port->pause, 0);
+	}
+	for (unsigned int i = 0; i < 10; i++) {
+		next_turn(&a, peer, 9, ACK);
+		assert_int_equal(a.port->pause, 0);
+	}
+	for (unsigned int i = 0; i < 30; i++) {
+		fake_pattern(frame, 1000, i);
+		assert_int_equal(vde_send(peer, frame, 1000, 0), 1000);
+		fake_pass(&a);
+		fake_held(&a);
+		assert_int_equal(a.port->pause, 0);
+	}
+	fake_release(&a);
+	vde_close(peer);
+	fake_close(&a);
 }
 
 /* ------------------------------------------------------------------------------------------------- back-pressure */
@@ -561,6 +651,8 @@ int main(void)
 	        TEST(malformed_frames_from_the_network_are_dropped),
 	        TEST(frames_that_arrive_together_are_one_batch),
 	        TEST(what_is_malformed_in_a_burst_takes_nothing_with_it),
+	        TEST(a_stream_that_trickles_in_is_taken_in_pauses),
+	        TEST(what_does_not_trickle_is_not_moderated),
 	        TEST(a_ptp_network_loses_nothing),
 	        TEST(a_slow_peer_slows_the_device),
 	        TEST(segments_are_cut_for_a_slow_peer_without_loss),
