@@ -327,6 +327,18 @@ static void outgoing(struct engine *e, struct inet_iface *iface, int family, uns
 	sum_up(e, iface, family, packet, header, len, len <= mtu);
 }
 
+/** stays - does a packet stay where it is until conn_output pushes? So does a segment of the queue, which has data; an empty
+ * acknowledgement is gone before, as is what had to be flattened or becomes fragments */
+static bool stays(const struct engine *e, int family, const struct pbuf *p, const unsigned char *packet, size_t len,
+                  unsigned int mtu)
+{
+	size_t header = family == AF_INET ? (size_t)(packet[0] & 15) * 4 : IP6_HEADER;
+
+	if (!e->building || packet != p->payload || len > mtu || len < header + 20)
+		return false;
+	return len > header + (size_t)(packet[header + 12] >> 4) * 4;
+}
+
 err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 {
 	struct engine *e = interface->e;
@@ -353,8 +365,7 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 		return ERR_OK;
 	iface = route->iface;
 	outgoing(e, iface, family, packet, len, route->mtu);
-	/* conn_output pushes. What had to be flattened is gone with the next segment. */
-	iface->more_out = e->building && packet == p->payload;
+	iface->more_out = stays(e, family, p, packet, len, route->mtu);
 	ip_send(e, iface, &route->nexthop, route->mtu, family, packet, len, true);
 	iface->unsummed_out = NULL;
 	iface->more_out = false;

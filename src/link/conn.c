@@ -240,43 +240,44 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len)
 	return vde_send(conn->vde, frame, len, MSG_DONTWAIT) < 0 ? error_of() : 0;
 }
 
-/** lane_fill - message headers for these frames; @size: bytes of each, 0: its length */
-static void lane_fill(const struct link_frame *frames, unsigned int count, size_t size)
+/** lane_fill - message headers for these frames */
+static void lane_fill(const struct link_frame *frames, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		lane.iov[i] = (struct iovec){frames[i].data, size ? size : frames[i].len};
+		lane.iov[i] = (struct iovec){frames[i].data, frames[i].len};
 		lane.msg[i].msg_hdr = (struct msghdr){.msg_iov = &lane.iov[i], .msg_iovlen = 1};
 	}
 }
 
 /** recv_burst - see link__conn_recv_frames; of a plain network */
-static int recv_burst(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready)
+static int recv_burst(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool *more)
 {
 	int got;
 
-	if (conn->drained && !ready)
-		return -EAGAIN;
 	count = count < LINK_BURST ? count : LINK_BURST;
-	lane_fill(frames, count, LINK_FRAME_MAX + 1);
+	lane_fill(frames, count);
 	got = recvmmsg(conn->datafd, lane.msg, count, MSG_DONTWAIT, NULL);
-	conn->drained = got >= 0 && (unsigned int)got < count;
 	if (got < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	for (int i = 0; i < got; i++)
 		frames[i].len = lane.msg[i].msg_len;
+	*more = (unsigned int)got == count;
 	return got;
 }
 
-int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready)
+int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready,
+                           bool *more)
 {
 	int len;
 
+	*more = true;
 	if (conn->plain)
-		return recv_burst(conn, frames, count, ready);
+		return recv_burst(conn, frames, count, more);
 	if (conn->offload)
-		len = link__conn_recv_frame(conn, frames);
+		len = (int)conn->shm->recv(conn->vde, &frames->vnet, frames->data, frames->len,
+		                           shm_flags(conn) | VDE_SHM_WHOLE);
 	else
-		len = link__conn_recv(conn, frames->data, LINK_FRAME_MAX + 1, ready);
+		len = link__conn_recv(conn, frames->data, frames->len, ready);
 	if (len < 0)
 		return len;
 	frames->len = (uint32_t)len;
@@ -291,7 +292,7 @@ int link__conn_send_frames(struct link__conn *conn, const struct link_frame *fra
 		int sent;
 
 		count = count < LINK_BURST ? count : LINK_BURST;
-		lane_fill(frames, count, 0);
+		lane_fill(frames, count);
 		sent = sendmmsg(conn->datafd, lane.msg, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0)
 			return sent;
@@ -305,16 +306,6 @@ int link__conn_send_frames(struct link__conn *conn, const struct link_frame *fra
 void link__conn_offload(struct link__conn *conn, bool trains)
 {
 	conn->offload = conn->shm && conn->shm->offload(conn->vde, trains ? VDE_SHM_UDP : VDE_SHM_TCP) == 0;
-}
-
-int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size_t size)
-{
-	return (int)conn->shm->recv(conn->vde, &frame->vnet, frame->data, size, shm_flags(conn) | VDE_SHM_WHOLE);
-}
-
-int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame)
-{
-	return link__conn_recv_into(conn, frame, LINK_SEGMENT_MAX);
 }
 
 size_t link__conn_next(const struct link__conn *conn)

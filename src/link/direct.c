@@ -13,6 +13,8 @@
  * wait any longer for one who does not. So what it has no room for waits in a queue (queue.c). Other networks are like a cable:
  * what they do not take is lost.
  *
+ * Where the network takes several frames in one system call a stack may have what it sends in one go kept until it has all.
+ *
  * Frames with work left to do pass through a network in shared memory as they are, if the stack has asked for that, and so they
  * are captured.
  *
@@ -35,8 +37,10 @@ struct link_conn {
 	struct link__conn conn;
 	struct link__capture *capture; /* or NULL */
 	struct link__join *kept;       /* segments to be sent as one; NULL until there are some */
-	struct link__queue queue;      /* what a network in shared memory had no room for */
-	bool recorded;                 /* there is something for the file of the capture */
+	struct link_frame *burst;      /* finished frames to be sent in one system call; likewise */
+	unsigned int burst_frames;
+	struct link__queue queue; /* what a network in shared memory had no room for */
+	bool recorded;            /* there is something for the file of the capture */
 	bool dead;
 	unsigned int failures;
 	uint32_t incarnation; /* of the process that opened it */
@@ -80,6 +84,7 @@ void link_conn_close(struct link_conn *conn)
 		link__capture_close(conn->capture);
 	link_conn_forget(conn);
 	free(conn->kept);
+	free(conn->burst);
 	free(conn);
 }
 
@@ -96,6 +101,11 @@ int link_conn_ctlfd(const struct link_conn *conn)
 bool link_conn_serves(const struct link_conn *conn)
 {
 	return conn->conn.guarded;
+}
+
+bool link_conn_bursts(const struct link_conn *conn)
+{
+	return conn->conn.plain;
 }
 
 bool link_conn_alive(struct link_conn *conn)
@@ -144,6 +154,17 @@ static int received(struct link_conn *conn, const unsigned char *frame, int len)
 int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready)
 {
 	return conn->dead ? -ENETDOWN : received(conn, frame, link__conn_recv(&conn->conn, frame, size, ready));
+}
+
+int link_conn_recv_frames(struct link_conn *conn, struct link_frame *frames, unsigned int count, bool ready, bool *more)
+{
+	int got = conn->dead ? -ENETDOWN : link__conn_recv_frames(&conn->conn, frames, count, ready, more);
+
+	if (got < 0)
+		return conn->dead || got == -EMSGSIZE ? got : received(conn, NULL, got);
+	for (int i = 0; i < got; i++)
+		frames[i].len = (uint32_t)received(conn, frames[i].data, (int)frames[i].len);
+	return got;
 }
 
 void link_conn_awake(struct link_conn *conn)
@@ -231,13 +252,6 @@ size_t link_conn_next(const struct link_conn *conn)
 	return conn->dead ? 0 : link__conn_next(&conn->conn);
 }
 
-int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame)
-{
-	int len = conn->dead ? -ENETDOWN : link__conn_recv_into(&conn->conn, frame, frame->len);
-
-	return conn->dead || len == -EMSGSIZE ? len : received(conn, frame->data, len);
-}
-
 int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame)
 {
 	struct iovec piece = {frame->data, frame->len};
@@ -248,26 +262,73 @@ int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame)
 	return err;
 }
 
-bool link_conn_keep(struct link_conn *conn, const struct link_frame *frame)
+/** keep_finished - see link_conn_keep */
+static bool keep_finished(struct link_conn *conn, const struct link_frame *frame)
+{
+	if (!conn->burst)
+		conn->burst = calloc(LINK_BURST, sizeof(*conn->burst));
+	if (!conn->burst || conn->burst_frames == LINK_BURST)
+		return false;
+	conn->burst[conn->burst_frames++] = *frame;
+	return true;
+}
+
+/** keep_segment - likewise */
+static bool keep_segment(struct link_conn *conn, const struct link_frame *frame)
 {
 	if (!conn->kept)
 		conn->kept = calloc(1, sizeof(*conn->kept));
-	if (!conn->kept || conn->dead || !link__join_add(conn->kept, frame))
+	return conn->kept && link__join_add(conn->kept, frame);
+}
+
+bool link_conn_keep(struct link_conn *conn, const struct link_frame *frame)
+{
+	bool finished = frame->vnet.flags == 0;
+
+	if (conn->dead || (finished ? !conn->conn.plain || !keep_finished(conn, frame)
+	                            : !conn->conn.offload || !keep_segment(conn, frame)))
 		return false;
 	conn_capture(conn, frame->data, frame->len);
 	return true;
 }
 
-int link_conn_send_kept(struct link_conn *conn)
+/** send_burst - the finished frames that are kept; see link_conn_send_kept */
+static unsigned int send_burst(struct link_conn *conn, size_t *bytes)
+{
+	unsigned int count = conn->burst_frames, done = 0, lost = 0;
+
+	conn->burst_frames = 0;
+	while (done < count) {
+		int n = link__conn_send_frames(&conn->conn, conn->burst + done, count - done);
+
+		for (int i = 0; i < n; i++) {
+			sent(conn, conn->burst[done].len, 0);
+			*bytes += conn->burst[done++].len;
+		}
+		if (n < 0) {
+			sent(conn, conn->burst[done++].len, n);
+			lost++;
+		}
+	}
+	return count - lost;
+}
+
+unsigned int link_conn_send_kept(struct link_conn *conn, size_t *bytes)
 {
 	struct link__join *kept = conn->kept;
 	unsigned int count = kept ? kept->count : 0;
 
+	*bytes = 0;
+	if (conn->burst_frames > 0)
+		return send_burst(conn, bytes);
 	if (count == 0)
 		return 0;
 	link__join_end(kept);
 	kept->count = 0;
-	return conn->dead ? -ENETDOWN : send_pieces(conn, &kept->vnet, kept->piece, count + 1, kept->len);
+	if (conn->dead || send_pieces(conn, &kept->vnet, kept->piece, count + 1, kept->len) != 0)
+		return 0;
+	*bytes = kept->len + (count - 1) * (size_t)kept->first.headers;
+	return count;
 }
 
 void link_conn_flush(struct link_conn *conn)

@@ -5,26 +5,14 @@
  * Frames are received until none is left, in bursts where the network has some (conn.c), and are given to the device in
  * one batch. Where they come one by one, and wake-ups bring one frame each, as with a request and its response, the last,
  * fruitless attempt to receive is saved: such a *solo* port takes one frame and lets epoll say whether there is another.
- *
- * Moderation. A stream comes out of a switch frame by frame, as each costs it several system calls. To wake up for each,
- * and to send an acknowledgement of each through the switch, would take the processor that the switch needs. So a port
- * whose turns bring few frames of a stream, which goes on, leaves the network alone for a while and takes then what has
- * come, as a network adapter does (rx-usecs in ethtool(8)): for longer if that was little, no more when it was little and
- * the stream has come to a stop. It does so where frames wait in a queue of the kernel.
  */
 #include "offload.h"
 #include "port.h"
-#include "segment.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 
 #define GUARDED_ATTEMPTS 16 /* frames received in a turn from a network whose queues are short */
-/* Moderation */
-#define FEW 8            /* frames that are hardly worth a turn */
-#define TRICKLE 8        /* turns in a row that have brought few */
-#define PAUSE_NS 50000   /* at first */
-#define PAUSE_MAX 200000 /* at most */
 /* What a thread of the program moves in a turn should stay in its cache. */
 #define LENT_BYTES 256000 /* received: four of the largest segments */
 
@@ -67,32 +55,14 @@ static unsigned int port_keep(struct link_port *port, struct link_frame *frames,
 	return kept;
 }
 
-/** port_goes_on - is the frame one of a TCP stream of which there is more to come soon? */
-static bool port_goes_on(const struct link_frame *frame)
+/** port_moderate - a turn has brought @n frames: when is the next? */
+static void port_moderate(struct link_port *port, const struct link_frame *frames, unsigned int n)
 {
-	struct link__segment s;
+	bool changed = link_moderate(&port->moderation, n, n > 0 && link_goes_on(&frames[n - 1]));
 
-	return link__segment_measure(&s, frame) && s.plain && !(s.flags & LINK__SEGMENT_PSH);
-}
-
-/** port_moderate - a turn has brought @n frames, the last of which tells of more: pause before the next turn? */
-static void port_moderate(struct link_port *port, unsigned int n, bool goes_on)
-{
-	bool paused = port->pause > 0;
-
-	if (n < FEW && !goes_on)
-		port->trickle = 0;
-	else if (!paused)
-		port->trickle = n < FEW ? port->trickle + 1 : 0;
-	if (port->trickle < TRICKLE)
-		port->pause = 0;
-	else if (!paused)
-		port->pause = PAUSE_NS;
-	else if (n < FEW && port->pause < PAUSE_MAX)
-		port->pause *= 2;
-	if (port->pause > 0)
-		link__loop_deadline(&port->member, link__now() + port->pause);
-	if (paused != (port->pause > 0))
+	if (port->moderation.pause > 0)
+		link__loop_deadline(&port->member, link__now() + port->moderation.pause);
+	if (changed)
 		link__port_watch_data(port, false);
 }
 
@@ -102,11 +72,12 @@ unsigned int link__port_input(struct link_port *port, uint32_t events)
 	struct link_frame *frame = batch->frame;
 	unsigned int n = 0, attempts = 0, limit = port_limit(port);
 	uint64_t bytes = 0;
+	bool more = true;
 	int got = 0;
 
 	link__batch_for(batch, LINK_BATCH);
-	while (attempts < limit && (!port->lending.lent || bytes < LENT_BYTES)) {
-		got = link__conn_recv_frames(&port->conn, &frame[n], limit - attempts, attempts == 0);
+	while (more && attempts < limit && (!port->lending.lent || bytes < LENT_BYTES)) {
+		got = link__conn_recv_frames(&port->conn, &frame[n], limit - attempts, attempts == 0, &more);
 		if (got < 0 && !link__peer_error(got))
 			break;
 		attempts += got > 0 ? (unsigned int)got : 1;
@@ -117,7 +88,7 @@ unsigned int link__port_input(struct link_port *port, uint32_t events)
 		port->solo = n == 1;
 	n = port_keep(port, frame, n);
 	if (port->conn.plain)
-		port_moderate(port, n, n > 0 && port_goes_on(&frame[n - 1]));
+		port_moderate(port, frame, n);
 	if (n > 0) {
 		link__port_capture(port, frame, n);
 		if (n > 1 && port->ops->offload)

@@ -152,6 +152,9 @@ int link_conn_ctlfd(const struct link_conn *conn);
 /** link_conn_serves - does the network live only while we receive? So it is where we are the switch */
 bool link_conn_serves(const struct link_conn *conn);
 
+/** link_conn_bursts - does the network bring, and take, several frames in one system call? */
+bool link_conn_bursts(const struct link_conn *conn);
+
 /** link_conn_alive - after link_conn_ctlfd became readable: is the network still there? */
 bool link_conn_alive(struct link_conn *conn);
 
@@ -164,6 +167,18 @@ bool link_conn_alive(struct link_conn *conn);
  * gone.
  */
 int link_conn_recv(struct link_conn *conn, unsigned char *frame, size_t size, bool ready);
+
+/**
+ * link_conn_recv_frames - receive frames, as many as can be had in one go, at most @count
+ * @frames: each with its room in the place of the length, which becomes that of the frame, or 0 when that was not for us; with
+ * link_conn_offload, vnet is what another member of the network says is left to be done: check it
+ * @ready: as above
+ * @more: may there be others? False: none were left a moment ago
+ *
+ * Returns how many, or an error as above; with link_conn_offload -EMSGSIZE when the next frame is larger than its room.
+ */
+int link_conn_recv_frames(struct link_conn *conn, struct link_frame *frames, unsigned int count, bool ready,
+                          bool *more);
 
 /**
  * link_conn_awake - from now on the caller looks by itself (link_conn_waiting), so that link_conn_fd need not tell of frames
@@ -191,30 +206,30 @@ void link_conn_forget(struct link_conn *conn);
 /**
  * link_conn_offload - from now on take, and give, frames with work left to do (struct link_device, offload)
  *
- * True: the network is shared memory and does so; the three functions below are to be used then. False: it does not.
+ * True: the network is shared memory and does so; link_conn_recv_frames and the functions below are to be used then. False: it
+ * does not.
  */
 bool link_conn_offload(struct link_conn *conn);
 
 /** link_conn_next - how many bytes the next frame has, as its sender says, at most LINK_SEGMENT_MAX; 0: there is none */
 size_t link_conn_next(const struct link_conn *conn);
 
-/** link_conn_recv_frame - as link_conn_recv, into frame->data, of frame->len bytes; frame->vnet is what another member of the
-    network says is left to be done: check it. -EMSGSIZE: the next frame is longer */
-int link_conn_recv_frame(struct link_conn *conn, struct link_frame *frame);
-
 /** link_conn_send_frame - as link_conn_send */
 int link_conn_send_frame(struct link_conn *conn, const struct link_frame *frame);
 
 /**
- * link_conn_keep - keep a TCP segment, to be sent as one with those that are kept (join.c)
+ * link_conn_keep - keep a frame, to be sent in one go with those that are kept
  *
- * Its checksum is left to be done, and its bytes stay where they are until link_conn_send_kept. False: it does not continue what
- * is kept, or is nothing to be kept: that has to be sent first, and then it can be tried again, or sent by itself.
+ * With link_conn_offload, TCP segments whose checksums are left to be done, which become one (join.c); else finished frames, where
+ * the network takes several in a system call. The bytes stay where they are until link_conn_send_kept. False: it does not
+ * go with what is kept, or is nothing to be kept: what is kept has to be sent first, and then it can be tried again, or sent by
+ * itself.
  */
 bool link_conn_keep(struct link_conn *conn, const struct link_frame *frame);
 
-/** link_conn_send_kept - send what is kept, if anything is: as link_conn_send_frame */
-int link_conn_send_kept(struct link_conn *conn);
+/** link_conn_send_kept - send what is kept, if anything is: how many of the frames were sent, and their bytes; the others are
+ * lost, as by link_conn_send_frame */
+unsigned int link_conn_send_kept(struct link_conn *conn, size_t *bytes);
 
 /** link_conn_flush - bring captured packets to their file: before the thread that moved frames sleeps */
 void link_conn_flush(struct link_conn *conn);
@@ -245,6 +260,22 @@ struct epoll_event;
  * spin->look has found something.
  */
 int link_spin(struct link_spin *spin, int epfd, struct epoll_event *events, int count, int64_t until);
+
+/* ---------------------------------------------------------------------------------------------------- moderation */
+
+/** struct link_moderation - of who receives frames of a network: whether he leaves it alone between his turns (moderate.c);
+ * all zero at first */
+struct link_moderation {
+	int64_t pause;        /* ns until his next turn; 0: when something has come */
+	unsigned int trickle; /* turns in a row that have brought few frames of a stream */
+};
+
+/** link_goes_on - is this frame one of a TCP stream of which there is more to come soon? */
+bool link_goes_on(const struct link_frame *frame);
+
+/** link_moderate - a turn has brought @n frames; @goes_on: the last of them says that there are more. True: pauses begin, or
+ * end, with this */
+bool link_moderate(struct link_moderation *moderation, unsigned int n, bool goes_on);
 
 struct link_driver;
 

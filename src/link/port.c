@@ -61,7 +61,7 @@ void link__port_capture(struct link_port *port, const struct link_frame *frames,
 
 int link__port_watch_data(struct link_port *port, bool add)
 {
-	uint32_t events = port->pause > 0 ? 0 : EPOLLIN;
+	uint32_t events = port->moderation.pause > 0 ? 0 : EPOLLIN;
 
 	/* That of a network in shared memory stays readable while the port is awake, which is to be heard once. It never
 	 * says that there is room. */
@@ -150,7 +150,7 @@ static void port_event(struct link__member *member, enum link__source source, ui
 	case LINK_ALARM:
 		if (port->conn.shm && port->pending)
 			link__port_unthrottle(port);
-		else if (port->pause > 0)
+		else if (port->moderation.pause > 0)
 			link__port_input(port, EPOLLIN);
 		break;
 	case LINK_REST:

@@ -41,9 +41,8 @@ struct link_port {
 	void *device;
 	int device_fd;
 	bool dead;
-	int64_t pause;        /* ns for which it leaves the network alone between its turns, 0: it does not (input.c) */
-	unsigned int trickle; /* turns in a row that have brought few frames of a stream */
-	bool solo;            /* wake-ups bring one frame each, these days */
+	struct link_moderation moderation;
+	bool solo;             /* wake-ups bring one frame each, these days */
 	unsigned int failures; /* of receiving, in a row */
 	unsigned int idle;     /* turns of a device in error that gave no frame, in a row */
 	unsigned int stalls;   /* times there was room said to be, and was not, in a row */

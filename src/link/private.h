@@ -17,6 +17,7 @@
  *     split.c    larger ones become some that a network in shared memory takes
  *     coalesce.c frames of the network become large segments
  *     spin.c     looking for more before sleeping
+ *     moderate.c leaving a network alone for a while
  *     place.c    the processor a loop runs on
  *     vnl.c      locators
  *
@@ -193,7 +194,6 @@ struct link__conn {
 	int ctlfd;    /* -1 when the network has none */
 	bool guarded; /* vde_recv blocks whatever flags one gives it: poll first */
 	bool plain;   /* each frame is a datagram of the data descriptor, and that is all */
-	bool drained; /* a burst has left nothing there, as far as it could see */
 	bool offload; /* frames with work left to do pass as they are */
 	bool awake;   /* in shared memory: whoever receives looks again soon, its descriptor may keep still */
 	const struct vde_shm_ops *shm; /* the network is in shared memory; NULL: it is not */
@@ -225,14 +225,16 @@ int link__conn_recv(struct link__conn *conn, void *frame, size_t size, bool read
 int link__conn_send(struct link__conn *conn, const void *frame, size_t len);
 
 /**
- * link__conn_recv_frames - receive frames without blocking, as many as can be had at once
- * @frames: of those that come, the lengths are set, which may be anything up to LINK_FRAME_MAX + 1, or LINK_SEGMENT_MAX with
- *          offload; so much room must be there
+ * link__conn_recv_frames - receive frames without blocking, as many as can be had at once, at most @count
+ * @frames: each with its room in the place of the length, which becomes that of the frame, anything up to the room
  * @ready: as above
+ * @more: may there be others? False: none were left a moment ago
  *
- * Returns how many, at least one; or -EAGAIN when nothing has come; or a negative errno.
+ * Returns how many, at least one; or -EAGAIN when nothing has come; or a negative errno: with offload -EMSGSIZE when the next
+ * is larger than its room.
  */
-int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready);
+int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready,
+                           bool *more);
 
 /**
  * link__conn_send_frames - send finished frames without blocking, as many as can be sent at once
@@ -246,14 +248,12 @@ int link__conn_send_frames(struct link__conn *conn, const struct link_frame *fra
  * link__conn_offload - from now on frames with work left to do pass as they are, if the network can: conn->offload
  * @trains: of UDP datagrams, too
  *
- * Then the two functions below are to be used, which are like those above: frame->vnet says what is left to be done.
+ * Then frame->vnet says what is left to be done: use link__conn_recv_frames, and the functions below.
  */
 void link__conn_offload(struct link__conn *conn, bool trains);
-int link__conn_recv_frame(struct link__conn *conn, struct link_frame *frame);
-/** link__conn_recv_into - link__conn_recv_frame with room for @size bytes only: -EMSGSIZE the next is larger;
- * link__conn_next - bytes of the next frame, or 0 */
-int link__conn_recv_into(struct link__conn *conn, struct link_frame *frame, size_t size);
+/** link__conn_next - bytes of the next frame, or 0 */
 size_t link__conn_next(const struct link__conn *conn);
+/** link__conn_send_frame - as link__conn_send */
 int link__conn_send_frame(struct link__conn *conn, const struct link_frame *frame);
 /** link__conn_send_pieces - link__conn_send_frame of a frame in pieces, the headers being in the first */
 int link__conn_send_pieces(struct link__conn *conn, const struct virtio_net_hdr *vnet, const struct iovec *piece,

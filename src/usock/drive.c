@@ -81,6 +81,13 @@ int usock__drive_watch(struct usock_stack *stack, int fd, uint32_t events, enum 
 	return epoll_ctl(stack->drive->epfd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
 }
 
+void usock__drive_rewatch(struct usock_stack *stack, int fd, uint32_t events, enum usock__event event, void *object)
+{
+	struct epoll_event ev = event_make(events, event, object);
+
+	epoll_ctl(stack->drive->epfd, EPOLL_CTL_MOD, fd, &ev);
+}
+
 void usock__drive_unwatch(struct usock_stack *stack, int fd, void *object)
 {
 	struct usock__drive *drive = stack->drive;

@@ -4,15 +4,18 @@
  *
  * A port is what an interface of kind "vde" has instead of a network adapter: a connection to a network, watched in the
  * stack's set of descriptors. A turn receives what has come, at most RX_BATCH frames, so that programs that want the
- * lock get it, each into a buffer of the engine's, which keeps it or gives it back at once; one that was not needed is
- * kept for the next frame. What the hardware filter (inet_wants) does not let through is not seen by anybody, as on a
- * real adapter.
+ * lock get it, each into a buffer of the engine's (*room*), which keeps it or gives it back at once; one that was not
+ * needed is kept for the next frame. For a network that brings several frames in one system call there are two rooms, so
+ * that a frame that is alone is known to be, and more while more come. What the hardware filter (inet_wants) does not let
+ * through is not seen by anybody, as on a real adapter. A stream that trickles in through such a network is taken in
+ * pauses (src/link/moderate.c).
  *
  * A network in shared memory takes and brings frames whose checksums are left to be done, and TCP segments of up to 64 KiB, if
  * the engine can do with them (usock_engine.offload). A router cannot: it would have to finish them for other networks. So a
  * stack that forwards gets finished frames, as from any network.
  *
- * What an engine sends in one go, and says so (inet_iface.more_out), leaves as one segment there if it can: link_conn_keep.
+ * What an engine sends in one go, and says so (inet_iface.more_out), leaves as one segment there if it can, and in one
+ * system call where a network takes several frames: link_conn_keep.
  *
  * Sending never waits. A frame for which the network has no room is dropped and counted, as by a device without a
  * queue; but one in shared memory has a queue before it (link_conn_queued), which is looked after here.
@@ -40,6 +43,9 @@
 #include <unistd.h>
 
 #define RX_BATCH 64        /* frames received in a turn */
+#define ROOMS_MIN 2        /* and in a system call */
+#define ROOMS_MAX 16       /* when there are many */
+#define ROOMS_TURNS 64     /* after which rooms that were not needed are given back */
 #define FAILURES_MAX 16    /* turns in a row on a descriptor that hangs up and brings nothing */
 #define AGAIN_NS 100000    /* between two attempts to send what the network had no room for */
 #define LO_BATCH 256       /* frames of lo in a turn */
@@ -52,14 +58,17 @@ struct port {
 	struct usock_stack *stack;
 	struct inet_iface *iface;
 	struct link_conn *conn;
-	unsigned char *room; /* for the next frame, or NULL */
-	void *buffer;        /* of room */
-	size_t size;         /* of room */
 	struct {
-		unsigned int frames;
-		size_t bytes;
-	} kept;                    /* by conn, to be sent as one */
+		unsigned char *data; /* for a frame that is to come, or NULL */
+		void *buffer;        /* of the engine, in which it is */
+	} room[ROOMS_MAX];
+	unsigned int rooms;        /* that are to be there when the next frames are received */
+	unsigned int idle_turns;   /* in a row that needed few of them */
+	size_t size;               /* of each that is there */
+	unsigned int kept;         /* frames kept by conn, to be sent together */
 	struct usock__timer again; /* set while frames wait for room in the network */
+	struct usock__timer pause; /* set while the network is left alone */
+	struct link_moderation moderation;
 	unsigned int failures;
 	bool gone;
 };
@@ -86,28 +95,45 @@ static unsigned char frame_type(const struct inet_iface *iface, const unsigned c
 
 /* ----------------------------------------------------------------------------------------------------- receiving */
 
-/** room_drop - give back the buffer for the next frame */
-static void room_drop(struct port *port)
+/** rooms_drop - give back the rooms from the one with this number on */
+static void rooms_drop(struct port *port, unsigned int first)
 {
-	if (port->room)
-		port->stack->engine->rx_free(port->stack->e, port->buffer);
-	port->room = NULL;
+	for (unsigned int i = first; i < ROOMS_MAX; i++) {
+		if (port->room[i].data)
+			port->stack->engine->rx_free(port->stack->e, port->room[i].buffer);
+		port->room[i].data = NULL;
+	}
 }
 
-/** room_make - have a buffer for the next frame, and for a byte more, by which one that is too long is known; false: no
- * memory */
-static bool room_make(struct port *port)
+/** rooms_make - have room for the next frames, and for a byte more in each, by which one that is too long is known; how many
+ * there are, from the first on: 0: no memory */
+static unsigned int rooms_make(struct port *port)
 {
 	size_t size = frame_size(port->iface) + 1, next = port->iface->offload ? link_conn_next(port->conn) : 0;
+	unsigned int n = 0;
 
 	if (next >= size)
 		size = next + 1;
-	if (port->room && port->size == size)
-		return true;
-	room_drop(port);
-	port->room = port->stack->engine->rx_alloc(port->stack->e, size, &port->buffer);
+	if (port->size != size)
+		rooms_drop(port, 0);
 	port->size = size;
-	return port->room != NULL;
+	for (; n < port->rooms; n++) {
+		if (!port->room[n].data)
+			port->room[n].data = port->stack->engine->rx_alloc(port->stack->e, size, &port->room[n].buffer);
+		if (!port->room[n].data)
+			break;
+	}
+	return n;
+}
+
+/** rooms_adapt - a turn has brought @frames: many rooms are given back when few were needed for long */
+static void rooms_adapt(struct port *port, unsigned int frames)
+{
+	port->idle_turns = frames <= ROOMS_MIN ? port->idle_turns + 1 : 0;
+	if (port->rooms <= ROOMS_MIN || port->idle_turns < ROOMS_TURNS)
+		return;
+	port->rooms = ROOMS_MIN;
+	rooms_drop(port, ROOMS_MIN);
 }
 
 /** too_long - does a frame exceed the interface? That of a segment exceeds it if one of the frames that it stands for does */
@@ -127,12 +153,12 @@ static bool too_long(const struct port *port, const struct link_frame *frame)
 	return len > frame_size(port->iface);
 }
 
-/** port_input - a frame is in the buffer: to whom it may concern */
-static void port_input(struct port *port, const struct link_frame *frame)
+/** port_input - a frame is in the room with this number: to whom it may concern */
+static void port_input(struct port *port, unsigned int number, const struct link_frame *frame)
 {
 	struct inet_iface *iface = port->iface;
 
-	if (!(iface->flags & IFF_UP) || !inet_wants(iface, port->room))
+	if (!(iface->flags & IFF_UP) || !inet_wants(iface, frame->data))
 		return;
 	if (too_long(port, frame)) {
 		iface->stats.rx_errors++;
@@ -140,10 +166,10 @@ static void port_input(struct port *port, const struct link_frame *frame)
 		return;
 	}
 	if ((frame->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && frame->vnet.csum_start < frame->len)
-		iface->unsummed_in = port->room + frame->vnet.csum_start;
-	usock__packet_tap(port->stack, iface, port->room, frame->len, frame_type(iface, port->room));
-	if (inet_input(iface, port->room, frame->len, port->buffer))
-		port->room = NULL;
+		iface->unsummed_in = frame->data + frame->vnet.csum_start;
+	usock__packet_tap(port->stack, iface, frame->data, frame->len, frame_type(iface, frame->data));
+	if (inet_input(iface, frame->data, frame->len, port->room[number].buffer))
+		port->room[number].data = NULL;
 	iface->unsummed_in = NULL;
 }
 
@@ -174,6 +200,7 @@ static void port_cool(struct port *port)
 	struct usock__drive *drive = port->stack->drive;
 
 	usock__timer_clear(port->stack, &port->again);
+	usock__timer_clear(port->stack, &port->pause);
 	if (drive && drive->hot == port)
 		drive->hot = NULL;
 	if (drive && drive->keeps == port)
@@ -220,46 +247,73 @@ static void port_again(struct usock__timer *timer)
 	port_queued(port);
 }
 
-/** port_take - receive one frame into the buffer; see link_conn_recv */
-static int port_take(struct port *port, struct link_frame *frame, bool ready)
-{
-	int len;
+/** struct taken - what a turn of a port has brought */
+struct taken {
+	unsigned int frames;
+	bool more;    /* may there be others? */
+	bool goes_on; /* the last says that there will be */
+};
 
-	*frame = (struct link_frame){.data = port->room, .len = (uint32_t)port->size};
-	len = port->iface->offload ? link_conn_recv_frame(port->conn, frame)
-	                           : link_conn_recv(port->conn, port->room, port->size, ready);
-	if (len > 0)
-		frame->len = (uint32_t)len;
-	return len;
+/** port_take - receive frames, and pass them on; returns what link_conn_recv_frames did */
+static int port_take(struct port *port, bool ready, struct taken *taken)
+{
+	struct link_frame frame[ROOMS_MAX];
+	unsigned int n = rooms_make(port);
+	int got;
+
+	if (n == 0) {
+		port_lose(port, ready);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		frame[i] = (struct link_frame){.data = port->room[i].data, .len = (uint32_t)port->size};
+	got = link_conn_recv_frames(port->conn, frame, n, ready, &taken->more);
+	if (got > 0)
+		taken->goes_on = link_conn_bursts(port->conn) && link_goes_on(&frame[got - 1]);
+	for (unsigned int i = 0; (int)i < got; i++) {
+		if (frame[i].len == 0)
+			continue;
+		taken->frames++;
+		port_input(port, i, &frame[i]);
+	}
+	if (got > 1 && (unsigned int)got == n)
+		port->rooms = ROOMS_MAX;
+	return got;
+}
+
+/** port_moderate - a turn has been: when is the next? */
+static void port_moderate(struct port *port, const struct taken *taken)
+{
+	struct usock_stack *stack = port->stack;
+	struct link_moderation *moderation = &port->moderation;
+
+	if (link_moderate(moderation, taken->frames, taken->goes_on))
+		usock__drive_rewatch(stack, link_conn_fd(port->conn), moderation->pause > 0 ? 0 : EPOLLIN,
+		                     USOCK_EVENT_PORT, port);
+	if (moderation->pause > 0)
+		usock__timer_set(stack, &port->pause, usock_now(stack) + moderation->pause);
 }
 
 /** port_receive - receive what has come; @ready: the network says that something has; true when it has */
 static bool port_receive(struct port *port, uint32_t events, bool ready)
 {
 	struct usock__drive *drive = port->stack->drive;
-	unsigned int attempts, frames = 0;
-	int len = 0;
+	struct taken taken = {.more = true};
+	unsigned int attempts = 0;
+	int got = 0;
 
 	if (port == drive->hot && (drive->leader || drive->lingering))
 		link_conn_awake(port->conn);
-	for (attempts = 0; attempts < RX_BATCH; attempts++) {
-		struct link_frame frame;
-
-		if (!room_make(port)) {
-			port_lose(port, ready && attempts == 0);
+	while (taken.more && attempts < RX_BATCH) {
+		got = port_take(port, ready && attempts == 0, &taken);
+		if (got < 0 && got != -EMSGSIZE) /* that has just come, and there will be room for it */
 			break;
-		}
-		len = port_take(port, &frame, ready && attempts == 0);
-		if (len == -EMSGSIZE) /* it has just come, and there will be room for it */
-			continue;
-		if (len < 0)
-			break;
-		if (len > 0) {
-			frames++;
-			port_input(port, &frame);
-		}
+		attempts += got > 0 ? (unsigned int)got : 1;
 	}
-	if (frames > 0) {
+	if (link_conn_bursts(port->conn))
+		port_moderate(port, &taken);
+	rooms_adapt(port, taken.frames);
+	if (taken.frames > 0) {
 		drive->moved = true;
 		port_heat(port);
 		port_retry(port); /* who answers has read */
@@ -267,9 +321,15 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		port->failures++;
 	}
-	if (len == -ENETDOWN || port->failures >= FAILURES_MAX)
+	if (got == -ENETDOWN || port->failures >= FAILURES_MAX)
 		port_gone(port);
-	return frames > 0;
+	return taken.frames > 0;
+}
+
+/** port_pause_over - see struct usock__timer */
+static void port_pause_over(struct usock__timer *timer)
+{
+	port_receive((struct port *)((char *)timer - offsetof(struct port, pause)), 0, true);
 }
 
 bool usock__port_waiting(const struct usock_stack *stack)
@@ -289,7 +349,7 @@ bool usock__port_glance(struct usock_stack *stack)
 {
 	struct port *port = stack->drive->hot;
 
-	return port && port_receive(port, 0, false);
+	return port && port->moderation.pause == 0 && port_receive(port, 0, false);
 }
 
 void usock__port_event(void *object, enum usock__event event, uint32_t events)
@@ -446,6 +506,7 @@ int usock__port_open(struct usock_stack *stack, struct inet_iface *iface)
 	port->stack = stack;
 	port->iface = iface;
 	port->again.fire = port_again;
+	port->pause.fire = port_pause_over;
 	err = port_connect(port);
 	if (err)
 		goto fail;
@@ -455,6 +516,7 @@ int usock__port_open(struct usock_stack *stack, struct inet_iface *iface)
 		goto fail;
 	}
 	iface->port = port;
+	port->rooms = link_conn_bursts(port->conn) ? ROOMS_MIN : 1;
 	iface->offload = stack->engine->offload && !stack->forwarding && link_conn_offload(port->conn);
 	return 0;
 fail:
@@ -476,7 +538,7 @@ void usock__port_close(struct usock_stack *stack, struct inet_iface *iface)
 			usock__drive_unwatch(stack, link_conn_ctlfd(port->conn), port);
 	}
 	link_conn_close(port->conn);
-	room_drop(port);
+	rooms_drop(port, 0);
 	free(port);
 }
 
@@ -621,15 +683,19 @@ static void count_out(struct inet_iface *iface, bool sent, unsigned int frames, 
 /** port_push - send what the port keeps */
 static void port_push(struct port *port)
 {
-	if (port->kept.frames == 0)
+	unsigned int count = port->kept, sent;
+	size_t bytes;
+
+	if (count == 0)
 		return;
-	count_out(port->iface, link_conn_send_kept(port->conn) == 0, port->kept.frames, port->kept.bytes);
+	port->kept = 0;
+	sent = link_conn_send_kept(port->conn, &bytes);
+	count_out(port->iface, true, sent, bytes);
+	count_out(port->iface, false, count - sent, 0);
 	port_queued(port);
-	port->kept.frames = 0;
-	port->kept.bytes = 0;
 }
 
-/** port_keep - keep a segment, to be sent with those that continue it; false: send it by itself */
+/** port_keep - keep a frame, to be sent with those that go with it; false: send it by itself */
 static bool port_keep(struct port *port, const struct link_frame *frame)
 {
 	struct usock__drive *drive = port->stack->drive;
@@ -641,8 +707,7 @@ static bool port_keep(struct port *port, const struct link_frame *frame)
 		if (!link_conn_keep(port->conn, frame))
 			return false;
 	}
-	port->kept.frames++;
-	port->kept.bytes += frame->len;
+	port->kept++;
 	drive->keeps = port;
 	return true;
 }
@@ -652,20 +717,18 @@ static void port_send(struct port *port, unsigned char *frame, size_t len)
 {
 	const unsigned char *unsummed = port->iface->unsummed_out;
 	struct link_frame out = {.data = frame, .len = (uint32_t)len};
+	bool finished = !unsummed || unsummed <= frame || unsummed >= frame + len;
 	int err;
 
-	if (!unsummed || unsummed <= frame || unsummed >= frame + len) {
-		port_push(port);
-		err = link_conn_send(port->conn, frame, len);
-	} else {
+	if (!finished) {
 		out.vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		out.vnet.csum_start = (uint16_t)(unsummed - frame);
 		out.vnet.csum_offset = TCP_CHECK;
-		if (port->iface->more_out && port_keep(port, &out))
-			return;
-		port_push(port);
-		err = link_conn_send_frame(port->conn, &out);
 	}
+	if (port->iface->more_out && port_keep(port, &out))
+		return;
+	port_push(port);
+	err = finished ? link_conn_send(port->conn, frame, len) : link_conn_send_frame(port->conn, &out);
 	count_out(port->iface, err == 0, 1, len);
 	port_queued(port);
 }

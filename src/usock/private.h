@@ -117,6 +117,8 @@ void usock__drive_close(struct usock_stack *stack);
 /** usock__drive_watch - watch @fd; when @events (EPOLLHUP and EPOLLERR always) come, the handler of @event is called with @object:
     usock__port_event, usock__ready_event. Level-triggered only, as fetched events may have to be thrown away. 0 or a negative errno */
 int usock__drive_watch(struct usock_stack *stack, int fd, uint32_t events, enum usock__event event, void *object);
+/** usock__drive_rewatch - watch it for other events from now on */
+void usock__drive_rewatch(struct usock_stack *stack, int fd, uint32_t events, enum usock__event event, void *object);
 /** usock__drive_unwatch - stops it, and forgets events of @object that were fetched but not handled yet */
 void usock__drive_unwatch(struct usock_stack *stack, int fd, void *object);
 

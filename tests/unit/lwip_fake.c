@@ -259,7 +259,10 @@ static void transmit(void *owner, struct inet_iface *iface, unsigned char *data,
 	struct usock_stack *stack = owner;
 	const unsigned char *unsummed = iface->unsummed_out;
 	struct link_frame frame = {.data = data, .len = (uint32_t)len};
+	struct link__segment segment;
 
+	/* What is empty is gone when lwIP has sent it. */
+	assert(!iface->more_out || (link__segment_measure(&segment, &frame) && segment.payload > 0));
 	if (iface->index == 1) {
 		carry(stack, iface, data, len, 0);
 		return;

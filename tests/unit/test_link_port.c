@@ -310,21 +310,21 @@ static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
 	(void)state;
 	hold_first(&a, peer);
 	turns(&a, peer, 7, ACK);
-	assert_int_equal(a.port->pause, 0);
+	assert_int_equal(a.port->moderation.pause, 0);
 	turns(&a, peer, 1, ACK);
-	first = a.port->pause;
+	first = a.port->moderation.pause;
 	assert_true(first > 0);
 	next_turn(&a, peer, 3, ACK); /* few: pauses get longer */
-	assert_int_equal(a.port->pause, 2 * first);
+	assert_int_equal(a.port->moderation.pause, 2 * first);
 	next_turn(&a, peer, 9, ACK); /* enough */
-	assert_int_equal(a.port->pause, 2 * first);
+	assert_int_equal(a.port->moderation.pause, 2 * first);
 	for (unsigned int i = 0; i < 10; i++)
 		next_turn(&a, peer, 2, ACK);
-	assert_true(a.port->pause <= 4 * first); /* not any length */
+	assert_true(a.port->moderation.pause <= 4 * first); /* not any length */
 	turns(&a, peer, 1, ACK | PSH);           /* the sender has no more for now */
-	assert_int_equal(a.port->pause, 0);
+	assert_int_equal(a.port->moderation.pause, 0);
 	turns(&a, peer, 8, ACK);
-	assert_int_equal(a.port->pause, first);
+	assert_int_equal(a.port->moderation.pause, first);
 	/* A pause that brings nothing is the last. */
 	do {
 		fake_release(&a);
@@ -332,8 +332,8 @@ static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
 		fake_hold(&a);
 		assert_int_equal(vde_send(peer, frame, segment(frame, 0, ACK, 1000), 0), HEADERS + 1000);
 		fake_held(&a);
-	} while (a.port->pause != 0 && wait_now_ms() < end);
-	assert_int_equal(a.port->pause, 0);
+	} while (a.port->moderation.pause != 0 && wait_now_ms() < end);
+	assert_int_equal(a.port->moderation.pause, 0);
 	fake_release(&a);
 	vde_close(peer);
 	fake_close(&a);
@@ -350,18 +350,18 @@ static void what_does_not_trickle_is_not_moderated(void **state)
 	for (unsigned int i = 0; i < 10; i++) {
 		turns(&a, peer, 5, ACK);
 		turns(&a, peer, 1, ACK | PSH);
-		assert_int_equal(a.port->pause, 0);
+		assert_int_equal(a.port->moderation.pause, 0);
 	}
 	for (unsigned int i = 0; i < 10; i++) {
 		next_turn(&a, peer, 9, ACK);
-		assert_int_equal(a.port->pause, 0);
+		assert_int_equal(a.port->moderation.pause, 0);
 	}
 	for (unsigned int i = 0; i < 30; i++) {
 		fake_pattern(frame, 1000, i);
 		assert_int_equal(vde_send(peer, frame, 1000, 0), 1000);
 		fake_pass(&a);
 		fake_held(&a);
-		assert_int_equal(a.port->pause, 0);
+		assert_int_equal(a.port->moderation.pause, 0);
 	}
 	fake_release(&a);
 	vde_close(peer);

@@ -3,6 +3,7 @@
  * test_usock_port.c - interfaces on VDE networks, and lo: port.c on real networks, with an inet and an engine that only
  * take notice.
  */
+#include "checksum.h"
 #include "link_fake.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ static struct usock_stack stack;
 static struct usock__drive drive;
 static struct inet_iface iface, lo;
 static int watched[4];           /* descriptors, -1: free */
+static uint32_t watched_for;     /* by the first of them */
 static unsigned int buffers;     /* of the engine that are in use */
 static unsigned int buffers_max; /* that it has */
 static bool keep;                /* inet keeps buffers */
@@ -46,17 +48,26 @@ static unsigned int shown_at;    /* frames sent before the last usock__show_chan
 
 int usock__drive_watch(struct usock_stack *s, int fd, uint32_t events, enum usock__event event, void *object)
 {
-	(void)events;
 	(void)event;
 	assert_ptr_equal(s, &stack);
 	assert_non_null(object);
 	for (unsigned int i = 0; i < 4; i++) {
 		if (watched[i] < 0) {
 			watched[i] = fd;
+			watched_for = i == 0 ? events : watched_for;
 			return 0;
 		}
 	}
 	return -ENOSPC;
+}
+
+void usock__drive_rewatch(struct usock_stack *s, int fd, uint32_t events, enum usock__event event, void *object)
+{
+	assert_ptr_equal(s, &stack);
+	assert_int_equal(fd, watched[0]);
+	assert_int_equal(event, USOCK_EVENT_PORT);
+	assert_ptr_equal(object, iface.port);
+	watched_for = events;
 }
 
 void usock__drive_unwatch(struct usock_stack *s, int fd, void *object)
@@ -273,12 +284,94 @@ static void frames_come_in_batches(void **state)
 			for (unsigned int j = 0; j < i; j++)
 				assert_ptr_not_equal(seen[i].buffer, seen[j].buffer);
 		}
-		/* Without need for more than one buffer there is one; it stays for the next frame. */
-		assert_int_equal(buffers, kept ? 9 : 1);
+		assert_int_equal(buffers,
+		                 16); /* there were more frames than buffers, so there are many for the next ones */
 		drop_seen();
 	}
 	assert_int_equal(taps[PACKET_HOST], 16);
+	/* Two stay when it has been quiet. */
+	keep = false;
+	for (unsigned int i = 0; i < 100; i++) {
+		frame_make(frame, 60, i, iface.mac);
+		assert_int_equal(link_conn_send(peer, frame, 60), 0);
+		ready();
+	}
+	assert_int_equal(seen_count, 100);
+	assert_int_equal(buffers, 2);
 	port_close();
+	link_conn_close(peer);
+}
+
+/** stream_send - the peer sends a TCP segment of which there is more to come, or not */
+static void stream_send(struct link_conn *peer, bool goes_on)
+{
+	unsigned char frame[1000] = {0};
+
+	frame_make(frame, sizeof(frame), 1, iface.mac);
+	link__put16(frame + 12, 0x0800);
+	memset(frame + 14, 0, 40);
+	frame[14] = 0x45;
+	link__put16(frame + 16, sizeof(frame) - 14);
+	frame[23] = IPPROTO_TCP;
+	link__put_check(frame + 24, link__sum(0, frame + 14, 20));
+	frame[46] = 5 << 4;
+	frame[47] = goes_on ? 0x10 : 0x18;
+	assert_int_equal(link_conn_send(peer, frame, sizeof(frame)), 0);
+}
+
+/** fire - the time of the timer that is set has come */
+static void fire(void)
+{
+	struct usock__timer *timer = due;
+
+	assert_non_null(timer);
+	usock__timer_clear(&stack, timer);
+	timer->fire(timer);
+}
+
+static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
+{
+	struct link_conn *peer;
+
+	(void)state;
+	port_open(fake_vnl("ptp", "net"));
+	assert_int_equal(link_conn_open(fake_vnl("ptp", "net"), "peer", NULL, &peer), 0);
+	for (unsigned int i = 0; i < 8; i++) {
+		assert_int_equal(watched_for, EPOLLIN);
+		assert_null(due);
+		stream_send(peer, true);
+		ready();
+	}
+	assert_int_equal(seen_count, 8);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(watched_for, 0);
+		for (unsigned int j = 0; j < 5; j++)
+			stream_send(peer, true);
+		assert_false(usock__port_glance(&stack)); /* not even who would look anyway */
+		assert_int_equal(seen_count, 8 + 5 * i);
+		fire();
+		assert_int_equal(seen_count, 8 + 5 * (i + 1));
+	}
+	stream_send(peer, false);
+	fire();
+	assert_int_equal(seen_count, 8 + 15 + 1);
+	assert_int_equal(watched_for, EPOLLIN);
+	assert_null(due);
+	for (unsigned int i = 0; i < 8; i++) {
+		stream_send(peer, true);
+		ready();
+	}
+	fire(); /* in vain */
+	assert_int_equal(watched_for, EPOLLIN);
+	assert_null(due);
+	/* A port that is closed leaves no timer behind. */
+	for (unsigned int i = 0; i < 8; i++) {
+		stream_send(peer, true);
+		ready();
+	}
+	assert_non_null(due);
+	port_close();
+	assert_null(due);
 	link_conn_close(peer);
 }
 
@@ -430,6 +523,58 @@ static void sending_counts_and_never_waits(void **state)
 	usock__port_transmit(&stack, &iface, frame, sizeof(frame));
 	assert_int_equal(iface.stats.tx_dropped, 2);
 	assert_int_equal(taps[PACKET_OUTGOING], sent + 1);
+	assert_int_equal(link_conn_recv(peer, got, sizeof(got), false), -EAGAIN);
+	port_close();
+	link_conn_close(peer);
+}
+
+/* What an engine sends in one go leaves in one go, in order and before what comes after. */
+static void what_is_sent_in_one_go_is_kept(void **state)
+{
+	static unsigned char frames[40][1514];
+	unsigned char got[LINK_FRAME_MAX];
+	struct link_conn *peer;
+
+	(void)state;
+	port_open(fake_vnl("ptp", "net"));
+	assert_int_equal(link_conn_open(fake_vnl("ptp", "net"), "peer", NULL, &peer), 0);
+	for (unsigned int i = 0; i < 40; i++)
+		frame_make(frames[i], 1000 + i, i, iface.mac);
+	for (unsigned int round = 0; round < 3; round++) {
+		unsigned int count = round == 0 ? 3 : 8;
+
+		iface.stats.tx_packets = iface.stats.tx_bytes = 0;
+		iface.more_out = true;
+		for (unsigned int i = 0; i < count; i++)
+			usock__port_transmit(&stack, &iface, frames[i], 1000 + i);
+		iface.more_out = false;
+		assert_int_equal(link_conn_recv(peer, got, sizeof(got), false), -EAGAIN);
+		assert_int_equal(iface.stats.tx_packets, 0);
+		if (round == 2) /* something else pushes as well */
+			usock__port_transmit(&stack, &iface, frames[count], 1000 + count);
+		else
+			usock_push(&stack);
+		assert_int_equal(iface.stats.tx_packets, round == 2 ? count + 1 : count);
+		for (unsigned int i = 0; i < count + (round == 2); i++) {
+			assert_int_equal(link_conn_recv(peer, got, sizeof(got), false), 1000 + i);
+			assert_memory_equal(got, frames[i], 1000 + i);
+			iface.stats.tx_bytes -= 1000 + i;
+		}
+		assert_int_equal(iface.stats.tx_bytes, 0);
+	}
+	/* More than the network has room for. */
+	iface.stats.tx_packets = 0;
+	iface.more_out = true;
+	for (unsigned int i = 0; iface.stats.tx_dropped == 0; i++) {
+		usock__port_transmit(&stack, &iface, frames[i % 40], 1000);
+		assert_true(iface.stats.tx_packets + iface.stats.tx_dropped <= i + 1);
+		assert_true(iface.stats.tx_packets + iface.stats.tx_dropped + 16 >= i + 1);
+	}
+	iface.more_out = false;
+	usock_push(&stack);
+	assert_int_equal(iface.stats.tx_bytes, iface.stats.tx_packets * 1000);
+	for (unsigned int i = 0; i < iface.stats.tx_packets; i++)
+		assert_int_equal(link_conn_recv(peer, got, sizeof(got), false), 1000);
 	assert_int_equal(link_conn_recv(peer, got, sizeof(got), false), -EAGAIN);
 	port_close();
 	link_conn_close(peer);
@@ -673,10 +818,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(frames_come_in_batches),
+	        TEST(a_stream_that_trickles_in_is_taken_in_pauses),
 	        TEST(what_is_not_wanted_is_not_seen),
 	        TEST(a_segment_is_as_long_as_one_of_its_frames),
 	        TEST(without_memory_frames_are_dropped),
 	        TEST(sending_counts_and_never_waits),
+	        TEST(what_is_sent_in_one_go_is_kept),
 	        TEST(what_shared_memory_has_no_room_for_waits),
 	        TEST(a_dummy_takes_everything),
 	        TEST(a_network_may_go_away),

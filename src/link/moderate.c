@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * moderate.c - when to leave a network alone for a while.
+ *
+ * A stream comes out of a switch frame by frame, as each costs it several system calls. To wake up for each, and to send
+ * an acknowledgement of each through the switch, would take the processor that the switch needs. So whose turns bring
+ * few frames of a stream, which goes on, pauses between them and takes then what has come, as a network adapter does
+ * (rx-usecs in ethtool(8)): for longer if that was little, no more when it was little and the stream has come to a stop.
+ * It is for networks where frames wait in a queue of the kernel.
+ */
+#include "link.h"
+#include "segment.h"
+
+#define FEW 8            /* frames that are hardly worth a turn */
+#define TRICKLE 8        /* turns in a row that have brought few */
+#define PAUSE_NS 50000   /* at first */
+#define PAUSE_MAX 200000 /* at most */
+
+bool link_goes_on(const struct link_frame *frame)
+{
+	struct link__segment s;
+
+	return link__segment_measure(&s, frame) && s.plain && !(s.flags & LINK__SEGMENT_PSH);
+}
+
+bool link_moderate(struct link_moderation *moderation, unsigned int n, bool goes_on)
+{
+	bool paused = moderation->pause > 0;
+
+	if (n < FEW && !goes_on)
+		moderation->trickle = 0;
+	else if (!paused)
+		moderation->trickle = n < FEW ? moderation->trickle + 1 : 0;
+	if (moderation->trickle < TRICKLE)
+		moderation->pause = 0;
+	else if (!paused)
+		moderation->pause = PAUSE_NS;
+	else if (n < FEW && moderation->pause < PAUSE_MAX)
+		moderation->pause *= 2;
+	return paused != (moderation->pause > 0);
+}
