@@ -46,18 +46,19 @@ struct source {
 	struct link_frame *frame;
 	unsigned int count, next;       /* the first that is not cut to its end */
 	struct link__finisher finisher; /* of that one */
+	unsigned int refused;           /* frames that make no sense, before that one */
 	unsigned int cut;               /* finished frames of all that have been begun */
 	uint32_t largest;               /* bytes of one of them at most */
 };
 
 /** struct mark - where in its source a finished frame begins */
 struct mark {
-	unsigned int frame;
+	unsigned int frame, refused;
 	uint32_t done;
 };
 
-/** source_begin - cut the next frame of the device, of which @done bytes have been sent. One that makes no sense is dropped */
-static void source_begin(struct link_port *port, struct source *source, uint32_t done)
+/** source_begin - cut the next frame of the device, of which @done bytes have been sent. One that makes no sense is left out */
+static void source_begin(struct source *source, uint32_t done)
 {
 	struct link__finisher *finisher = &source->finisher;
 
@@ -71,7 +72,7 @@ static void source_begin(struct link_port *port, struct source *source, uint32_t
 			source->largest = len > source->largest ? len : source->largest;
 			return;
 		}
-		link__port_count(&port->output_dropped, 1);
+		source->refused++;
 	}
 }
 
@@ -89,11 +90,11 @@ static unsigned int source_cut(struct link_port *port, struct source *source, st
 
 		if (len == 0) {
 			source->next++;
-			source_begin(port, source, 0);
+			source_begin(source, 0);
 			continue;
 		}
 		piece[n] = (struct link_frame){.data = (unsigned char *)(uintptr_t)data, .len = len};
-		mark[n++] = (struct mark){source->next, done};
+		mark[n++] = (struct mark){source->next, source->refused, done};
 	}
 	return n;
 }
@@ -124,24 +125,27 @@ static unsigned int port_send_burst(struct link_port *port, const struct link_fr
 	return done;
 }
 
-/** port_finish - cut and send all that is left of the source; false: there is no room now for what is left afterwards, with
- * source->finisher.done bytes of its first frame sent */
-static bool port_finish(struct link_port *port, struct source *source)
+/** port_finish - cut and send all that is left of the source, of whose first frame @done bytes have been sent; false: there
+ * is no room now for what is left afterwards, with source->finisher.done bytes of its first frame sent */
+static bool port_finish(struct link_port *port, struct source *source, uint32_t done)
 {
 	struct link_frame piece[LINK_BURST];
 	struct mark mark[LINK_BURST];
-	unsigned int n;
+	unsigned int n, sent = 0;
 
+	source_begin(source, done);
 	while ((n = source_cut(port, source, piece, mark)) > 0) {
-		unsigned int sent = port_send_burst(port, piece, n);
-
-		if (sent < n) {
-			source->next = mark[sent].frame;
-			source->finisher.done = mark[sent].done;
-			return false;
-		}
+		sent = port_send_burst(port, piece, n);
+		if (sent < n)
+			break;
 	}
-	return true;
+	if (n > 0) {
+		source->next = mark[sent].frame;
+		source->refused = mark[sent].refused;
+		source->finisher.done = mark[sent].done;
+	}
+	link__port_count(&port->output_dropped, source->refused);
+	return n == 0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- segments */
@@ -230,8 +234,7 @@ static void port_send_pending(struct link_port *port, struct link__pending *pend
 			pending->next++;
 		return;
 	}
-	source_begin(port, &source, pending->done);
-	port_finish(port, &source);
+	port_finish(port, &source, pending->done);
 	pending->next = source.next;
 	pending->done = source.finisher.done;
 }
@@ -374,8 +377,7 @@ unsigned int link__port_output(struct link_port *port, uint32_t events)
 		return (unsigned int)got;
 	}
 	source = (struct source){.frame = frame, .count = (unsigned int)got};
-	source_begin(port, &source, 0);
-	if (!port_finish(port, &source))
+	if (!port_finish(port, &source, 0))
 		port_throttle(port, frame + source.next, source.count - source.next, source.finisher.done);
 	if (source.cut > 0)
 		port->appetite = port_appetite(port, source.count, source.cut, source.largest);
