@@ -280,10 +280,10 @@ static size_t segment(unsigned char *out, uint32_t seq, uint8_t flags, size_t pa
 	return HEADERS + payload;
 }
 
-/** next_turn - the port, which is held, has another turn, which finds @count segments, and is held there */
-static void next_turn(struct fake *fake, VDECONN *peer, unsigned int count, uint8_t flags)
+/** next_turn - the port, which is held, has another turn, which finds @count segments of @payload bytes, and is held there */
+static void next_turn(struct fake *fake, VDECONN *peer, unsigned int count, uint8_t flags, size_t payload)
 {
-	size_t len = segment(frame, 0, flags, 1000);
+	size_t len = segment(frame, 0, flags, payload);
 
 	fake->largest_batch = 0;
 	for (unsigned int i = 0; i < count; i++)
@@ -293,11 +293,11 @@ static void next_turn(struct fake *fake, VDECONN *peer, unsigned int count, uint
 	assert_int_equal(fake->largest_batch, count);
 }
 
-/** turns - @turns turns that find a segment each */
+/** turns - @count turns that find a segment each, with room for more */
 static void turns(struct fake *fake, VDECONN *peer, unsigned int count, uint8_t flags)
 {
 	for (unsigned int i = 0; i < count; i++)
-		next_turn(fake, peer, 1, flags);
+		next_turn(fake, peer, 1, flags, 1000);
 }
 
 static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
@@ -314,16 +314,17 @@ static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
 	turns(&a, peer, 1, ACK);
 	first = a.port->moderation.pause;
 	assert_true(first > 0);
-	next_turn(&a, peer, 3, ACK); /* few: pauses get longer */
+	next_turn(&a, peer, 3, ACK, 1000); /* few: pauses get longer */
 	assert_int_equal(a.port->moderation.pause, 2 * first);
-	next_turn(&a, peer, 9, ACK); /* enough */
+	next_turn(&a, peer, 9, ACK, 1000); /* enough */
 	assert_int_equal(a.port->moderation.pause, 2 * first);
 	for (unsigned int i = 0; i < 10; i++)
-		next_turn(&a, peer, 2, ACK);
+		next_turn(&a, peer, 2, ACK, 1000);
 	assert_true(a.port->moderation.pause <= 4 * first); /* not any length */
 	turns(&a, peer, 1, ACK | PSH);                      /* the sender has no more for now */
 	assert_int_equal(a.port->moderation.pause, 0);
-	turns(&a, peer, 8, ACK);
+	for (unsigned int i = 0; i < 8; i++) /* what some say with all that they send */
+		next_turn(&a, peer, 1, ACK | PSH, 1460);
 	assert_int_equal(a.port->moderation.pause, first);
 	/* A pause that brings nothing is the last. */
 	do {
@@ -353,7 +354,7 @@ static void what_does_not_trickle_is_not_moderated(void **state)
 		assert_int_equal(a.port->moderation.pause, 0);
 	}
 	for (unsigned int i = 0; i < 10; i++) {
-		next_turn(&a, peer, 9, ACK);
+		next_turn(&a, peer, 9, ACK, 1000);
 		assert_int_equal(a.port->moderation.pause, 0);
 	}
 	for (unsigned int i = 0; i < 30; i++) {
