@@ -365,9 +365,9 @@ err_t lwip_output(struct interface *interface, int family, struct pbuf *p)
 		return ERR_OK;
 	iface = route->iface;
 	outgoing(e, iface, family, packet, len, route->mtu);
-	iface->more_out = stays(e, family, p, packet, len, route->mtu);
+	iface->more_out = stays(e, family, p, packet, len, route->mtu) ? packet : NULL;
 	ip_send(e, iface, &route->nexthop, route->mtu, family, packet, len, true);
 	iface->unsummed_out = NULL;
-	iface->more_out = false;
+	iface->more_out = NULL;
 	return ERR_OK;
 }

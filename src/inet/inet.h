@@ -109,9 +109,9 @@ struct inet_iface {
 	/* Set around inet_output: the TCP header of the packet has but the sum of the pseudo header in place of its checksum,
 	   and on this interface (offload) the rest may be left undone. NULL: the packet is finished. */
 	const unsigned char *unsummed_out;
-	/* Likewise, and the engine calls usock_push when it has sent all it has to send: until then the packet stays where it
-	   is. So it may leave together with those that continue it. */
-	bool more_out;
+	/* Likewise: the packet, which stays where it is until the engine calls usock_push, when it has sent all it has to send.
+	   So it may leave together with others. What else is sent meanwhile (who has that address?) is not there. */
+	const unsigned char *more_out;
 	void *port;   /* of the owner, from link_create to link_destroy */
 	void *engine; /* of the engine, from iface_add to iface_del */
 	struct inet_iface_private *private;

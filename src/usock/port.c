@@ -712,12 +712,18 @@ static bool port_keep(struct port *port, const struct link_frame *frame)
 	return true;
 }
 
+/** within - does @at point to something in the frame behind its first byte? */
+static bool within(const unsigned char *at, const unsigned char *frame, size_t len)
+{
+	return at && at > frame && at < frame + len;
+}
+
 /** port_send - send a frame, which may be one whose TCP checksum is left to be done */
 static void port_send(struct port *port, unsigned char *frame, size_t len)
 {
 	const unsigned char *unsummed = port->iface->unsummed_out;
 	struct link_frame out = {.data = frame, .len = (uint32_t)len};
-	bool finished = !unsummed || unsummed <= frame || unsummed >= frame + len;
+	bool finished = !within(unsummed, frame, len);
 	int err;
 
 	if (!finished) {
@@ -725,7 +731,7 @@ static void port_send(struct port *port, unsigned char *frame, size_t len)
 		out.vnet.csum_start = (uint16_t)(unsummed - frame);
 		out.vnet.csum_offset = TCP_CHECK;
 	}
-	if (port->iface->more_out && port_keep(port, &out))
+	if (within(port->iface->more_out, frame, len) && port_keep(port, &out))
 		return;
 	port_push(port);
 	err = finished ? link_conn_send(port->conn, frame, len) : link_conn_send_frame(port->conn, &out);

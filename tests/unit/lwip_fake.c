@@ -258,11 +258,12 @@ static void transmit(void *owner, struct inet_iface *iface, unsigned char *data,
 {
 	struct usock_stack *stack = owner;
 	const unsigned char *unsummed = iface->unsummed_out;
+	bool more = iface->more_out > data && iface->more_out < data + len;
 	struct link_frame frame = {.data = data, .len = (uint32_t)len};
 	struct link__segment segment;
 
 	/* What is empty is gone when lwIP has sent it. */
-	assert(!iface->more_out || (link__segment_measure(&segment, &frame) && segment.payload > 0));
+	assert(!more || (link__segment_measure(&segment, &frame) && segment.payload > 0));
 	if (iface->index == 1) {
 		carry(stack, iface, data, len, 0);
 		return;
@@ -271,10 +272,10 @@ static void transmit(void *owner, struct inet_iface *iface, unsigned char *data,
 		frame.vnet = (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 		                                     .csum_start = (uint16_t)(unsummed - data),
 		                                     .csum_offset = 16};
-		if (iface->more_out && link__join_add(&stack->kept, &frame))
+		if (more && link__join_add(&stack->kept, &frame))
 			return;
 		usock_push(stack);
-		if (iface->more_out && link__join_add(&stack->kept, &frame))
+		if (more && link__join_add(&stack->kept, &frame))
 			return;
 	}
 	usock_push(stack);

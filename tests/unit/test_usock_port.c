@@ -545,13 +545,13 @@ static void what_is_sent_in_one_go_is_kept(void **state)
 		unsigned int count = round == 0 ? 3 : 8;
 
 		iface.stats.tx_packets = iface.stats.tx_bytes = 0;
-		iface.more_out = true;
-		for (unsigned int i = 0; i < count; i++)
+		for (unsigned int i = 0; i < count; i++) {
+			iface.more_out = frames[i] + 14;
 			usock__port_transmit(&stack, &iface, frames[i], 1000 + i);
-		iface.more_out = false;
+		}
 		assert_int_equal(link_conn_recv(peer, got, sizeof(got), false), -EAGAIN);
 		assert_int_equal(iface.stats.tx_packets, 0);
-		if (round == 2) /* something else pushes as well */
+		if (round == 2) /* something else, which will not stay, pushes as well */
 			usock__port_transmit(&stack, &iface, frames[count], 1000 + count);
 		else
 			usock_push(&stack);
@@ -565,13 +565,12 @@ static void what_is_sent_in_one_go_is_kept(void **state)
 	}
 	/* More than the network has room for. */
 	iface.stats.tx_packets = 0;
-	iface.more_out = true;
 	for (unsigned int i = 0; iface.stats.tx_dropped == 0; i++) {
+		iface.more_out = frames[i % 40] + 14;
 		usock__port_transmit(&stack, &iface, frames[i % 40], 1000);
 		assert_true(iface.stats.tx_packets + iface.stats.tx_dropped <= i + 1);
 		assert_true(iface.stats.tx_packets + iface.stats.tx_dropped + 16 >= i + 1);
 	}
-	iface.more_out = false;
 	usock_push(&stack);
 	assert_int_equal(iface.stats.tx_bytes, iface.stats.tx_packets * 1000);
 	for (unsigned int i = 0; i < iface.stats.tx_packets; i++)
