@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* link_fake.c - a network interface of no stack; see link_fake.h. */
 #include "link_fake.h"
+#include "checksum.h"
 #include "wait.h"
 
 #include <dirent.h>
@@ -317,6 +318,24 @@ static void one_way(struct fake *from, struct fake *to, unsigned int number)
 	do
 		assert_int_equal(fake_receive(to, got, sizeof(got)), sizeof(sent));
 	while (got[20] != sent[20]);
+}
+
+size_t fake_segment(unsigned char *frame, uint32_t seq, uint8_t flags, size_t payload)
+{
+	memset(frame, 0, FAKE_HEADERS);
+	frame[0] = frame[6] = 2;
+	frame[12] = 8; /* IPv4 */
+	frame[14] = 0x45;
+	link__put16(frame + 16, (uint16_t)(FAKE_HEADERS - 14 + payload));
+	frame[22] = 64;
+	frame[23] = 6;
+	link__put_check(frame + 24, link__sum(0, frame + 14, 20));
+	link__put32(frame + 38, seq);
+	frame[46] = 5 << 4;
+	frame[47] = flags;
+	for (size_t i = 0; i < payload; i++)
+		frame[FAKE_HEADERS + i] = (unsigned char)((seq + i) * 31 >> 3);
+	return FAKE_HEADERS + payload;
 }
 
 void fake_exchange(struct fake *a, struct fake *b)

@@ -96,6 +96,11 @@ unsigned int fake_threads(pid_t *tid);
 /** fake_pattern - fill a frame with what is recognised again: @number in it, the rest depends on it and the length */
 void fake_pattern(unsigned char *frame, size_t len, unsigned int number);
 
+#define FAKE_HEADERS (14 + 20 + 20) /* bytes before the payload: Ethernet, IPv4, TCP */
+
+/** fake_segment - make a frame a TCP segment of @payload bytes from @seq on, IPv4, whose TCP checksum is missing; its length */
+size_t fake_segment(unsigned char *frame, uint32_t seq, uint8_t flags, size_t payload);
+
 /** fake_exchange - one frame each way between two ports, intact; asks again until the way is open, as ARP would */
 void fake_exchange(struct fake *a, struct fake *b);
 

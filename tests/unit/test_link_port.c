@@ -254,36 +254,16 @@ static void what_is_malformed_in_a_burst_takes_nothing_with_it(void **state)
 
 /* ----------------------------------------------------------------------------------------------------- moderation */
 
-#define HEADERS (14 + 20 + 20)
 #define SEGMENT 3000 /* bytes of payload that a stack hands over in one */
 #define PIECE 1460   /* that a frame takes of it */
 #define SEGMENTS 1200u
 
 enum { ACK = 0x10, PSH = 0x08 };
 
-/** segment - a TCP segment of @payload bytes from @seq on, without its checksum; its length */
-static size_t segment(unsigned char *out, uint32_t seq, uint8_t flags, size_t payload)
-{
-	memset(out, 0, HEADERS);
-	out[0] = out[6] = 2;
-	out[12] = 8; /* IPv4 */
-	out[14] = 0x45;
-	link__put16(out + 16, (uint16_t)(HEADERS - 14 + payload));
-	out[22] = 64;
-	out[23] = 6;
-	link__put_check(out + 24, link__sum(0, out + 14, 20));
-	link__put32(out + 38, seq);
-	out[46] = 5 << 4;
-	out[47] = flags;
-	for (size_t i = 0; i < payload; i++)
-		out[HEADERS + i] = (unsigned char)((seq + i) * 31 >> 3);
-	return HEADERS + payload;
-}
-
 /** next_turn - the port, which is held, has another turn, which finds @count segments of @payload bytes, and is held there */
 static void next_turn(struct fake *fake, VDECONN *peer, unsigned int count, uint8_t flags, size_t payload)
 {
-	size_t len = segment(frame, 0, flags, payload);
+	size_t len = fake_segment(frame, 0, flags, payload);
 
 	fake->largest_batch = 0;
 	for (unsigned int i = 0; i < count; i++)
@@ -331,7 +311,7 @@ static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
 		fake_release(&a);
 		wait_again(end);
 		fake_hold(&a);
-		assert_int_equal(vde_send(peer, frame, segment(frame, 0, ACK, 1000), 0), HEADERS + 1000);
+		assert_int_equal(vde_send(peer, frame, fake_segment(frame, 0, ACK, 1000), 0), FAKE_HEADERS + 1000);
 		fake_held(&a);
 	} while (a.port->moderation.pause != 0 && wait_now_ms() < end);
 	assert_int_equal(a.port->moderation.pause, 0);
@@ -456,18 +436,18 @@ static void a_slow_peer_slows_the_device(void **state)
 /** send_segment - the stack sends a TCP segment that has to be cut; false when the queue is full */
 static bool send_segment(struct fake *fake, uint32_t seq)
 {
-	static unsigned char large[sizeof(struct virtio_net_hdr) + HEADERS + SEGMENT];
+	static unsigned char large[sizeof(struct virtio_net_hdr) + FAKE_HEADERS + SEGMENT];
 	struct virtio_net_hdr vnet = {
 	        .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 	        .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-	        .hdr_len = HEADERS,
+	        .hdr_len = FAKE_HEADERS,
 	        .gso_size = PIECE,
-	        .csum_start = HEADERS - 20,
+	        .csum_start = FAKE_HEADERS - 20,
 	        .csum_offset = 16,
 	};
 
 	memcpy(large, &vnet, sizeof(vnet));
-	segment(large + sizeof(vnet), seq, ACK, SEGMENT);
+	fake_segment(large + sizeof(vnet), seq, ACK, SEGMENT);
 	return fake_send(fake, large, sizeof(large));
 }
 
@@ -496,20 +476,20 @@ static void segments_are_cut_for_a_slow_peer_without_loss(void **state)
 		/* A few at a time. */
 		for (uint32_t i = 0; i < 1 + turn % 40 && seen < sent; i++) {
 			uint32_t left = SEGMENT - seen % SEGMENT;
-			size_t len = HEADERS + (left < PIECE ? left : PIECE);
+			size_t len = FAKE_HEADERS + (left < PIECE ? left : PIECE);
 
 			assert_int_equal(poll(&p, 1, WAIT_MS), 1);
 			assert_int_equal(vde_recv(peer, got, sizeof(got), 0), len);
 			assert_int_equal(link__get32(got + 38), seen);
-			segment(frame, seen, ACK, len - HEADERS);
-			assert_memory_equal(got + HEADERS, frame + HEADERS, len - HEADERS);
-			seen += (uint32_t)(len - HEADERS);
+			fake_segment(frame, seen, ACK, len - FAKE_HEADERS);
+			assert_memory_equal(got + FAKE_HEADERS, frame + FAKE_HEADERS, len - FAKE_HEADERS);
+			seen += (uint32_t)(len - FAKE_HEADERS);
 		}
 	}
 	assert_int_equal(poll(&p, 1, 0), 0);
 	assert_true(wait_stats(&a, output_dropped_is, nonsense));
 	assert_true(wait_stats(&a, output_bytes_is,
-	                       SEGMENTS * (SEGMENT + (uint64_t)HEADERS * ((SEGMENT + PIECE - 1) / PIECE))));
+	                       SEGMENTS * (SEGMENT + (uint64_t)FAKE_HEADERS * ((SEGMENT + PIECE - 1) / PIECE))));
 	vde_close(peer);
 	fake_close(&a);
 }
