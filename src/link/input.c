@@ -55,13 +55,13 @@ static unsigned int port_keep(struct link_port *port, struct link_frame *frames,
 	return kept;
 }
 
-/** port_moderate - a turn has brought @n frames: when is the next? */
-static void port_moderate(struct link_port *port, const struct link_frame *frames, unsigned int n)
+/** port_moderate - a turn has brought @n frames, and there may be @more: when is the next? */
+static void port_moderate(struct link_port *port, const struct link_frame *frames, unsigned int n, bool more)
 {
-	bool changed = link_moderate(&port->moderation, n, n > 0 && link_goes_on(&frames[n - 1]));
+	bool changed = link_moderate(&port->moderation, n, more, n > 0 && link_goes_on(&frames[n - 1]));
 
 	if (port->moderation.pause > 0)
-		link__loop_deadline(&port->member, link__now() + port->moderation.pause);
+		link__loop_deadline(&port->member, link__now() + port->moderation.wait);
 	if (changed)
 		link__port_watch_data(port, false);
 }
@@ -88,7 +88,7 @@ unsigned int link__port_input(struct link_port *port, uint32_t events)
 		port->solo = n == 1;
 	n = port_keep(port, frame, n);
 	if (port->conn.plain)
-		port_moderate(port, frame, n);
+		port_moderate(port, frame, n, more && got > 0);
 	if (n > 0) {
 		link__port_capture(port, frame, n);
 		if (n > 1 && port->ops->offload)

@@ -266,16 +266,17 @@ int link_spin(struct link_spin *spin, int epfd, struct epoll_event *events, int 
 /** struct link_moderation - of who receives frames of a network: whether he leaves it alone between his turns (moderate.c);
  * all zero at first */
 struct link_moderation {
-	int64_t pause;        /* ns until his next turn; 0: when something has come */
+	int64_t pause;        /* ns between his turns; 0: he has one when something has come */
+	int64_t wait;         /* with pauses: ns until the next turn */
 	unsigned int trickle; /* turns in a row that have brought few frames of a stream */
 };
 
 /** link_goes_on - is this frame one of a TCP stream of which there is more to come soon? */
 bool link_goes_on(const struct link_frame *frame);
 
-/** link_moderate - a turn has brought @n frames; @goes_on: the last of them says that there are more. True: pauses begin, or
- * end, with this */
-bool link_moderate(struct link_moderation *moderation, unsigned int n, bool goes_on);
+/** link_moderate - a turn has brought @n frames; @more: there may be others already; @goes_on: the last says that others will
+ * come. True: pauses begin, or end, with this */
+bool link_moderate(struct link_moderation *moderation, unsigned int n, bool more, bool goes_on);
 
 struct link_driver;
 

@@ -6,7 +6,8 @@
  * an acknowledgement of each through the switch, would take the processor that the switch needs. So whose turns bring
  * few frames of a stream, which goes on, pauses between them and takes then what has come, as a network adapter does
  * (rx-usecs in ethtool(8)): for longer if that was little, no more when it was little and the stream has come to a stop.
- * It is for networks where frames wait in a queue of the kernel.
+ * Who could not take all that had come does not pause before the rest, as the queue may overflow meanwhile. It is for
+ * networks where frames wait in a queue of the kernel.
  *
  * A stream goes on when a segment does not say that this is all for now (PSH), or says so and is full: some stacks say it of
  * all that they had at hand.
@@ -27,7 +28,7 @@ bool link_goes_on(const struct link_frame *frame)
 	return link__segment_measure(&s, frame) && s.plain && (!(s.flags & LINK__SEGMENT_PSH) || frame->len >= FULL);
 }
 
-bool link_moderate(struct link_moderation *moderation, unsigned int n, bool goes_on)
+bool link_moderate(struct link_moderation *moderation, unsigned int n, bool more, bool goes_on)
 {
 	bool paused = moderation->pause > 0;
 
@@ -43,5 +44,6 @@ bool link_moderate(struct link_moderation *moderation, unsigned int n, bool goes
 		moderation->pause = PAUSE_NS;
 	else if (n < FEW && moderation->pause < PAUSE_MAX)
 		moderation->pause *= 2;
+	moderation->wait = more ? 0 : moderation->pause;
 	return paused != (moderation->pause > 0);
 }

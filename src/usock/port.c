@@ -281,17 +281,17 @@ static int port_take(struct port *port, bool ready, struct taken *taken)
 	return got;
 }
 
-/** port_moderate - a turn has been: when is the next? */
-static void port_moderate(struct port *port, const struct taken *taken)
+/** port_moderate - a turn has been, and there may be @more: when is the next? */
+static void port_moderate(struct port *port, const struct taken *taken, bool more)
 {
 	struct usock_stack *stack = port->stack;
 	struct link_moderation *moderation = &port->moderation;
 
-	if (link_moderate(moderation, taken->frames, taken->goes_on))
+	if (link_moderate(moderation, taken->frames, more, taken->goes_on))
 		usock__drive_rewatch(stack, link_conn_fd(port->conn), moderation->pause > 0 ? 0 : EPOLLIN,
 		                     USOCK_EVENT_PORT, port);
 	if (moderation->pause > 0)
-		usock__timer_set(stack, &port->pause, usock_now(stack) + moderation->pause);
+		usock__timer_set(stack, &port->pause, usock_now(stack) + moderation->wait);
 }
 
 /** port_receive - receive what has come; @ready: the network says that something has; true when it has */
@@ -311,7 +311,7 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 		attempts += got > 0 ? (unsigned int)got : 1;
 	}
 	if (link_conn_bursts(port->conn))
-		port_moderate(port, &taken);
+		port_moderate(port, &taken, taken.more && got > 0);
 	rooms_adapt(port, taken.frames);
 	if (taken.frames > 0) {
 		drive->moved = true;

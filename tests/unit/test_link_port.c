@@ -273,6 +273,15 @@ static void next_turn(struct fake *fake, VDECONN *peer, unsigned int count, uint
 	assert_int_equal(fake->largest_batch, count);
 }
 
+/** fill - more than a turn can take waits for the port, which is held */
+static void fill(VDECONN *peer)
+{
+	size_t len = fake_segment(frame, 0, ACK, 100);
+
+	for (unsigned int i = 0; i < LINK_BATCH + 9; i++)
+		assert_int_equal(vde_send(peer, frame, len, 0), len);
+}
+
 /** turns - @count turns that find a segment each, with room for more */
 static void turns(struct fake *fake, VDECONN *peer, unsigned int count, uint8_t flags)
 {
@@ -288,6 +297,10 @@ static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
 	int64_t first;
 
 	(void)state;
+	/* The kernel lets ten datagrams wait for a socket, unless it is connected to their sender. */
+	fake_pattern(frame, 60, 0);
+	fake_send_all(&a, frame, 60);
+	assert_int_equal(vde_recv(peer, frame, sizeof(frame), 0), 60);
 	hold_first(&a, peer);
 	turns(&a, peer, 7, ACK);
 	assert_int_equal(a.port->moderation.pause, 0);
@@ -298,6 +311,14 @@ static void a_stream_that_trickles_in_is_taken_in_pauses(void **state)
 	assert_int_equal(a.port->moderation.pause, 2 * first);
 	next_turn(&a, peer, 9, ACK, 1000); /* enough */
 	assert_int_equal(a.port->moderation.pause, 2 * first);
+	assert_int_equal(a.port->moderation.wait, 2 * first);
+	fill(peer); /* more than enough: what is left does not wait */
+	fake_pass(&a);
+	fake_held(&a);
+	assert_int_equal(a.port->moderation.wait, 0);
+	fake_pass(&a);
+	fake_held(&a);
+	assert_int_equal(a.port->moderation.wait, 2 * first);
 	for (unsigned int i = 0; i < 10; i++)
 		next_turn(&a, peer, 2, ACK, 1000);
 	assert_true(a.port->moderation.pause <= 4 * first); /* not any length */
