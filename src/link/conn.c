@@ -14,7 +14,8 @@
  * Between a switch and its clients, and between the two ends of ptp, a frame is a datagram of the data descriptor, and
  * nothing else happens when one is sent or received (*plain*). There the kernel takes and gives a burst of frames in
  * one system call, for which one cannot ask vde_recv and vde_send. What it refuses goes through vde_send, so that the
- * module finds out.
+ * module finds out. There the kernel also knows, when asked (SO_PASSCRED, unix(7)), which process sends: a switch that
+ * has become a daemon is another than it was when it began to listen, which is what SO_PEERCRED would tell.
  *
  * A network in shared memory (shm, src/shm) waits for nothing when it is told not to, and its module has functions for
  * more than finished frames. There is no descriptor that says when there is room again: who has to wait looks again
@@ -39,12 +40,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ASK_BURSTS 64           /* in which the sender ought to be told: more than can have waited before */
 #define QUEUE_SIZE (512 * 1024) /* of a socket of the network; the kernel doubles it: a batch of the largest frames */
 
 /** struct lane - the message headers of a burst; they belong to the thread */
 struct lane {
 	struct mmsghdr msg[LINK_BURST];
 	struct iovec iov[LINK_BURST];
+	_Alignas(struct cmsghdr) unsigned char sender[CMSG_SPACE(sizeof(struct ucred))]; /* of the first */
 };
 
 static _Thread_local struct lane lane;
@@ -249,6 +252,37 @@ static void lane_fill(const struct link_frame *frames, unsigned int count)
 	}
 }
 
+/** ask_sender - from now on the kernel is to say who sends; or not any more */
+static void ask_sender(struct link__conn *conn, bool wanted)
+{
+	int on = wanted;
+
+	conn->asking = wanted ? ASK_BURSTS : 0;
+	setsockopt(conn->datafd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+pid_t link__conn_sender(struct link__conn *conn)
+{
+	if (conn->asking == 0)
+		ask_sender(conn, true);
+	return conn->sender;
+}
+
+/** hear - the kernel has been asked: who has sent this? Frames that waited before have no sender, nor have those of a process
+ * that cannot be seen from here */
+static void hear(struct link__conn *conn, struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	struct ucred cred = {0};
+
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_CREDENTIALS)
+		memcpy(&cred, CMSG_DATA(cmsg), sizeof(cred));
+	if (cred.pid == 0 && --conn->asking > 0)
+		return;
+	conn->sender = cred.pid;
+	ask_sender(conn, false);
+}
+
 /** recv_burst - see link__conn_recv_frames; of a plain network */
 static int recv_burst(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool *more)
 {
@@ -256,9 +290,15 @@ static int recv_burst(struct link__conn *conn, struct link_frame *frames, unsign
 
 	count = count < LINK_BURST ? count : LINK_BURST;
 	lane_fill(frames, count);
+	if (conn->asking > 0) {
+		lane.msg[0].msg_hdr.msg_control = lane.sender;
+		lane.msg[0].msg_hdr.msg_controllen = sizeof(lane.sender);
+	}
 	got = recvmmsg(conn->datafd, lane.msg, count, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
+	if (conn->asking > 0)
+		hear(conn, &lane.msg[0].msg_hdr);
 	for (int i = 0; i < got; i++)
 		frames[i].len = lane.msg[i].msg_len;
 	*more = (unsigned int)got == count;

@@ -10,7 +10,8 @@
  * belongs to the loop; a member is a few words.
  *
  * A loop that has just moved frames looks for more before it sleeps (spin.c). A deadline that has passed is no reason
- * to expect more. Some members it looks at by itself every round, until it sleeps (awake.c).
+ * to expect more. Some members it looks at by itself every round, until it sleeps (awake.c). It goes to another
+ * processor when its own makes it slow (place.c), and keeps off that of a busy switch (beside.c).
  *
  * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
  * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
@@ -60,11 +61,12 @@ struct link__loop {
 	pthread_t thread;
 	int epfd;
 	int stopfd;
-	uint32_t round;           /* of the loop's thread */
-	struct link_spin spin;    /* likewise */
-	struct link__place place; /* likewise */
-	bool ending;              /* the rest: pool lock */
-	unsigned int load;        /* members */
+	uint32_t round;             /* of the loop's thread */
+	struct link_spin spin;      /* likewise */
+	struct link__place place;   /* likewise */
+	struct link__beside beside; /* likewise */
+	bool ending;                /* the rest: pool lock */
+	unsigned int load;          /* members */
 	struct link__member *members;
 	struct link__loop *next;
 	struct link__batch *batch; /* of the thread, under the turn lock */
@@ -274,6 +276,7 @@ static void *loop_run(void *arg)
 		int found;
 
 		loop->round++;
+		link__beside_round(&loop->beside);
 		/* Empty the queues of the network before filling them: those of a switch are short, and drop. */
 		for (int i = 0; i < n; i++) {
 			uint64_t key = events[i].data.u64;
@@ -570,6 +573,11 @@ int link__loop_watch(struct link__member *member, enum link__source source, int 
 void link__loop_awake(struct link__member *member)
 {
 	link__awake_add(&member->loop->awake, member);
+}
+
+struct link__beside *link__loop_beside(struct link__member *member)
+{
+	return &member->loop->beside;
 }
 
 void link__loop_unwatch(struct link__member *member, int fd)

@@ -138,6 +138,8 @@ static bool port_finish(struct link_port *port, struct source *source, uint32_t 
 		sent = port_send_burst(port, piece, n);
 		if (sent < n)
 			break;
+		if (port->conn.plain)
+			link__beside_sent(link__loop_beside(&port->member), n);
 	}
 	if (n > 0) {
 		source->next = mark[sent].frame;

@@ -113,6 +113,18 @@ static void port_control(struct link_port *port, uint32_t events)
 		link__port_die(port, -ENETDOWN);
 }
 
+/** port_beside - the port has had a turn on a plain network: the loop keeps off the processor of a busy switch */
+static void port_beside(struct link_port *port)
+{
+	struct link__beside *beside = link__loop_beside(&port->member);
+	uint64_t moved = atomic_load_explicit(&port->input_frames, memory_order_relaxed) +
+	                 atomic_load_explicit(&port->output_frames, memory_order_relaxed);
+
+	if (link__beside_busy(beside, (unsigned int)(moved - port->moved)))
+		link__beside(beside, link__conn_sender(&port->conn));
+	port->moved = moved;
+}
+
 /** port_event - see link__event_fn */
 static void port_event(struct link__member *member, enum link__source source, uint32_t events)
 {
@@ -157,6 +169,8 @@ static void port_event(struct link__member *member, enum link__source source, ui
 		port_receive(port, false);
 		break;
 	}
+	if (port->conn.plain)
+		port_beside(port);
 }
 
 /* ------------------------------------------------------------------------------------------------- open, close */

@@ -42,6 +42,7 @@ struct link_port {
 	int device_fd;
 	bool dead;
 	struct link_moderation moderation;
+	uint64_t moved;        /* frames in both directions, before this turn */
 	bool solo;             /* wake-ups bring one frame each, these days */
 	unsigned int failures; /* of receiving, in a row */
 	unsigned int idle;     /* turns of a device in error that gave no frame, in a row */

@@ -19,6 +19,7 @@
  *     spin.c     looking for more before sleeping
  *     moderate.c leaving a network alone for a while
  *     place.c    the processor a loop runs on
+ *     beside.c   keeping off the processor of a switch
  *     vnl.c      locators
  *
  * Lock order, outermost first: loop gate, loop turn, the lock of a port that is lent, pool, clock, captures, one
@@ -33,8 +34,10 @@
 #include "vdeplug_shm.h"
 
 #include <libvdeplug.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define LINK_FRAME_MIN 14 /* an Ethernet header */
 
@@ -168,6 +171,32 @@ struct link__place {
 /** link__place_turn - a turn of a single event took from @began to @ended (link__now): perhaps go elsewhere */
 void link__place_turn(struct link__place *place, int64_t began, int64_t ended);
 
+/** struct link__beside - of a loop: the switch whose processor it keeps off; all zero at first */
+struct link__beside {
+	unsigned int frames; /* that have passed to and from switches since then */
+	int64_t since;
+	bool keeps;
+	int cpu;           /* that it keeps off */
+	cpu_set_t allowed; /* where the loop might run before */
+	unsigned int sent; /* frames since it last gave way */
+};
+
+/** link__beside_busy - a turn has moved @frames through a switch. True: they are many these days, and it is time to look where
+ * it runs */
+bool link__beside_busy(struct link__beside *beside, unsigned int frames);
+
+/** link__beside - the switch is the process @pid; 0: not known */
+void link__beside(struct link__beside *beside, pid_t pid);
+
+/** link__beside_sent - @frames have been sent to a switch, and there may be others to be sent */
+void link__beside_sent(struct link__beside *beside, unsigned int frames);
+
+/** link__beside_round - a round of the loop, in which there may have been nothing for a switch */
+void link__beside_round(struct link__beside *beside);
+
+/** link__loop_beside - that of the loop of a member; for its turns */
+struct link__beside *link__loop_beside(struct link__member *member);
+
 /** link__loop_enter - have a turn of the member's loop, by another thread than the loop's, till link__loop_exit. It lasts
  * till the turn in progress is over */
 void link__loop_enter(struct link__member *member);
@@ -197,6 +226,8 @@ struct link__conn {
 	bool offload; /* frames with work left to do pass as they are */
 	bool awake;   /* in shared memory: whoever receives looks again soon, its descriptor may keep still */
 	const struct vde_shm_ops *shm; /* the network is in shared memory; NULL: it is not */
+	pid_t sender;                  /* see link__conn_sender */
+	unsigned int asking;           /* bursts that may still tell the next; 0: nobody wants to know */
 };
 
 /** link__conn_open - vde_open(3); returns 0 or a negative errno */
@@ -235,6 +266,13 @@ int link__conn_send(struct link__conn *conn, const void *frame, size_t len);
  */
 int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, unsigned int count, bool ready,
                            bool *more);
+
+/**
+ * link__conn_sender - the process that sends what is received, on a plain network: the switch, or the peer
+ *
+ * It is what was known when this was last asked, and some frames had come since; 0: nobody that can be seen from here.
+ */
+pid_t link__conn_sender(struct link__conn *conn);
 
 /**
  * link__conn_send_frames - send finished frames without blocking, as many as can be sent at once

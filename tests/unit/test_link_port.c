@@ -14,12 +14,16 @@
 #include <fcntl.h>
 #include <libvdeplug.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "left.h"
@@ -515,6 +519,91 @@ static void segments_are_cut_for_a_slow_peer_without_loss(void **state)
 	fake_close(&a);
 }
 
+/* ----------------------------------------------------------------------------------------- the switch's processor */
+
+/** first_allowed - a processor that this thread may use, and others may too; -1: there is one only */
+static int first_allowed(void)
+{
+	cpu_set_t set;
+	int cpu = 0;
+
+	assert_return_code(sched_getaffinity(0, sizeof(set), &set), errno);
+	if (CPU_COUNT(&set) < 2)
+		return -1;
+	while (!CPU_ISSET((size_t)cpu, &set))
+		cpu++;
+	return cpu;
+}
+
+/** may_run - may a thread run on a processor? */
+static bool may_run(pid_t tid, int cpu)
+{
+	cpu_set_t set;
+
+	assert_return_code(sched_getaffinity(tid, sizeof(set), &set), errno);
+	return CPU_ISSET((size_t)cpu, &set);
+}
+
+/** flooding_peer - a process on processor @cpu that sends to the network, once a byte comes from @go, until it is killed */
+static pid_t flooding_peer(const char *vnl, int cpu, int go)
+{
+	pid_t pid = fork();
+	cpu_set_t set;
+	VDECONN *vde;
+	char c;
+
+	assert_return_code(pid, errno);
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	vde = sched_setaffinity(0, sizeof(set), &set) == 0 && read(go, &c, 1) == 1
+	              ? vde_open((char *)(uintptr_t)vnl, (char *)(uintptr_t) "peer", NULL)
+	              : NULL;
+	fake_pattern(frame, 60, 0);
+	while (vde && vde_send(vde, frame, 60, 0) == 60)
+		;
+	_exit(1);
+}
+
+static void a_loop_keeps_off_the_processor_of_a_busy_peer(void **state)
+{
+	int cpu = first_allowed(), go[2];
+	long end = wait_now_ms() + WAIT_MS;
+	pid_t loop = 0, peer;
+	struct fake a;
+
+	(void)state;
+	if (cpu < 0) {
+		print_message("there is one processor only\n");
+		skip();
+	}
+	assert_return_code(pipe2(go, O_CLOEXEC), errno);
+	peer = flooding_peer(fake_vnl("ptp", "net"), cpu, go[0]);
+	fake_init(&a);
+	assert_int_equal(fake_open(&a, fake_vnl("ptp", "net"), "vde0", NULL), 0);
+	assert_int_equal(fake_threads(&loop), 1);
+	assert_true(may_run(loop, cpu));
+	assert_int_equal(write(go[1], "", 1), 1);
+	while (may_run(loop, cpu))
+		assert_true(wait_again(end));
+	fake_hold(&a);
+	fake_held(&a);
+	assert_int_equal(a.port->conn.sender, peer);
+	fake_release(&a);
+	assert_return_code(kill(peer, SIGKILL), errno);
+	assert_int_equal(waitpid(peer, NULL, 0), peer);
+	/* Whatever the loop does next, it finds that the time of many frames is over. */
+	do
+		fake_send(&a, frame, 60);
+	while (!may_run(loop, cpu) && wait_again(end));
+	assert_true(may_run(loop, cpu));
+	fake_close(&a);
+	close(go[0]);
+	close(go[1]);
+}
+
 /* -------------------------------------------------------------------------------------------------- what fails */
 
 static void a_peer_may_come_and_go(void **state)
@@ -666,6 +755,7 @@ int main(void)
 	        TEST(a_ptp_network_loses_nothing),
 	        TEST(a_slow_peer_slows_the_device),
 	        TEST(segments_are_cut_for_a_slow_peer_without_loss),
+	        TEST(a_loop_keeps_off_the_processor_of_a_busy_peer),
 	        TEST(a_peer_may_come_and_go),
 	        TEST(a_dead_switch_is_told_once),
 	        TEST(a_device_that_fails_takes_its_port_down),
