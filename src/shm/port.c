@@ -12,7 +12,8 @@
  *
  * Whoever sends may be in the middle of it while a port begins or ends. It may put a word into the ring of the new
  * owner, who receives a frame that was for the last one, as on any network where an address has moved; or it finds that
- * its word is of a lap that is over.
+ * its word is of a lap that is over. It may have read the note of the last owner, too, and take it away late: so the
+ * notes of the next begin elsewhere.
  */
 #include "net.h"
 
@@ -21,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define NOTES 0x9e3779b1u /* from one generation's first note to that of the next: far from all of them */
 
 /** hide - nobody sends to the port any more, which is ours or whose lock we hold */
 static void hide(const struct shm_net *net, uint32_t number)
@@ -82,8 +85,9 @@ int shm_port_begin(struct shm_port *port, const char *description)
 	control->uid = (uint32_t)getuid();
 	snprintf(control->description, sizeof(control->description), "%s", description ? description : "");
 	port->head = shm_ring_reset(&port->ring);
-	shm_port_note(port); /* it has to be woken for the first frame already */
 	port->generation = atomic_load(&control->generation) | 1;
+	port->token = port->generation * NOTES;
+	shm_port_note(port); /* it has to be woken for the first frame already */
 	atomic_store(&control->generation, port->generation);
 	atomic_fetch_or(shm_active_of(port->net, port->number), shm_active_bit(port->number));
 	if (port->monitor)

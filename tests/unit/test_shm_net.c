@@ -201,6 +201,29 @@ static void it_is_readable_while_there_is_something(void **state)
 	vde_close(b);
 }
 
+/* A sender may read the note of a sleeper, be interrupted, and take it away when another owner has the port. */
+static void the_notes_of_the_next_owner_are_others(void **state)
+{
+	VDECONN *a = port(), *b = port();
+	const struct shm_control *control;
+	struct shm_net net;
+	uint32_t note;
+
+	(void)state;
+	assert_int_equal(shm_net_look(shm_net, &net), 0);
+	control = shm_control_of(&net, 1);
+	for (unsigned int i = 0; i < 100; i++) {
+		note = atomic_load(&control->asleep);
+		assert_int_not_equal(note, 0);
+		vde_close(b);
+		b = port();
+		assert_int_not_equal(atomic_load(&control->asleep), note);
+	}
+	shm_net_unlook(&net);
+	vde_close(a);
+	vde_close(b);
+}
+
 static void receiving_waits_unless_told_not_to(void **state)
 {
 	VDECONN *a;
@@ -645,6 +668,7 @@ int main(void)
 	        SHM_TEST(frames_of_all_sizes_pass),
 	        SHM_TEST(the_mtu_is_the_creators),
 	        SHM_TEST(a_sleeper_is_woken_once),
+	        SHM_TEST(the_notes_of_the_next_owner_are_others),
 	        SHM_TEST(it_is_readable_while_there_is_something),
 	        SHM_TEST(receiving_waits_unless_told_not_to),
 	        SHM_TEST(a_sender_waits_for_a_full_queue_but_not_for_ever),
