@@ -281,13 +281,13 @@ static int port_take(struct port *port, bool ready, struct taken *taken)
 	return got;
 }
 
-/** port_moderate - a turn has been, and there may be @more: when is the next? */
-static void port_moderate(struct port *port, const struct taken *taken, bool more)
+/** port_moderate - a turn has been: when is the next? */
+static void port_moderate(struct port *port, const struct taken *taken)
 {
 	struct usock_stack *stack = port->stack;
 	struct link_moderation *moderation = &port->moderation;
 
-	if (link_moderate(moderation, taken->frames, more, taken->goes_on))
+	if (link_moderate(moderation, taken->frames, taken->more, taken->goes_on))
 		usock__drive_rewatch(stack, link_conn_fd(port->conn), moderation->pause > 0 ? 0 : EPOLLIN,
 		                     USOCK_EVENT_PORT, port);
 	if (moderation->pause > 0)
@@ -306,12 +306,14 @@ static bool port_receive(struct port *port, uint32_t events, bool ready)
 		link_conn_awake(port->conn);
 	while (taken.more && attempts < RX_BATCH) {
 		got = port_take(port, ready && attempts == 0, &taken);
-		if (got < 0 && got != -EMSGSIZE) /* that has just come, and there will be room for it */
+		if (got < 0 && got != -EMSGSIZE) { /* that has just come, and there will be room for it */
+			taken.more = false;
 			break;
+		}
 		attempts += got > 0 ? (unsigned int)got : 1;
 	}
 	if (link_conn_bursts(port->conn))
-		port_moderate(port, &taken, taken.more && got > 0);
+		port_moderate(port, &taken);
 	rooms_adapt(port, taken.frames);
 	if (taken.frames > 0) {
 		drive->moved = true;

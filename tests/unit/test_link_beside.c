@@ -1,73 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_link_beside.c - how a loop keeps off the processor of a switch, with a clock of the test's own and a loop whose
- * processors are remembered: beside.c is compiled with other names for three functions of <sched.h>. The switch is a process.
+ * test_link_beside.c - how a loop keeps off the processor of a switch, with a clock of the test's own and processors that
+ * remember what was asked of them. The switch is a process.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "private.h"
+#include "sched_fake.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "private.h"
 
 #include "sanitizer.h"
 
 #define MS 1000000LL
 #define MANY 1000 /* frames */
 
-/* the loop */
-static struct {
-	cpu_set_t allowed; /* as the program, or whoever started it, wants */
-	cpu_set_t now;
-	int64_t clock;
-	unsigned int yields;
-	bool refuse;
-} fake;
-
+static int64_t now;
 static int home; /* the processor of the switch */
-
-int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
-{
-	assert_int_equal(pid, 0);
-	assert_int_equal(size, sizeof(*set));
-	*set = fake.now;
-	return 0;
-}
-
-int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
-{
-	assert_int_equal(pid, 0);
-	assert_int_equal(size, sizeof(*set));
-	assert_int_not_equal(CPU_COUNT(set), 0);
-	if (fake.refuse) {
-		errno = EPERM;
-		return -1;
-	}
-	fake.now = *set;
-	return 0;
-}
-
-int sched_yield(void)
-{
-	fake.yields++;
-	return 0;
-}
 
 int64_t link__now(void)
 {
-	return fake.clock;
+	return now;
 }
 
 static void *second_thread(void *arg)
@@ -111,12 +68,8 @@ static void switch_end(pid_t pid)
 static int setup(void **state)
 {
 	(void)state;
-	memset(&fake, 0, sizeof(fake));
-	CPU_SET((size_t)home, &fake.allowed);
-	CPU_SET((size_t)home + 2, &fake.allowed);
-	CPU_SET((size_t)home + 5, &fake.allowed);
-	fake.now = fake.allowed;
-	fake.clock = 5000 * MS;
+	sched_fake_begin(home, home + 2, home + 5);
+	now = 5000 * MS;
 	return 0;
 }
 
@@ -126,7 +79,7 @@ static unsigned int second(struct link__beside *beside, pid_t pid, unsigned int 
 {
 	unsigned int looks = 0;
 
-	for (int i = 0; i < 1000; i++, fake.clock += MS) {
+	for (int i = 0; i < 1000; i++, now += MS) {
 		link__beside_round(beside);
 		if (!link__beside_busy(beside, frames / 1000))
 			continue;
@@ -159,7 +112,7 @@ static void test_busy_keeps_off_until_it_is_not(void **state)
 	second(&beside, pid, 150 * MANY);
 	assert_true(keeps_off());
 	/* The loop sleeps, and there is something else for it some time later. */
-	fake.clock += 5000 * MS;
+	now += 5000 * MS;
 	link__beside_round(&beside);
 	assert_true(CPU_EQUAL(&fake.now, &fake.allowed));
 	switch_end(pid);
@@ -172,7 +125,7 @@ static void test_quiet_does_not_look(void **state)
 	(void)state;
 	assert_int_equal(second(&beside, getpid(), 10 * MANY), 0);
 	/* nor for a burst after hours of this */
-	fake.clock += 3600 * 1000 * MS;
+	now += 3600 * 1000 * MS;
 	assert_false(link__beside_busy(&beside, 500));
 	assert_true(CPU_EQUAL(&fake.now, &fake.allowed));
 }
@@ -230,7 +183,7 @@ static void test_a_switch_that_moves_is_followed(void **state)
 
 	(void)state;
 	beside.allowed = fake.allowed;
-	beside.since = fake.clock;
+	beside.since = now;
 	CPU_CLR((size_t)home + 2, &fake.now);
 	second(&beside, pid, 150 * MANY);
 	assert_true(keeps_off());
@@ -309,9 +262,9 @@ int main(void)
 		return 77;
 	}
 	/* This process and its children stay on one processor, so that it is known where they run. */
-	home = sched_getcpu();
 	CPU_ZERO(&here);
-	CPU_SET((size_t)home, &here);
+	if (syscall(SYS_getcpu, &home, NULL, NULL) == 0)
+		CPU_SET((size_t)home, &here);
 	if (syscall(SYS_sched_setaffinity, 0, sizeof(here), &here) < 0) {
 		perror("cannot stay on one processor: sched_setaffinity");
 		return 77;

@@ -1,71 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * test_link_place.c - where a loop runs, with a clock of the test's own and processors that remember what was asked of
- * them: place.c is compiled with other names for the three functions of <sched.h> below.
+ * them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <errno.h>
-#include <sched.h>
-#include <string.h>
-
 #include "private.h"
+#include "sched_fake.h"
 
 #define MS 1000000LL
 #define DEAR 30000 /* ns */
 #define CHEAP 5000
 
-/* what the fake processors know */
-static struct {
-	cpu_set_t allowed; /* as the program, or whoever started it, wants */
-	cpu_set_t now;
-	int cpu;
-	unsigned int moves;
-	bool refuse;
-} fake;
-
-int sched_getcpu(void)
-{
-	return fake.cpu;
-}
-
-int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
-{
-	assert_int_equal(pid, 0);
-	assert_int_equal(size, sizeof(*set));
-	*set = fake.now;
-	return 0;
-}
-
-int sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set)
-{
-	assert_int_equal(pid, 0);
-	assert_int_equal(size, sizeof(*set));
-	if (fake.refuse) {
-		errno = EPERM;
-		return -1;
-	}
-	fake.now = *set;
-	if (CPU_ISSET((size_t)fake.cpu, set))
-		return 0;
-	fake.moves++;
-	for (fake.cpu = 0; !CPU_ISSET((size_t)fake.cpu, set); fake.cpu++)
-		;
-	return 0;
-}
-
 static int setup(void **state)
 {
 	(void)state;
-	memset(&fake, 0, sizeof(fake));
-	for (size_t cpu = 1; cpu < 6; cpu += 2)
-		CPU_SET(cpu, &fake.allowed);
-	fake.now = fake.allowed;
-	fake.cpu = 3;
+	sched_fake_begin(3, 1, 5);
 	return 0;
 }
 
