@@ -260,6 +260,18 @@ int fake_down(struct fake *fake)
 	return error;
 }
 
+void fake_one_core(cpu_set_t *old)
+{
+	cpu_set_t one;
+
+	assert_return_code(sched_getaffinity(0, sizeof(*old), old), errno);
+	CPU_ZERO(&one);
+	for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+		if (CPU_ISSET(cpu, old))
+			CPU_SET(cpu, &one);
+	assert_return_code(sched_setaffinity(0, sizeof(one), &one), errno);
+}
+
 unsigned int fake_threads(pid_t *tid)
 {
 	DIR *tasks = opendir("/proc/self/task");

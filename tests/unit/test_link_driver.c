@@ -135,16 +135,7 @@ static int remember(void **state)
 /** one_core - and so one loop */
 static int one_core(void **state)
 {
-	cpu_set_t one;
-
-	if (sched_getaffinity(0, sizeof(cores), &cores) != 0)
-		return -1;
-	CPU_ZERO(&one);
-	for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++)
-		if (CPU_ISSET(cpu, &cores))
-			CPU_SET(cpu, &one);
-	if (sched_setaffinity(0, sizeof(one), &one) != 0)
-		return -1;
+	fake_one_core(&cores);
 	return fake_group(state);
 }
 
