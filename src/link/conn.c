@@ -252,6 +252,16 @@ static void lane_fill(const struct link_frame *frames, unsigned int count)
 	}
 }
 
+bool link__conn_served(const struct link__conn *conn)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	/* Who has made the socket to which we have connected, and perhaps left it to a child. */
+	return conn->plain && conn->ctlfd >= 0 && getsockopt(conn->ctlfd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	       cred.pid != getpid();
+}
+
 /** ask_sender - from now on the kernel is to say who sends; or not any more */
 static void ask_sender(struct link__conn *conn, bool wanted)
 {

@@ -13,8 +13,10 @@
  * to expect more. Some members it looks at by itself every round, until it sleeps (awake.c). It goes to another
  * processor when its own makes it slow (place.c), and keeps off that of a busy switch (beside.c).
  *
- * Members of one network gather on one loop: a frame that goes from one port to another of the same process is then
- * passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
+ * As long as there are cores without a loop, a member has one of its own: who sends and who receives a stream are two
+ * threads then, and none of them is kept from waking for the other. A switch that is another process wants a core as well,
+ * and is left one. When the cores are used up, members of one network gather: a frame that goes from one port to another
+ * of the same process is then passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
  *
  * Locks. A member's event function runs with the *turn* lock of its loop held, one turn an event. link__loop_leave
  * takes the turn lock too, so when it returns the member is not having a turn. A busy loop releases and retakes its
@@ -437,25 +439,33 @@ static unsigned int loop_burden(const struct link__loop *loop, uint64_t network)
 	return loop->load;
 }
 
-/** loop_choose - the loop for a new member of @network, NULL when a new one should be started; pool lock held */
-static struct link__loop *loop_choose(uint64_t network)
+/** loops_wanted - how many loops there should be before @member shares one */
+static unsigned int loops_wanted(const struct link__member *member)
+{
+	unsigned int cores = core_count();
+
+	return member->served && cores > 1 ? cores - 1 : cores;
+}
+
+/** loop_choose - the loop for a new member, NULL when a new one should be started; pool lock held */
+static struct link__loop *loop_choose(const struct link__member *member)
 {
 	struct link__loop *best = NULL;
 	unsigned int least = 0;
 
+	if (pool.loop_count < loops_wanted(member))
+		return NULL;
 	for (struct link__loop *loop = pool.loops; loop; loop = loop->next) {
 		unsigned int burden;
 
 		if (loop->ending)
 			continue;
-		burden = loop_burden(loop, network);
+		burden = loop_burden(loop, member->network);
 		if (!best || burden < least) {
 			best = loop;
 			least = burden;
 		}
 	}
-	if (best && least > 0 && pool.loop_count < core_count())
-		return NULL;
 	return best;
 }
 
@@ -498,7 +508,7 @@ int link__loop_join(struct link__member *member)
 	err = slot_take(member);
 	if (err)
 		goto out;
-	loop = loop_choose(member->network);
+	loop = loop_choose(member);
 	if (!loop) {
 		loop = loop_new(&err);
 		if (!loop) {

@@ -303,7 +303,7 @@ void link__port_unthrottle(struct link_port *port)
  *
  * A switch in our own process (see conn.c) never says that the queue of a client is full, it drops. Such a queue takes
  * about 200 KiB of memory by default, and a frame takes a power of two with room for its bookkeeping. A turn gives it
- * what it can hold if it was empty, which it is when the client is on our loop.
+ * what it can hold if it was empty, which it is when the client is on our loop, or keeps up.
  */
 static unsigned int port_appetite(const struct link_port *port, unsigned int got, unsigned int cut, uint32_t len)
 {

@@ -206,6 +206,7 @@ static int port_join(struct link_port *port, const char *vnl)
 
 	port->member.event = port_event;
 	port->member.network = network_id(vnl);
+	port->member.served = link__conn_served(&port->conn);
 	if (port->conn.shm || port->conn.plain)
 		port->member.alarm = &port->alarm;
 	if (port->conn.shm)

@@ -72,6 +72,7 @@ struct link__member {
 	struct link__member *next; /* in the loop's list; pool lock */
 	link__event_fn *event;
 	uint64_t network;          /* members of one network had better share a loop; 0: of none */
+	bool served;               /* its frames pass through a process that wants a core itself */
 	struct link__alarm *alarm; /* NULL: it never has a deadline */
 	uint32_t slot;             /* place in the table of members */
 	uint32_t handle;           /* generation of that place while it is ours */
@@ -127,7 +128,7 @@ void link__batch_for(struct link__batch *batch, unsigned int count);
 
 /**
  * link__loop_join - give a member a loop, starting a thread if need be
- * @event, @network, @alarm: filled in by the caller; the rest is filled in here
+ * @event, @network, @served, @alarm: filled in by the caller; the rest is filled in here
  *
  * Returns 0 or -ENOMEM, -EMFILE, -EAGAIN.
  */
@@ -273,6 +274,9 @@ int link__conn_recv_frames(struct link__conn *conn, struct link_frame *frames, u
  * It is what was known when this was last asked, and some frames had come since; 0: nobody that can be seen from here.
  */
 pid_t link__conn_sender(struct link__conn *conn);
+
+/** link__conn_served - is the network a switch that is another process? */
+bool link__conn_served(const struct link__conn *conn);
 
 /**
  * link__conn_send_frames - send finished frames without blocking, as many as can be sent at once

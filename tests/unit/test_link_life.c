@@ -9,10 +9,12 @@
 #include <libvdeplug.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -59,19 +61,115 @@ static void threads_come_with_the_first_port_and_go_with_the_last(void **state)
 	assert_int_equal(fake_threads(&loop), 0);
 }
 
+/** two_cores - from now on this thread has two cores, and so its process at most two loops; false: there is one only */
+static bool two_cores(cpu_set_t *old)
+{
+	cpu_set_t two;
+
+	assert_return_code(sched_getaffinity(0, sizeof(*old), old), errno);
+	CPU_ZERO(&two);
+	for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&two) < 2; cpu++)
+		if (CPU_ISSET(cpu, old))
+			CPU_SET(cpu, &two);
+	if (CPU_COUNT(&two) < 2) {
+		print_message("there is one processor only\n");
+		return false;
+	}
+	assert_return_code(sched_setaffinity(0, sizeof(two), &two), errno);
+	return true;
+}
+
+static void each_end_has_a_loop_while_cores_are_free(void **state)
+{
+	struct fake a, b, c;
+	cpu_set_t old;
+	pid_t loop;
+
+	(void)state;
+	if (!two_cores(&old))
+		skip();
+	open_one(&a, fake_vnl("ptp", "net"));
+	assert_int_equal(fake_threads(&loop), 1);
+	open_one(&b, fake_vnl("ptp", "net"));
+	assert_int_equal(fake_threads(&loop), 2);
+	open_one(&c, fake_vnl("ptp", "other"));
+	assert_int_equal(fake_threads(&loop), 2);
+	fake_exchange(&a, &b);
+	/* The loop of an end that has gone goes as well, if nobody else is on it; and comes back. */
+	fake_close(&c);
+	fake_close(&a);
+	assert_int_equal(fake_threads(&loop), 1);
+	open_one(&a, fake_vnl("ptp", "net"));
+	assert_int_equal(fake_threads(&loop), 2);
+	fake_close(&a);
+	fake_close(&b);
+	assert_return_code(sched_setaffinity(0, sizeof(old), &old), errno);
+}
+
+/** switch_elsewhere - a process that is a switch until it is killed; it is there when this returns */
+static pid_t switch_elsewhere(const char *vnl)
+{
+	unsigned char frame[1514];
+	int there[2];
+	VDECONN *vde;
+	pid_t pid;
+	char c = 0;
+
+	assert_return_code(pipe(there), errno);
+	pid = fork();
+	assert_return_code(pid, errno);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		vde = vde_open((char *)(uintptr_t)vnl, (char *)(uintptr_t) "switch", NULL);
+		/* What the clients send each other is passed on while the switch receives. */
+		if (vde && write(there[1], &c, 1) == 1)
+			while (vde_recv(vde, frame, sizeof(frame), 0) >= 0)
+				;
+		_exit(1);
+	}
+	close(there[1]);
+	assert_int_equal(read(there[0], &c, 1), 1);
+	close(there[0]);
+	return pid;
+}
+
+static void a_switch_elsewhere_is_left_a_core(void **state)
+{
+	struct fake a, b;
+	cpu_set_t old;
+	pid_t pid, loop;
+
+	(void)state;
+	if (!two_cores(&old))
+		skip();
+	pid = switch_elsewhere(fake_vnl("switch", "net"));
+	open_one(&a, fake_vnl("vde", "net"));
+	open_one(&b, fake_vnl("vde", "net"));
+	assert_int_equal(fake_threads(&loop), 1);
+	fake_exchange(&a, &b);
+	fake_close(&b);
+	fake_close(&a);
+	assert_return_code(kill(pid, SIGKILL), errno);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_return_code(sched_setaffinity(0, sizeof(old), &old), errno);
+}
+
 static void an_idle_loop_has_no_timer(void **state)
 {
 	char path[64], text[256] = "";
 	unsigned long timeout;
 	struct fake a, b;
+	cpu_set_t old;
 	FILE *syscall;
 	pid_t loop;
 
 	(void)state;
+	fake_one_core(&old);
 	open_one(&a, fake_vnl("ptp", "net"));
 	open_one(&b, fake_vnl("ptp", "net"));
 	fake_exchange(&a, &b);
-	assert_int_equal(fake_threads(&loop), 1); /* neighbours share a loop */
+	assert_int_equal(fake_threads(&loop), 1);
+	assert_return_code(sched_setaffinity(0, sizeof(old), &old), errno);
 	assert_int_equal(wait_thread_blocked(loop), 0);
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)loop);
 	syscall = fopen(path, "re");
@@ -230,19 +328,14 @@ static void an_event_may_outlive_its_port(void **state)
 {
 	static const char *const names[] = {"first", "second", "third"};
 	unsigned char frame[60], got[60];
-	cpu_set_t old, one;
+	cpu_set_t old;
 	struct fake fake[3];
 	VDECONN *peer[3];
 	struct closer closer = {.fake = &fake[2]};
 	pid_t loop;
 
 	(void)state;
-	assert_return_code(sched_getaffinity(0, sizeof(old), &old), errno);
-	CPU_ZERO(&one);
-	for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++)
-		if (CPU_ISSET(cpu, &old))
-			CPU_SET(cpu, &one);
-	assert_return_code(sched_setaffinity(0, sizeof(one), &one), errno); /* one core, one loop */
+	fake_one_core(&old);
 	fake_pattern(frame, sizeof(frame), 1);
 	for (unsigned int i = 0; i < 3; i++) {
 		char *url = strdup(fake_vnl("ptp", names[i]));
@@ -462,6 +555,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_remember, fake_nothing_left)
 	        TEST(threads_come_with_the_first_port_and_go_with_the_last),
+	        TEST(each_end_has_a_loop_while_cores_are_free),
+	        TEST(a_switch_elsewhere_is_left_a_core),
 	        TEST(an_idle_loop_has_no_timer),
 	        TEST(a_crowd_shares_a_switch),
 	        TEST(ports_close_while_frames_are_flooding),

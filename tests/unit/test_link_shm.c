@@ -24,15 +24,18 @@ static struct shm_net seen;
 static unsigned char frame[128], got[128];
 static atomic_int ended;
 
-/** open_pair - two ports, and the network seen from outside */
+/** open_pair - two ports on one loop, and the network seen from outside */
 static void open_pair(struct fake *a, struct fake *b)
 {
 	const char *vnl = fake_vnl("shm", "net");
+	cpu_set_t old;
 
 	fake_init(a);
 	fake_init(b);
+	fake_one_core(&old);
 	assert_int_equal(fake_open(a, vnl, "vde0", NULL), 0);
 	assert_int_equal(fake_open(b, vnl, "vde1", NULL), 0);
+	assert_return_code(sched_setaffinity(0, sizeof(old), &old), errno);
 	assert_int_equal(shm_net_look(strstr(vnl, "://") + 3, &seen), 0);
 	fake_exchange(a, b);
 }
