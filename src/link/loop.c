@@ -13,10 +13,10 @@
  * to expect more. Some members it looks at by itself every round, until it sleeps (awake.c). It goes to another
  * processor when its own makes it slow (place.c), and keeps off that of a busy switch (beside.c).
  *
- * As long as there are cores without a loop, a member has one of its own: who sends and who receives a stream are two
- * threads then, and none of them is kept from waking for the other. A switch that is another process wants a core as well,
- * and is left one. When the cores are used up, members of one network gather: a frame that goes from one port to another
- * of the same process is then passed on by the thread that is already awake. Beyond that the least loaded loop is taken.
+ * As long as there are cores without a loop, a member has a loop of its own: who sends a stream and who receives it work
+ * at the same time. A switch that is another process wants a core as well, and is left one. When each core has a loop,
+ * members of one network gather: a frame that goes from one port to another of the same process is then passed on by the
+ * thread that is already awake. Beyond that the least loaded loop is taken.
  *
  * Locks. A member's event function runs with the *turn* lock of its loop held, one turn an event. link__loop_leave
  * takes the turn lock too, so when it returns the member is not having a turn. A busy loop releases and retakes its
