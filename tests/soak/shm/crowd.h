@@ -26,7 +26,7 @@
 /** struct tally - of all processes */
 struct tally {
 	_Atomic uint64_t sent, received, refused; /* frames; refused: no room */
-	_Atomic uint64_t joins, rounds;           /* rounds: questions answered */
+	_Atomic uint64_t joins, rounds, again;    /* rounds: questions answered; again: asked again */
 	_Atomic bool stop;
 	_Atomic bool damage; /* somebody is writing nonsense: frames may be wrong, only nothing worse */
 };
@@ -68,8 +68,9 @@ unsigned int member_receive(struct member *member, const struct soak *soak, unsi
  * killed */
 _Noreturn void member_process(const struct soak *soak, unsigned int first, unsigned int peers, bool restless);
 
-/** ask_and_answer - two processes that ask and answer each other; every question has to be answered. Their ids in
- * pid[2] */
+/** ask_and_answer - two processes that ask and answer each other; every question has to be answered, or one of them must
+ * have had to give up a frame, as it may when the other gets no processor for long (docs/networks/shm.md): then it is
+ * asked again. Their ids in pid[2] */
 void ask_and_answer(const struct soak *soak, pid_t pid[2]);
 
 /** all_well - wait for a process and fail if it did; @killed: it may have been */

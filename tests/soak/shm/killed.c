@@ -2,8 +2,8 @@
 /*
  * killed.c - processes that are killed at any moment: while they send, receive, join and leave.
  *
- * Two others ask and answer each other all the time. They must not notice: every question is answered, every frame that
- * arrives is whole and in its turn. In the end all ports are free.
+ * Two others ask and answer each other all the time. They must not notice: every question is answered, unless its sender
+ * has counted it as given up; every frame that arrives is whole and in its turn. In the end all ports are free.
  */
 #include "crowd.h"
 

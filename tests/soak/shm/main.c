@@ -40,13 +40,14 @@ static int run(unsigned int i, struct soak soak, const char *dir)
 	}
 	waitpid(pid, &status, 0);
 	printf("%s %s: %.1f s, %llu frames sent, %llu received, %llu found no room, %llu joins, %llu questions "
-	       "answered\n",
+	       "answered, %llu asked again\n",
 	       status == 0 ? "ok  " : "FAIL", cases[i].name, (double)(wait_now_ms() - began) / 1000,
 	       (unsigned long long)atomic_load(&soak.tally->sent),
 	       (unsigned long long)atomic_load(&soak.tally->received),
 	       (unsigned long long)atomic_load(&soak.tally->refused),
 	       (unsigned long long)atomic_load(&soak.tally->joins),
-	       (unsigned long long)atomic_load(&soak.tally->rounds));
+	       (unsigned long long)atomic_load(&soak.tally->rounds),
+	       (unsigned long long)atomic_load(&soak.tally->again));
 	return status != 0;
 }
 

@@ -2,6 +2,7 @@
 /* traffic.c - ports that send numbered frames with a hash and check what they receive */
 #include "crowd.h"
 
+#include "net.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@
 
 #define MAGIC 0x6d687321
 #define FRAME_MAX 9234
-#define ASK_MS 20000 /* within which a question has to be answered */
+#define ASK_MS 20000      /* within which a question has to be answered */
+#define ASK_AGAIN_MS 1000 /* after which it is asked again if a frame had to be given up */
 
 /** struct message - what a frame says; behind the Ethernet header, followed by len bytes of filling */
 struct message {
@@ -64,6 +66,12 @@ static void put_address(unsigned char *at, int id)
 		memcpy(at, address, 6);
 }
 
+/** member_description - of its port; libvdeplug adds a space and who it is */
+static void member_description(char *text, size_t size, unsigned int id)
+{
+	snprintf(text, size, "member %u", id);
+}
+
 void member_join(struct member *member, const struct soak *soak, unsigned int id)
 {
 	static uint32_t incarnation;
@@ -71,7 +79,7 @@ void member_join(struct member *member, const struct soak *soak, unsigned int id
 	struct timespec now;
 
 	memcpy(url, soak->url, sizeof(url));
-	snprintf(description, sizeof(description), "member %u", id);
+	member_description(description, sizeof(description), id);
 	member->conn = vde_open(url, description, NULL);
 	if (!member->conn)
 		fail("vde_open %s: %s", url, strerror(errno));
@@ -203,10 +211,66 @@ void member_process(const struct soak *soak, unsigned int first, unsigned int pe
 
 /* -------------------------------------------------------------------------------------------- questions and answers */
 
-/** await - receive until a frame from @from with a number above @last has come, and return its number */
-static uint64_t await(struct member *member, const struct soak *soak, unsigned int from, uint64_t last)
+/** struct pair - the ports of two who talk, as the network shows them */
+struct pair {
+	struct shm_net net;
+	const struct shm_control *port[2];
+};
+
+/** pair_find - both are there */
+static void pair_find(struct pair *pair, const struct soak *soak, unsigned int one, unsigned int two)
 {
-	long deadline = wait_now_ms() + ASK_MS;
+	unsigned int ids[2] = {one, two};
+
+	if (shm_net_look(soak->net, &pair->net) != 0)
+		fail("cannot look at %s", soak->net);
+	for (unsigned int i = 0; i < 2; i++) {
+		char description[20];
+
+		member_description(description, sizeof(description), ids[i]);
+		for (uint32_t n = 0; n < pair->net.geometry.ports && !pair->port[i]; n++) {
+			const struct shm_control *port = shm_control_of(&pair->net, n);
+
+			if ((atomic_load(&port->generation) & 1) &&
+			    strncmp(port->description, description, strlen(description)) == 0 &&
+			    port->description[strlen(description)] == ' ')
+				pair->port[i] = port;
+		}
+		if (!pair->port[i])
+			fail("%s has no port", description);
+	}
+}
+
+/** pair_gave_up - how many frames the two have had to give up: for one that got no processor for PATIENCE_NS, say */
+static uint64_t pair_gave_up(const struct pair *pair)
+{
+	return atomic_load(&pair->port[0]->sent.full) + atomic_load(&pair->port[1]->sent.full);
+}
+
+/** pair_show - what the network says of the two */
+static void pair_show(const struct pair *pair)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct shm_control *port = pair->port[i];
+
+		fprintf(stderr,
+		        "%s: generation %u, sent %llu, full %llu, lost %llu; received %llu, lost %llu; queue %llu to "
+		        "%llu\n",
+		        port->description, atomic_load(&port->generation),
+		        (unsigned long long)atomic_load(&port->sent.frames),
+		        (unsigned long long)atomic_load(&port->sent.full),
+		        (unsigned long long)atomic_load(&port->sent.lost),
+		        (unsigned long long)atomic_load(&port->received.frames),
+		        (unsigned long long)atomic_load(&port->received.lost),
+		        (unsigned long long)atomic_load(&port->head), (unsigned long long)atomic_load(&port->tail));
+	}
+}
+
+/** await - receive until a frame from @from with a number above @last has come, and return its number; or until @ms have
+ * passed, and return @last */
+static uint64_t await(struct member *member, const struct soak *soak, unsigned int from, uint64_t last, long ms)
+{
+	long deadline = wait_now_ms() + ms;
 
 	while (member->heard[from].last <= last) {
 		struct pollfd p = {.fd = vde_datafd(member->conn), .events = POLLIN};
@@ -216,38 +280,82 @@ static uint64_t await(struct member *member, const struct soak *soak, unsigned i
 			exit(0);
 		}
 		if (wait_now_ms() > deadline)
-			fail("no frame from %u since number %llu", from, (unsigned long long)last);
+			return last;
 		if (member_receive(member, soak, 1) == 0)
 			poll(&p, 1, 100);
 	}
 	return member->heard[from].last;
 }
 
-/** dialogue - ask or answer for ever */
-static _Noreturn void dialogue(const struct soak *soak, unsigned int id, unsigned int other, bool ask)
+/** say - send a frame to @to, as soon as there is room */
+static void say(struct member *member, const struct soak *soak, unsigned int to)
+{
+	while (!member_send(member, soak, (int)to))
+		member_receive(member, soak, 100);
+}
+
+/** ask - and hear the answer, which is the first frame with a number above @last; returns its number */
+static uint64_t ask(struct member *member, const struct soak *soak, unsigned int other, uint64_t last,
+                    const struct pair *pair)
+{
+	uint64_t before = pair_gave_up(pair), number;
+
+	say(member, soak, other);
+	for (long waited = 0; (number = await(member, soak, other, last, ASK_AGAIN_MS)) == last;) {
+		uint64_t now = pair_gave_up(pair);
+
+		waited += ASK_AGAIN_MS;
+		if (now != before) {
+			before = now;
+			waited = 0;
+			atomic_fetch_add(&soak->tally->again, 1);
+			say(member, soak, other);
+		} else if (waited >= ASK_MS) {
+			pair_show(pair);
+			fail("no answer from %u since number %llu, and neither has given up a frame meanwhile", other,
+			     (unsigned long long)last);
+		}
+	}
+	return number;
+}
+
+/** asker - ask for ever */
+static _Noreturn void asker(const struct soak *soak, unsigned int id, unsigned int other)
+{
+	static struct member member;
+	static struct pair pair;
+	uint64_t last;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	member_join(&member, soak, id);
+	while (member.heard[other].last == 0) {
+		member_send(&member, soak, (int)other);
+		poll(NULL, 0, 1);
+		member_receive(&member, soak, 100);
+	}
+	pair_find(&pair, soak, id, other);
+	/* There are still the answers to all that was asked meanwhile. */
+	for (last = member.heard[other].last;;) {
+		last = ask(&member, soak, other, last, &pair);
+		atomic_fetch_add(&soak->tally->rounds, 1);
+	}
+}
+
+/** answerer - answer for ever */
+static _Noreturn void answerer(const struct soak *soak, unsigned int id, unsigned int other)
 {
 	static struct member member;
 	uint64_t last = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	member_join(&member, soak, id);
-	/* Only when both are there is nothing lost. */
-	while (ask && member.heard[other].last == 0) {
-		member_send(&member, soak, (int)other);
-		poll(NULL, 0, 1);
-		member_receive(&member, soak, 100);
-	}
-	if (ask) /* the answers to all that was asked meanwhile */
-		last = member.heard[other].last;
 	for (;;) {
-		if (!ask)
-			last = await(&member, soak, other, last);
-		while (!member_send(&member, soak, (int)other))
-			member_receive(&member, soak, 100);
-		if (ask) {
-			last = await(&member, soak, other, last);
-			atomic_fetch_add(&soak->tally->rounds, 1);
-		}
+		uint64_t number = await(&member, soak, other, last, ASK_MS);
+
+		if (number == last)
+			fail("no question from %u since number %llu", other, (unsigned long long)last);
+		last = number;
+		say(&member, soak, other);
 	}
 }
 
@@ -255,8 +363,10 @@ void ask_and_answer(const struct soak *soak, pid_t pid[2])
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		pid[i] = fork();
+		if (pid[i] == 0 && i == 0)
+			asker(soak, PEERS_MAX - 1, PEERS_MAX - 2);
 		if (pid[i] == 0)
-			dialogue(soak, PEERS_MAX - 1 - i, PEERS_MAX - 2 + i, i == 0);
+			answerer(soak, PEERS_MAX - 2, PEERS_MAX - 1);
 	}
 }
 
