@@ -245,9 +245,9 @@ int64_t link_poll_ns(void);
  * rest zero */
 struct link_spin {
 	int64_t ns;
-	unsigned int longer; /* so many times .ns */
-	unsigned int vain;   /* how many times in a row nothing has come, the last time until */
-	int64_t since;
+	unsigned int longer;     /* so many times .ns */
+	unsigned int vain;       /* how many times in a row nothing has come, */
+	int64_t since;           /* the last time until then */
 	unsigned int rest;       /* how many times it sleeps at once: others need the core, or it is no use */
 	bool (*look)(void *arg); /* is there something that no descriptor tells of? NULL: never */
 	void *arg;

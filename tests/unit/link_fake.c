@@ -260,16 +260,21 @@ int fake_down(struct fake *fake)
 	return error;
 }
 
-void fake_one_core(cpu_set_t *old)
+bool fake_cores(int count, cpu_set_t *old)
 {
-	cpu_set_t one;
+	cpu_set_t some;
 
 	assert_return_code(sched_getaffinity(0, sizeof(*old), old), errno);
-	CPU_ZERO(&one);
-	for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+	if (CPU_COUNT(old) < count) {
+		print_message("this needs %d processors\n", count);
+		return false;
+	}
+	CPU_ZERO(&some);
+	for (size_t cpu = 0; CPU_COUNT(&some) < count; cpu++)
 		if (CPU_ISSET(cpu, old))
-			CPU_SET(cpu, &one);
-	assert_return_code(sched_setaffinity(0, sizeof(one), &one), errno);
+			CPU_SET(cpu, &some);
+	assert_return_code(sched_setaffinity(0, sizeof(some), &some), errno);
+	return true;
 }
 
 unsigned int fake_threads(pid_t *tid)

@@ -91,9 +91,9 @@ void fake_release(struct fake *fake);
 /** fake_down - wait until the port has died; the error it told */
 int fake_down(struct fake *fake);
 
-/** fake_one_core - from now on this thread has one core, and so its process one loop; @old receives what it had, for
- * sched_setaffinity */
-void fake_one_core(cpu_set_t *old);
+/** fake_cores - from now on this thread has @count cores, and so its process at most as many loops; @old receives what it
+ * had, for sched_setaffinity. False, with a message: there are fewer */
+bool fake_cores(int count, cpu_set_t *old);
 
 /** fake_threads - the threads of loops: how many, and one of them in @tid */
 unsigned int fake_threads(pid_t *tid);

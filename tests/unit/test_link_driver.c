@@ -135,7 +135,7 @@ static int remember(void **state)
 /** one_core - and so one loop */
 static int one_core(void **state)
 {
-	fake_one_core(&cores);
+	assert_true(fake_cores(1, &cores));
 	return fake_group(state);
 }
 

@@ -61,24 +61,6 @@ static void threads_come_with_the_first_port_and_go_with_the_last(void **state)
 	assert_int_equal(fake_threads(&loop), 0);
 }
 
-/** two_cores - from now on this thread has two cores, and so its process at most two loops; false: there is one only */
-static bool two_cores(cpu_set_t *old)
-{
-	cpu_set_t two;
-
-	assert_return_code(sched_getaffinity(0, sizeof(*old), old), errno);
-	CPU_ZERO(&two);
-	for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&two) < 2; cpu++)
-		if (CPU_ISSET(cpu, old))
-			CPU_SET(cpu, &two);
-	if (CPU_COUNT(&two) < 2) {
-		print_message("there is one processor only\n");
-		return false;
-	}
-	assert_return_code(sched_setaffinity(0, sizeof(two), &two), errno);
-	return true;
-}
-
 static void each_end_has_a_loop_while_cores_are_free(void **state)
 {
 	struct fake a, b, c;
@@ -86,7 +68,7 @@ static void each_end_has_a_loop_while_cores_are_free(void **state)
 	pid_t loop;
 
 	(void)state;
-	if (!two_cores(&old))
+	if (!fake_cores(2, &old))
 		skip();
 	open_one(&a, fake_vnl("ptp", "net"));
 	assert_int_equal(fake_threads(&loop), 1);
@@ -140,7 +122,7 @@ static void a_switch_elsewhere_is_left_a_core(void **state)
 	pid_t pid, loop;
 
 	(void)state;
-	if (!two_cores(&old))
+	if (!fake_cores(2, &old))
 		skip();
 	pid = switch_elsewhere(fake_vnl("switch", "net"));
 	open_one(&a, fake_vnl("vde", "net"));
@@ -164,7 +146,7 @@ static void an_idle_loop_has_no_timer(void **state)
 	pid_t loop;
 
 	(void)state;
-	fake_one_core(&old);
+	assert_true(fake_cores(1, &old));
 	open_one(&a, fake_vnl("ptp", "net"));
 	open_one(&b, fake_vnl("ptp", "net"));
 	fake_exchange(&a, &b);
@@ -335,7 +317,7 @@ static void an_event_may_outlive_its_port(void **state)
 	pid_t loop;
 
 	(void)state;
-	fake_one_core(&old);
+	assert_true(fake_cores(1, &old));
 	fake_pattern(frame, sizeof(frame), 1);
 	for (unsigned int i = 0; i < 3; i++) {
 		char *url = strdup(fake_vnl("ptp", names[i]));

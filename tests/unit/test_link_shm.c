@@ -32,7 +32,7 @@ static void open_pair(struct fake *a, struct fake *b)
 
 	fake_init(a);
 	fake_init(b);
-	fake_one_core(&old);
+	assert_true(fake_cores(1, &old));
 	assert_int_equal(fake_open(a, vnl, "vde0", NULL), 0);
 	assert_int_equal(fake_open(b, vnl, "vde1", NULL), 0);
 	assert_return_code(sched_setaffinity(0, sizeof(old), &old), errno);
