@@ -69,11 +69,16 @@ static void account_settle(struct serve *serve)
 
 /* --------------------------------------------------------------------------------------------------------- answers */
 
-/** send_answer - the head and its parts, and a descriptor; false: the client has no room for it */
-static bool send_answer(struct serve_conn *conn, const struct serve_answer *answer)
+/**
+ * send_answer - the head and its parts, and a descriptor; false: the client has no room for it
+ *
+ * Descriptors that are on their way are counted for the user, whichever of its processes has sent them (unix(7)). When
+ * there are too many this one stays here, and the answer becomes EMFILE.
+ */
+static bool send_answer(struct serve_conn *conn, struct serve_answer *answer)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov[4] = {{(void *)(uintptr_t)&answer->head, sizeof(answer->head)},
+	struct iovec iov[4] = {{&answer->head, sizeof(answer->head)},
 	                       {answer->addr, answer->head.addr},
 	                       {answer->control, answer->head.control},
 	                       {answer->data, answer->head.data}};
@@ -88,7 +93,24 @@ static bool send_answer(struct serve_conn *conn, const struct serve_answer *answ
 		        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
 		memcpy(CMSG_DATA(cmsg), &answer->fd, sizeof(int));
 	}
-	return sendmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+	if (sendmsg(conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return true;
+	if (errno != ETOOMANYREFS)
+		return false;
+	answer->head = (struct remote_reply){.op = answer->head.op, .result = -EMFILE};
+	answer->kept = true;
+	return send(conn->fd, &answer->head, sizeof(answer->head), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+/** close_sent - the descriptor that has gone with an answer: if it has not, nobody has the socket */
+static void close_sent(struct serve *serve, const struct serve_answer *answer)
+{
+	struct served *sock = answer->kept ? serve_sock_find(serve, answer->fd) : NULL;
+
+	/* It may be a socket of the stack, of which libioth should know. */
+	ioth_close(answer->fd);
+	if (sock != NULL)
+		serve_sock_check(sock);
 }
 
 /** parts - where in the buffer for messages the parts of an answer are written */
@@ -269,9 +291,8 @@ static void answer_call(struct serve_conn *conn, struct serve_request *request, 
 		wait_begin(conn, request->sock, (uint32_t)request->head.arg[0]);
 	else if (!send_answer(conn, &answer) || refused)
 		serve_conn_close(conn);
-	/* It may be a socket of the stack, of which libioth should know. */
 	if (answer.fd >= 0)
-		ioth_close(answer.fd);
+		close_sent(serve, &answer);
 	if (answer.head.op == REMOTE_SOCKET && answer.head.flags == REMOTE_HANDED_OVER && !conn->dead)
 		simple(conn, REMOTE_SOCKET, 0, 0);
 }

@@ -186,6 +186,7 @@ struct serve_answer {
 	struct remote_reply head;
 	void *addr, *control, *data; /* where the parts are to be written: room for the largest */
 	int fd;                      /* to be sent along, and closed here; -1 */
+	bool kept;                   /* it could not be sent */
 	bool later;                  /* not now */
 };
 
