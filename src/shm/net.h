@@ -261,6 +261,10 @@ void shm_port_watch(const struct shm_port *port);
 /** shm_port_note - leave a note that the port has to be woken */
 void shm_port_note(struct shm_port *port);
 
+/** shm_port_stir - see that the socket of port @other, or our own, is readable; 0; -ECONNREFUSED or -ENOENT nobody has it;
+ * or another negative errno: it may not be */
+int shm_port_stir(const struct shm_port *port, uint32_t other);
+
 /** shm_port_end - nobody sends to it any more */
 void shm_port_end(struct shm_port *port);
 

@@ -115,6 +115,30 @@ void shm_port_note(struct shm_port *port)
 	atomic_store(&port->control->asleep, port->token);
 }
 
+/** stir_from - see shm_port_stir */
+static int stir_from(int fd, const struct sockaddr_un *address, socklen_t len)
+{
+	return sendto(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)address, len) < 0 ? -errno : 0;
+}
+
+int shm_port_stir(const struct shm_port *port, uint32_t other)
+{
+	struct sockaddr_un address;
+	socklen_t len = shm_place_address(port->net, 'p', other, &address);
+	int err = stir_from(port->datafd, &address, len), fd;
+
+	if (err != -EAGAIN)
+		return err;
+	/* Either it has as many as it can, or we have: a datagram counts for its sender until it is received, and this may
+	 * go to a thousand sleepers. */
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = stir_from(fd, &address, len);
+	close(fd);
+	return err == -EAGAIN ? 0 : err;
+}
+
 void shm_port_end(struct shm_port *port)
 {
 	if (!port->net->foreign)

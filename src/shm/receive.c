@@ -140,15 +140,6 @@ static void lie_down(struct shm_port *port)
 	atomic_store_explicit(&port->control->received.wakes, ++port->received.wakes, memory_order_relaxed);
 }
 
-/** wake_myself - there is something, or may be: our socket is to say so */
-static void wake_myself(struct shm_port *port)
-{
-	struct sockaddr_un address;
-	socklen_t len = shm_place_address(port->net, 'p', port->number, &address);
-
-	sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len);
-}
-
 /**
  * dally - frames have been coming one upon the other: wait for the next before we lie down? Whether there is one
  *
@@ -202,7 +193,7 @@ ssize_t shm_receive(struct shm_port *port, struct virtio_net_hdr *vnet, void *fr
 		if (len >= 0)
 			return len;
 	}
-	wake_myself(port);
+	shm_port_stir(port, port->number);
 	return -EAGAIN;
 }
 
@@ -210,7 +201,7 @@ void shm_rest(struct shm_port *port)
 {
 	lie_down(port);
 	if (shm_waiting(port))
-		wake_myself(port);
+		shm_port_stir(port, port->number);
 }
 
 bool shm_waiting(const struct shm_port *port)

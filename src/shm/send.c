@@ -9,7 +9,7 @@
  * Waking. A receiver that goes to sleep says so in `asleep`, and looks once more. A sender puts its word and then looks
  * whether the receiver is asleep: one of the two sees the other. The sender sends a datagram to the socket of the
  * receiver and only then takes the note away, so that a sender that is killed between the two leaves the note for the
- * next; it takes away only the note that it read.
+ * next; it takes away only the note that it read, and none when it could not wake.
  *
  * Full queues. Neither a ring nor an area ever grows. A sender whose receiver is behind is told to wait (-EAGAIN),
  * which is what makes a local sender as slow as its receiver without losing anything. But a receiver that does not move
@@ -66,16 +66,16 @@ static void wake(struct shm_port *port, uint32_t to)
 {
 	struct shm_control *control = shm_control_of(port->net, to);
 	uint32_t note = atomic_load(&control->asleep);
-	struct sockaddr_un address;
-	socklen_t len;
+	int err;
 
 	if (note == 0)
 		return;
-	len = shm_place_address(port->net, 'p', to, &address);
 	show(&port->control->sent.wakes, ++port->sent.wakes);
-	if (sendto(port->datafd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0 &&
-	    (errno == ECONNREFUSED || errno == ENOENT))
+	err = shm_port_stir(port, to);
+	if (err == -ECONNREFUSED || err == -ENOENT)
 		shm_port_bury(port, to);
+	else if (err)
+		return; /* the next may be able to */
 	atomic_compare_exchange_strong(&control->asleep, &note, 0);
 }
 

@@ -43,9 +43,11 @@ static void many_ports_fit_and_numbers_come_back(void **state)
 	}
 }
 
+/* A socket has room for some 280 datagrams that nobody has received yet. */
 static void a_thousand_ports_hear_a_broadcast(void **state)
 {
 	static VDECONN *conn[1024];
+	struct rlimit limit, none;
 	unsigned int n = 0;
 
 	(void)state;
@@ -55,8 +57,25 @@ static void a_thousand_ports_hear_a_broadcast(void **state)
 		assert_int_equal(errno, EMFILE); /* the limit of descriptors is below 2,100 */
 	assert_true(n > 100);
 	say(conn[0], 0xff, 1, 9);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 1; i < n; i++)
+		assert_true(readable(conn[i]));
+	for (unsigned int i = 0; i < n; i++) {
 		assert_int_equal(heard(conn[i]), i == 0 ? -1 : 9);
+		assert_int_equal(heard(conn[i]), -1);
+	}
+	/* Whom there was no descriptor to wake with is woken by the next frame. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	say(conn[0], 0xff, 1, 10);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	say(conn[0], 0xff, 1, 11);
+	for (unsigned int i = 1; i < n; i++) {
+		assert_true(readable(conn[i]));
+		assert_int_equal(heard(conn[i]), 10);
+		assert_int_equal(heard(conn[i]), 11);
+	}
 	for (unsigned int i = 0; i < n; i++)
 		vde_close(conn[i]);
 }
