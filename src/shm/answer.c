@@ -14,21 +14,25 @@
 #include "net.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK_SIZE (64 * 1024)
-#define ANSWERS 16 /* at once */
+#define ANSWERS 16        /* at once */
+#define PAUSE_NS 10000000 /* before somebody is looked at again for whom there was no descriptor */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
 	pthread_t thread;
 	int epfd, stopfd;
+	int spare; /* of epfd, for it is open anyway; -1 */
 	unsigned int networks;
 } answer;
 
@@ -52,28 +56,49 @@ static void hand(int fd, int memory)
 	sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/** serve - somebody has connected; @key, of the event, has the listening socket and the memory */
-static void serve(uint64_t key)
+/** spare - have a descriptor to give up */
+static void spare(void)
 {
-	int fd, listenfd = (int)(key >> 32), memory = (int)(uint32_t)key;
+	if (answer.spare < 0)
+		answer.spare = fcntl(answer.epfd, F_DUPFD_CLOEXEC, 0);
+}
 
-	for (unsigned int i = 0; i < ANSWERS; i++) {
+/** take - accept somebody; the descriptor or a negative errno */
+static int take(int listenfd)
+{
+	int fd = accept4(listenfd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE) && answer.spare >= 0) {
+		close(answer.spare);
+		answer.spare = -1;
 		fd = accept4(listenfd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			return;
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+/** serve - somebody has connected; @key, of the event, has the listening socket and the memory; false: he has to wait */
+static bool serve(uint64_t key)
+{
+	int fd = 0, listenfd = (int)(key >> 32), memory = (int)(uint32_t)key;
+
+	for (unsigned int i = 0; i < ANSWERS && (fd = take(listenfd)) >= 0; i++) {
 		hand(fd, memory);
 		close(fd);
+		spare();
 	}
+	return fd >= 0 || fd == -EAGAIN;
 }
 
 static void *run(void *arg)
 {
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int epfd = answer.epfd;
 	struct epoll_event event;
 
 	(void)arg;
 	for (;;) {
 		int n = epoll_wait(epfd, &event, 1, -1);
+		bool served = true;
 
 		if (n == 1 && event.data.u64 == UINT64_MAX)
 			return NULL;
@@ -82,9 +107,21 @@ static void *run(void *arg)
 		pthread_mutex_lock(&lock);
 		/* It may have been taken out meanwhile; then stopfd or another is next. */
 		if (epoll_wait(epfd, &event, 1, 0) == 1 && event.data.u64 != UINT64_MAX)
-			serve(event.data.u64);
+			served = serve(event.data.u64);
 		pthread_mutex_unlock(&lock);
+		if (!served)
+			nanosleep(&pause, NULL);
 	}
+}
+
+/** close_all - the descriptors of the thread, which is not there */
+static void close_all(void)
+{
+	const int fds[] = {answer.epfd, answer.stopfd, answer.spare};
+
+	for (unsigned int i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 /** start - start the thread; 0 or a negative errno */
@@ -97,10 +134,12 @@ static int start(void)
 
 	answer.epfd = epoll_create1(EPOLL_CLOEXEC);
 	answer.stopfd = eventfd(0, EFD_CLOEXEC);
+	answer.spare = -1;
 	if (answer.epfd < 0 || answer.stopfd < 0 || epoll_ctl(answer.epfd, EPOLL_CTL_ADD, answer.stopfd, &stop) != 0) {
 		err = -errno;
 		goto fail;
 	}
+	spare();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attr);
@@ -113,10 +152,7 @@ static int start(void)
 	if (err == 0)
 		return 0;
 fail:
-	if (answer.epfd >= 0)
-		close(answer.epfd);
-	if (answer.stopfd >= 0)
-		close(answer.stopfd);
+	close_all();
 	return err;
 }
 
@@ -153,8 +189,7 @@ void shm_answer_del(struct shm_net *net)
 	/* Nobody starts another meanwhile: the registry is locked. */
 	if (write(answer.stopfd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(answer.thread, NULL);
-	close(answer.epfd);
-	close(answer.stopfd);
+	close_all();
 }
 
 void shm_answer_prepare(void)
@@ -169,10 +204,8 @@ void shm_answer_parent(void)
 
 void shm_answer_child(void)
 {
-	if (answer.networks > 0) {
-		close(answer.epfd);
-		close(answer.stopfd);
-	}
+	if (answer.networks > 0)
+		close_all();
 	answer.networks = 0;
 	pthread_mutex_unlock(&lock);
 }

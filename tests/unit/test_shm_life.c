@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -565,6 +567,101 @@ static void without_descriptors_nothing_is_left(void **state)
 	vde_close(keep);
 }
 
+/** destitute - a process with a port that gets no more descriptors, and none for one that it gives up unless @may_swap,
+ * until @stop is closed; it ends with 1 if it was busy more than half of the time */
+static pid_t destitute(bool may_swap, int *stop)
+{
+	int ready[2], hold[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		VDECONN *conn = join("");
+		struct rlimit limit;
+		struct rusage used;
+		long began, busy;
+
+		close(hold[1]);
+		if (!conn || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+			_exit(2);
+		limit.rlim_cur = may_swap ? 256 : 0;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			_exit(2);
+		while (dup(hold[0]) >= 0)
+			;
+		began = wait_now_ms();
+		if (write(ready[1], "x", 1) != 1 || read(hold[0], &byte, 1) != 0 || getrusage(RUSAGE_SELF, &used) != 0)
+			_exit(3);
+		busy = used.ru_utime.tv_sec * 1000 + used.ru_utime.tv_usec / 1000 + used.ru_stime.tv_sec * 1000 +
+		       used.ru_stime.tv_usec / 1000;
+		vde_close(conn);
+		_exit(busy > (wait_now_ms() - began) / 2);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	close(hold[0]);
+	*stop = hold[1];
+	return pid;
+}
+
+/** destitute_end - @stop is closed */
+static void destitute_end(pid_t pid, int stop)
+{
+	int status;
+
+	close(stop);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void who_has_used_up_his_descriptors_keeps_nobody_out(void **state)
+{
+	VDECONN *a, *b;
+	int stop;
+	pid_t pid = destitute(true, &stop);
+
+	(void)state;
+	/* more than once */
+	for (int i = 0; i < 3; i++) {
+		pid_t child = other(7, true);
+
+		assert_int_equal(waitpid(child, NULL, 0), child);
+	}
+	a = port();
+	b = port();
+	say(a, 0xff, 1, 5);
+	assert_int_equal(heard(b), 5);
+	vde_close(a);
+	vde_close(b);
+	destitute_end(pid, stop);
+}
+
+/* Nor is he busy with those whom he cannot answer, and when he can he does. */
+static void who_waits_for_a_descriptor_waits_quietly(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), stop;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	pid_t pid = destitute(false, &stop);
+	struct rlimit limit;
+	char byte;
+
+	(void)state;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/m0", shm_net);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(poll(&p, 1, 300), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	close(fd);
+	destitute_end(pid, stop);
+}
+
 static void a_long_path_will_do(void **state)
 {
 	char name[101];
@@ -737,6 +834,8 @@ int main(void)
 	        SHM_TEST(others_join_if_the_mode_lets_them),
 	        SHM_TEST(a_strange_directory_is_left_alone),
 	        SHM_TEST(without_descriptors_nothing_is_left),
+	        SHM_TEST(who_has_used_up_his_descriptors_keeps_nobody_out),
+	        SHM_TEST(who_waits_for_a_descriptor_waits_quietly),
 	        SHM_TEST(a_long_path_will_do),
 	        SHM_TEST(memory_that_could_shrink_or_lies_is_refused),
 	        SHM_TEST(vde_plug_joins_it_to_a_switch),
