@@ -17,6 +17,15 @@ unsigned int processors_count(void);
 /** processors_pin - keep the calling thread on the @index-th processor that the process may use, modulo their number */
 void processors_pin(unsigned int index);
 
+/**
+ * processors_distance - how long a cache line takes from the first processor to the second, in nanoseconds; in some
+ * milliseconds. NAN: there are not two, or they were too busy to tell
+ *
+ * A virtual machine's processors move among those of its host. When they are far from each other whatever two of them
+ * share takes several times as long, and no load average says so.
+ */
+double processors_distance(void);
+
 /** processors_unpin - let the calling thread run anywhere again */
 void processors_unpin(void);
 

@@ -22,20 +22,25 @@ struct summary {
 	double min, median, max;
 };
 
-static struct summary summarize(const struct bench_answers *answers, unsigned int metric)
+static struct summary summarize_values(const double *values, unsigned int rounds)
 {
 	struct summary s = {0, NAN, NAN, NAN};
 	double kept[BENCH_RUNS_MAX];
 
-	for (unsigned int i = 0; i < answers->rounds; i++)
-		if (!isnan(answers->values[metric][i]))
-			kept[s.count++] = answers->values[metric][i];
+	for (unsigned int i = 0; i < rounds; i++)
+		if (!isnan(values[i]))
+			kept[s.count++] = values[i];
 	if (s.count == 0)
 		return s;
 	s.median = statistics_median(kept, s.count);
 	s.min = kept[0];
 	s.max = kept[s.count - 1];
 	return s;
+}
+
+static struct summary summarize(const struct bench_answers *answers, unsigned int metric)
+{
+	return summarize_values(answers->values[metric], answers->rounds);
 }
 
 /** find - the answers of the subject called @name, NULL when it was not asked */
@@ -165,6 +170,17 @@ static void table_line(FILE *out, const struct bench_result *result, unsigned in
 	fputc('\n', out);
 }
 
+/** table_distance - how far the processors were from each other meanwhile */
+static void table_distance(FILE *out, const struct bench_result *result)
+{
+	struct summary s = summarize_values(result->distance, result->rounds);
+	char a[24], b[24], c[24];
+
+	if (s.count > 0)
+		fprintf(out, "  %-26s %-18s %10s %10s %10s  ns\n", "(the machine)", "cache line",
+		        number(s.min, a, sizeof(a)), number(s.median, b, sizeof(b)), number(s.max, c, sizeof(c)));
+}
+
 void report_table(FILE *out, const struct bench_result *result)
 {
 	const struct bench_row *row = result->row;
@@ -175,6 +191,7 @@ void report_table(FILE *out, const struct bench_result *result)
 		for (unsigned int i = 0; i < row->subject_count; i++)
 			if (result->answers[i].asked)
 				table_line(out, result, i, metric);
+	table_distance(out, result);
 	for (unsigned int i = 0; i < row->subject_count; i++)
 		if (result->answers[i].asked && result->answers[i].why[0])
 			fprintf(out, "  %-26s cannot run: %s\n", row->subjects[i].name, result->answers[i].why);
@@ -210,6 +227,17 @@ static void json_member(FILE *out, const char *name, double value)
 {
 	fprintf(out, ", \"%s\": ", name);
 	json_number(out, value);
+}
+
+/** json_samples - a figure of each round, as an array */
+static void json_samples(FILE *out, const char *name, const double *values, unsigned int rounds)
+{
+	fprintf(out, ", \"%s\": [", name);
+	for (unsigned int i = 0; i < rounds; i++) {
+		fputs(i ? ", " : "", out);
+		json_number(out, values[i]);
+	}
+	fputc(']', out);
 }
 
 /** json_targets - the targets of a figure, with its place in the row, as an array */
@@ -256,12 +284,9 @@ static void json_series(FILE *out, const struct bench_result *result, unsigned i
 	json_member(out, "min", s.min);
 	json_member(out, "median", s.median);
 	json_member(out, "max", s.max);
-	fputs(", \"samples\": [", out);
-	for (unsigned int i = 0; i < answers->rounds; i++) {
-		fputs(i ? ", " : "", out);
-		json_number(out, answers->values[metric][i]);
-	}
-	fputs("], \"ratios\": {", out);
+	json_samples(out, "samples", answers->values[metric], answers->rounds);
+	json_samples(out, "line_ns", result->distance, result->rounds);
+	fputs(", \"ratios\": {", out);
 	for (unsigned int i = 0; i < BENCH_REFERENCES_MAX; i++) {
 		const struct bench_answers *reference = find(result, subject->reference[i]);
 		double ratio = reference ? ratio_of(answers, reference, metric) : NAN;

@@ -18,6 +18,8 @@ struct bench_answers {
 /** struct bench_result - a row with the answers of its subjects, in the order of the row */
 struct bench_result {
 	const struct bench_row *row;
+	double distance[BENCH_RUNS_MAX]; /* processors_distance before each round */
+	unsigned int rounds;             /* filled places in distance */
 	struct bench_answers answers[BENCH_SUBJECTS_MAX];
 };
 

@@ -7,6 +7,7 @@
  */
 #include "runner.h"
 
+#include "processors.h"
 #include "worker.h"
 
 #include <fnmatch.h>
@@ -96,6 +97,8 @@ struct bench_result *runner_run(const struct bench_row *row)
 		if (result->answers[i].asked && worker_start(&workers[i], row, &row->subjects[i]) < 0)
 			snprintf(result->answers[i].why, BENCH_WHY_MAX, "%s", workers[i].why);
 	for (int round = row->fresh ? 0 : -1; round < rounds && !bench_interrupted; round++) {
+		if (round >= 0)
+			result->distance[result->rounds++] = processors_distance();
 		for (unsigned int i = 0; i < row->subject_count; i++) {
 			unsigned int index = round % 2 == 0 ? i : row->subject_count - 1 - i;
 
